@@ -1,0 +1,61 @@
+"""Evolves fast, provably accurate approximations of mathematical functions.
+
+import evo
+
+front = evo.search("exp2", interval=("0", "1"), max_ops=8, time="60s")
+formula = front.best(ops=5)
+formula(0.5)
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evo.discover import Sink
+    from evo.front import Front, Member
+    from evo.verification import Verified
+
+__all__ = ["search", "verify"]
+
+
+def search(
+    target: str,
+    *,
+    out: str | Path | None = None,
+    workers: str = "ray",
+    address: str | None = None,
+    sink: "Sink | None" = None,
+    **entries: Any,
+) -> "Front":
+    """Evolves formulas for `target` and returns the front.
+
+    Args:
+        target: a catalogue name, or an expression of x.
+        out: directory of the search; a new one under `runs` by default.
+        workers: "ray", or "serial" for all islands in this process.
+        address: a running Ray cluster; a local one by default.
+        sink: takes records, such as `tracking.mlflow_sink.open_sink(directory)`.
+        entries: of `evo.spec.SearchSpec`: interval, ops, metric, max_ops, time, generations, seed, ...
+
+    Raises:
+        SpecError, TargetError, OpError, DirectoryError, WorkersError: one line says what is wrong.
+    """
+    from evo.discover import Search, default_directory, locked, make_workers
+    from evo.spec import make_spec
+
+    spec = make_spec({"target": target, **entries})
+    made = Search(spec, Path(out) if out else default_directory(spec.target, spec.seed))
+    made.refuse_if_taken()
+    crew = make_workers(made.problem, made.islands, workers, address)
+    try:
+        with locked(made.make_directory()):
+            return made.run(crew, sink)[0]
+    finally:
+        crew.close()
+
+
+def verify(member: "Member") -> "Verified":
+    """Polishes and proves one member of a front, and bounds its error in float64."""
+    from evo.verification import verify as verified
+
+    return verified(member)

@@ -1,0 +1,5 @@
+"""`python -m evo` is the command `evonum`."""
+
+from evo.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""Backends: many programs at many points in one compiled call, behind one interface.
+
+`native` is C compiled for this processor; `jax` runs on any device that JAX has. Both keep the same
+contract (tests/test_backends.py); to add one, write the class and its row here.
+"""
+
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+
+from evo.batch import Batch
+from evo.fit import Effort, Fits
+from evo.points import Points
+
+BACKENDS = {
+    "native": ("evo.backends.native", "NativeBackend"),
+    "jax": ("evo.backends.jax", "JaxBackend"),
+}
+
+
+class Backend(Protocol):
+    """What a backend does; all arrays are NumPy's, float64."""
+
+    name: str
+    device: str
+
+    def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
+        """Results of every row at `x` [points]: [rows, points]."""
+        ...
+
+    def jacobian(self, batch: Batch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Results [rows, points] and derivatives by constant [rows, width, points] (0 beyond a row's own)."""
+        ...
+
+    def fit(
+        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+    ) -> Fits:
+        """Fits every row's constants, starting from those it has.
+
+        Args:
+            points: where, and the exact values and metric's weights there.
+            stream: random stream of each row's starts, uint64 [rows]: a fit depends on the row and its
+                stream, not on its place in the batch.
+            worth: rms above which a row is not worth the minimax stage, float64 [rows].
+        """
+        ...
+
+
+def backend(name: str) -> Backend:
+    """The backend of that name; imports what it needs only now.
+
+    Raises:
+        ValueError: unknown name; lists the known ones.
+    """
+    if name not in BACKENDS:
+        raise ValueError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
+    module, cls = BACKENDS[name]
+    made: Backend = getattr(import_module(module), cls)()
+    return made

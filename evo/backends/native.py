@@ -1,0 +1,110 @@
+"""The C kernels as a backend: one core, no start-up time."""
+
+import ctypes
+import platform
+
+import numpy as np
+
+from evo.batch import Batch, address
+from evo.fit import CEffort, Effort, Fits, Measures
+from evo.native.build import kernels
+from evo.points import Points
+
+
+class CPoints(ctypes.Structure):
+    """`Points` of evo/native/fit.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("x", "exact", "weight")),
+        ("points", ctypes.c_int64),
+    )
+
+
+def _points(points: Points) -> CPoints:
+    return CPoints(*(address(a) for a in (points.x, points.exact, points.weight)), points=len(points.x))
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise MemoryError("The kernels could not get memory for their work arrays.")
+
+
+class NativeBackend:
+    """evo/native/*.h on this processor."""
+
+    name = "native"
+
+    def __init__(self) -> None:
+        self.device = platform.processor() or platform.machine()
+
+    def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
+        """See `Backend.values`."""
+        x = np.ascontiguousarray(x, float)
+        out = np.empty((len(batch), len(x)))
+        _check(
+            kernels().evaluate(
+                ctypes.byref(batch.c()), ctypes.c_void_p(address(x)), ctypes.c_int64(len(x)),
+                ctypes.c_void_p(address(out)), None,
+            )
+        )  # fmt: skip
+        return out
+
+    def jacobian(self, batch: Batch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Backend.jacobian`."""
+        x = np.ascontiguousarray(x, float)
+        out = np.empty((len(batch), len(x)))
+        derivatives = np.empty((len(batch), batch.width, len(x)))
+        _check(
+            kernels().evaluate(
+                ctypes.byref(batch.c()), ctypes.c_void_p(address(x)), ctypes.c_int64(len(x)),
+                ctypes.c_void_p(address(out)), ctypes.c_void_p(address(derivatives)),
+            )
+        )  # fmt: skip
+        return out, derivatives
+
+    def fit(
+        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+    ) -> Fits:
+        """See `Backend.fit`."""
+        fitted = batch.take(slice(None))
+        fits = Fits(
+            fitted.constants.copy(),
+            np.empty(len(batch)),
+            np.empty(len(batch)),
+            np.empty(len(batch), np.uint8),
+            0,
+        )
+        worth = np.ascontiguousarray(worth, float)
+        stream = np.ascontiguousarray(stream, np.uint64)
+        fitted = Batch(fitted.op, fitted.arg, fitted.n, fitted.k, fits.constants)
+        iterations = kernels().fit(
+            ctypes.byref(fitted.c()),
+            ctypes.byref(_points(points)),
+            ctypes.byref(CEffort(**vars(effort))),
+            *(ctypes.c_void_p(address(a)) for a in (stream, worth, fits.rms, fits.error, fits.status)),
+        )
+        _check(iterations < 0)
+        return Fits(fits.constants, fits.rms, fits.error, fits.status, iterations)
+
+
+def measure(batch: Batch, points: Points, probes: int) -> Measures:
+    """Max weighted error of every row at the points, infinite if it has a pole between them.
+
+    Args:
+        probes: how many of the points, evenly chosen, make the behaviour.
+    """
+    out = Measures(
+        np.empty(len(batch)),
+        np.empty(len(batch)),
+        np.empty((len(batch), probes)),
+        np.empty(len(batch), np.uint8),
+    )
+    _check(
+        kernels().measure(
+            ctypes.byref(batch.c()),
+            ctypes.byref(_points(points)),
+            ctypes.c_int64(probes),
+            *(ctypes.c_void_p(address(a)) for a in (out.error, out.worst_x, out.behaviour, out.status)),
+        )
+    )
+    return out

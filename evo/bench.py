@@ -1,0 +1,257 @@
+"""The project's own benchmarks: fits per second, new programs per second.
+
+An LM iteration is one residual and Jacobian evaluation, one damped solve and one trial evaluation of one
+program at 48 points. Each backend counts the iterations its algorithm asked for: `native` evaluates no
+Jacobian again after a rejected step; `jax` evaluates one with every trial, and its rows wait for each
+other, which is not counted.
+
+Backends are compared in child processes, in turns within one run, compile time excluded: once bound to one
+processor core before JAX starts (`threads` 1), once free to use them all. `per_core` is by processor
+time, so that other load on the machine weighs little; it is none on a GPU.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from evo.backends import backend
+from evo.batch import Batch
+from evo.cache import Cache
+from evo.fit import Effort
+from evo.native.build import _compiler
+from evo.points import Points, fit_points
+from evo.searcher import Problem, State, init, step
+from evo.target import make_target
+from evo.vary import TIERS, Offspring, Variation, offspring
+
+OPS, CONSTANTS, POINTS = 10, 5, 48
+"""Size of the benchmark's programs and fits."""
+LM_STEPS = 10
+MIN_ROUNDS = 3
+ARITHMETIC = ("add", "sub", "mul", "div")
+
+Contestant = Callable[[Batch, Points], int]
+"""Fits a batch and returns the LM iterations done."""
+
+
+def _machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    return {
+        "processor": _processor(),
+        "cores": len(_cores()),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "jax")},
+        "compiler": compiler.partition("\n")[0],
+    }
+
+
+def bench_programs(rows: int, x: np.ndarray, ops: int = OPS, constants: int = CONSTANTS) -> Batch:
+    """Different programs of just this size, finite at `x`, as mutations make them."""
+    variation = Variation(ARITHMETIC, ops, weights={"perturb": 0.0}, audit=0.0)
+    texts, functions = Cache.empty(1 << 20), Cache.empty(1 << 22)
+    parents, native = Batch.empty(0, ops), backend("native")
+    found: list[Batch] = []
+    generation = 0
+    while sum(map(len, found)) < rows:
+        batch = offspring(generation, variation, parents, texts, functions, 4096).batch
+        right = (batch.n == ops) & (batch.k == constants) & np.isfinite(native.values(batch, x)).all(axis=1)
+        found.append(batch.take(np.flatnonzero(right)))
+        near = np.flatnonzero((batch.n >= ops - 2) & (abs(batch.k - constants) <= 1))
+        parents = batch.take(near) if len(near) > 50 else batch
+        generation += 1
+    return Batch.concatenate(found).take(slice(rows))
+
+
+def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> dict[str, Any]:
+    """LM iterations per second of each backend.
+
+    Args:
+        batches: programs fitted in one call.
+        seconds: measured time per batch size and number of threads; at least three rounds are made.
+
+    Returns:
+        `{"machine": {...}, "results": [...]}`, a row for each backend, number of threads and batch size;
+        `ratio_to_naive` compares with `naive-vmap` in the same process, at the same batch size.
+    """
+    cores = _cores()
+    groups = [cores[:1]] if len(cores) == 1 else [cores[:1], cores]
+    results = [row for group in groups for row in _in_child(group, list(batches), seconds)]
+    return {"machine": _machine(), "results": results}
+
+
+def _in_child(cores: list[int], batches: list[int], seconds: float) -> list[dict[str, Any]]:
+    """Measures on these cores, in a process that is bound to them before JAX counts them."""
+    bind = f"import os; getattr(os, 'sched_setaffinity', lambda *_: None)(0, {cores})"
+    code = f"{bind}\nfrom evo.bench import _measure\n_measure({cores}, {batches}, {seconds})"
+    environment = dict(os.environ)
+    if len(cores) == 1 and len(_cores()) > 1:
+        environment["JAX_PLATFORMS"] = "cpu"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    if run.returncode:
+        raise RuntimeError(f"The benchmark's process on cores {cores} failed:\n{run.stderr[-2000:]}")
+    rows: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
+    return rows
+
+
+def _measure(cores: list[int], batches: list[int], seconds: float) -> None:
+    points = fit_points(make_target("exp2"), POINTS)
+    rows = []
+    for size in batches:
+        batch = bench_programs(size, points.x)
+        rows += _race(_contestants(), batch, points, len(cores), seconds)
+    print(json.dumps(rows))
+
+
+def _contestants() -> dict[str, tuple[str, Contestant]]:
+    """Device and function of each row."""
+    import jax
+
+    from evo.backends.jax import double
+    from evo.naive import naive_fit
+
+    def naive(batch: Batch, points: Points) -> int:
+        with double():
+            naive_fit(batch, points, LM_STEPS)
+        return len(batch) * LM_STEPS
+
+    made = {name: backend(name) for name in ("native", "jax")}
+    rows = {name: (engine.device, _fitting(engine.fit)) for name, engine in made.items()}
+    return {**rows, "naive-vmap": (jax.devices()[0].device_kind, naive)}
+
+
+def _fitting(fit: Callable[..., Any]) -> Contestant:
+    """A backend's own fit, of one start and nothing after it."""
+    effort = Effort(1, LM_STEPS, 0, 0, 0)
+
+    def run(batch: Batch, points: Points) -> int:
+        stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))
+        iterations: int = fit(batch, points, effort, stream, worth).iterations
+        return iterations
+
+    return run
+
+
+def _race(
+    contestants: dict[str, tuple[str, Contestant]], batch: Batch, points: Points, cores: int, seconds: float
+) -> list[dict[str, Any]]:
+    """All contestants in turns, the first of a round another one each time."""
+    names = list(contestants)
+    done = {name: contestants[name][1](batch, points) for name in names}  # compiles
+    wall: dict[str, list[float]] = {name: [] for name in names}
+    busy: dict[str, list[float]] = {name: [] for name in names}
+    end, turn = time.perf_counter() + seconds, 0
+    while turn < MIN_ROUNDS or time.perf_counter() < end:
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            started, used = time.perf_counter(), time.process_time()
+            contestants[name][1](batch, points)
+            wall[name].append(time.perf_counter() - started)
+            busy[name].append(time.process_time() - used)
+        turn += 1
+    rate = {name: done[name] / statistics.median(wall[name]) for name in names}
+    on_cpu = {name: name == "native" or contestants[name][0] == "cpu" for name in names}
+    return [
+        {
+            "backend": name,
+            "device": contestants[name][0],
+            "threads": cores if on_cpu[name] and name != "native" else 1,
+            "batch": len(batch),
+            "lm_iterations_per_s": rate[name],
+            "per_core": done[name] / statistics.median(busy[name]) if on_cpu[name] else None,
+            "median_s": statistics.median(wall[name]),
+            "ratio_to_naive": rate[name] / rate["naive-vmap"],
+        }
+        for name in names
+    ]
+
+
+def bench_vary(
+    max_ops: Sequence[int] = (8, 10), generations: int = 12, rows: int = 2048, rounds: int = 9
+) -> dict[str, Any]:
+    """Distinct new programs per second on one core, with the parents and caches of a running search.
+
+    Args:
+        max_ops: sizes of programs, a search for each.
+        generations: of 2^x before the measurement, `rows` offspring each.
+        rounds: calls measured, each on copies of the same caches and with a stream of its own.
+
+    Returns:
+        `{"machine", "results", "counts"}`. Of each size, a row of medians: `new_per_s` counts functions
+        that no cache knew, `mutants_per_s` all that was made for them, `us_*` the time of a mutant with
+        no tier that skips, with tier 1 alone and with all. `counts` says what became of the mutants.
+    """
+    measured = [_vary_row(size, generations, rows, rounds) for size in max_ops]
+    return {
+        "machine": _machine(),
+        "results": [row for row, _ in measured],
+        "counts": [{"max_ops": size, **counts} for size, (_, counts) in zip(max_ops, measured, strict=True)],
+    }
+
+
+def _vary_row(
+    max_ops: int, generations: int, rows: int, rounds: int
+) -> tuple[dict[str, Any], dict[str, int]]:
+    variation = Variation(ARITHMETIC, max_ops)
+    problem = Problem(make_target("exp2"), variation, 0, rows, 256, 24, 1 << 20)
+    state = init(problem)
+    for _ in range(generations):
+        state, _ = step(problem, 0, state)
+    tiers: dict[str, tuple[str, ...]] = {"none": (), "text": ("text",), "all": tuple(TIERS)}
+    times: dict[str, list[float]] = {name: [] for name in tiers}
+    new: list[float] = []
+    counts: dict[str, int] = {}
+    for turn in range(rounds):
+        for name, chosen in tiers.items():
+            seconds, brood, fresh = _timed(turn, Variation(ARITHMETIC, max_ops, tiers=chosen), state, rows)
+            times[name].append(seconds / brood.counts["made"])
+            if name == "all":
+                new.append(fresh / seconds)
+                counts = {key: counts.get(key, 0) + n for key, n in brood.counts.items()}
+    median = {name: statistics.median(values) for name, values in times.items()}
+    row = {
+        "max_ops": max_ops,
+        "parents": len(state.population),
+        "known": state.functions.used,
+        "rounds": rounds,
+        "new_per_s": statistics.median(new),
+        "mutants_per_s": 1.0 / median["all"],
+        **{f"us_{name}": 1e6 * seconds for name, seconds in median.items()},
+    }
+    return row, counts
+
+
+def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[float, Offspring, int]:
+    """Processor seconds of one call, its offspring, and how many functions among them are new."""
+    texts, functions = state.texts.copy(), state.functions.copy()
+    started = time.process_time()
+    brood = offspring(turn, variation, state.population.batch, texts, functions, rows)
+    seconds = time.process_time() - started
+    fresh = np.setdiff1d(brood.key, state.functions.key)
+    return seconds, brood, len(fresh)
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,350 @@
+"""The command line. Exit code 0 on success, 2 on bad input with one line that says why."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from evo.certificate import CertificateError
+from evo.checkpoint import CheckpointError
+from evo.commands import load_front, verify_command
+from evo.discover import DirectoryError, Search, default_directory, locked, make_workers
+from evo.display import Display, front_table
+from evo.expression import ExpressionError
+from evo.front import Front, FrontError
+from evo.native.build import BuildError
+from evo.ops import OpError
+from evo.spec import SpecError, load_spec, make_spec
+from evo.target import TargetError, catalogue, make_target
+from evo.workers import WorkersError
+
+BAD_INPUT = (
+    CertificateError,
+    CheckpointError,
+    DirectoryError,
+    ExpressionError,
+    FrontError,
+    BuildError,
+    OpError,
+    SpecError,
+    TargetError,
+    WorkersError,
+)
+
+UsageError: Any = typer.BadParameter.__mro__[1]  # click's own, or the copy inside typer: versions differ
+
+app = typer.Typer(
+    help="Evolves fast, provably accurate approximations of mathematical functions.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def main() -> None:
+    """The command `evonum`."""
+    try:
+        code = app(standalone_mode=False)
+    except UsageError as error:
+        _fail(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BAD_INPUT as error:
+        _fail(str(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"evonum: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+@app.command()
+def search(
+    target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
+    interval: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
+    ] = None,
+    ops: Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="relative or absolute; the target's own by default.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="real: fewest operations over the reals.")] = None,
+    max_ops: Annotated[int | None, typer.Option(help="Largest program. [default: 10]")] = None,
+    time_budget: Annotated[
+        str | None, typer.Option("--time", help="Budget: 60s, 10m, 1h. [default: 60s]")
+    ] = None,
+    generations: Annotated[
+        int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
+    islands: Annotated[int | None, typer.Option(help="Populations. [default: one per CPU]")] = None,
+    backend: Annotated[str | None, typer.Option(help="native or jax. [default: native]")] = None,
+    workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
+    address: Annotated[
+        str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Specification; options take precedence.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Search directory. [default: runs/...]")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow. [default: $MLFLOW_TRACKING_URI, else mlflow.db here]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Evolve formulas for TARGET and keep the front in a directory and in MLflow."""
+    if workers not in ("ray", "serial"):
+        raise SpecError(f"--workers is ray or serial, not {workers!r}")
+    budget = {k: v for k, v in (("time", time_budget), ("generations", generations)) if v is not None}
+    given = {
+        "target": target, "interval": interval, "ops": ops, "metric": metric, "dtype": dtype,
+        "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend,
+    }  # fmt: skip
+    entries = {name: value for name, value in given.items() if value is not None}
+    if resume is not None:
+        if entries or spec or out:
+            extra = ", ".join([*entries, *(["spec"] if spec else []), *(["out"] if out else [])])
+            raise SpecError(f"--resume continues the search as it was: leave out {extra}")
+        if not resume.is_dir():
+            raise DirectoryError(f"No search directory {resume}.")
+        checked = make_spec({"target": "x", **budget}).model_dump(include=set(budget))
+        _run(Search.resume(resume, checked), workers, address, tracking_uri, as_json)
+        return
+    if target is None and spec is None:
+        raise SpecError(f"Name a target ({', '.join(row.name for row in catalogue())}) or a --spec file")
+    full = load_spec(spec, {**entries, **budget}) if spec else make_spec({**entries, **budget})
+    made = Search(full, out or default_directory(full.target, full.seed))
+    made.refuse_if_taken()
+    _run(made, workers, address, tracking_uri, as_json)
+
+
+def _run(search: Search, kind: str, address: str | None, tracking_uri: str | None, as_json: bool) -> None:
+    """Runs a search with its display, records and signals."""
+    from evo.pictures import BackgroundLines
+    from tracking.mlflow_sink import open_sink, undelivered
+
+    console = Console(stderr=as_json)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    target = search.problem.target
+    title = (
+        f"{target.name} on ({target.interval[0]}, {target.interval[1]}), max {target.metric} error "
+        f"[{search.directory}]"
+    )
+    say(title)
+    if kind == "ray":
+        say("starting workers ...")
+    crew = make_workers(search.problem, search.islands, kind, address)
+    try:
+        with _stop_on_signal(console) as signals, locked(search.make_directory()):  # after Ray's own handlers
+            sink = open_sink(search.directory, tracking_uri, warn=say)
+            classical = BackgroundLines(target, search.spec.max_ops)
+            try:
+                with Display(console, title) as display:
+                    front, status = search.run(crew, sink, display.update, lambda: bool(signals), classical)
+            finally:
+                classical.close()
+                sink.close(timeout_s=60)
+    finally:
+        crew.close()
+    console.print(front_table(front))
+    here = search.directory
+    say(
+        f"{'stopped' if status == 'KILLED' else 'finished'}; front: {here}/front.json; "
+        f"go on: evonum search --resume {here}; dashboard: evonum ui"
+    )
+    if left := undelivered(here):
+        say(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
+    if as_json:
+        print(front.to_json(), end="")
+    if signals:
+        raise typer.Exit(128 + signals[0])
+
+
+@contextmanager
+def _stop_on_signal(console: Console) -> Iterator[list[int]]:
+    """The signals received: the first Ctrl-C or SIGTERM asks for a stop, a second one ends at once."""
+    stopping: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.append(number)
+        if len(stopping) > 1:
+            raise KeyboardInterrupt
+        console.print("Stopping after this epoch; everything is kept. Once more to end at once.")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@app.command()
+def front(
+    source: Annotated[str, typer.Argument(metavar="DIR|RUN", help="A search directory or an MLflow run id.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw it, and the error curves to FILE-curves.png."),
+    ] = None,
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="Show the classical forms in the figure, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the front of a search: ops, errors, formula."""
+    found = load_front(source, tracking_uri)
+    if plot is not None:
+        _plot(found, plot, with_baselines)
+    elif with_baselines:
+        raise FrontError("--baselines goes with --plot FILE.png; for numbers: evonum baselines TARGET")
+    if as_json:
+        print(found.to_json(), end="")
+        return
+    Console().print(front_table(found))
+
+
+def _plot(found: Front, path: Path, with_baselines: bool) -> None:
+    """Writes the figures of a front."""
+    from evo.baselines import baselines
+    from evo.pictures import curves, lines
+    from tracking.figures import curves_figure, front_figure
+
+    if not len(found):
+        raise FrontError("The front has no members to draw.")
+    first = found[0]
+    target = make_target(first.target, first.interval, first.metric)
+    shown = lines(baselines(target, found[-1].ops)) if with_baselines else None
+    members = json.loads(found.to_json())
+    beside = path.with_name(f"{path.stem}-curves{path.suffix}")
+    try:
+        front_figure(members, shown).savefig(path)
+        curves_figure(members, curves(found)).savefig(beside)
+    except (OSError, ValueError) as error:
+        raise FrontError(f"Cannot draw {path}: {error}") from None
+    print(f"{path}, {beside}", file=sys.stderr)
+
+
+@app.command("baselines")
+def baselines_command(
+    target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
+    interval: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="relative or absolute; the target's own by default.")
+    ] = None,
+    max_ops: Annotated[int, typer.Option(help="Largest program.", min=2, max=24)] = 12,
+    as_json: Json = False,
+) -> None:
+    """List the classical forms of TARGET at each op count: what a discovery has to beat."""
+    from evo.baselines import baselines, baselines_table, families_table
+
+    checked = make_target(target, interval, metric)
+    with Console(stderr=True).status("") as status:
+        found = baselines(checked, max_ops, report=lambda line: status.update(line))
+    if as_json:
+        print(json.dumps([asdict(b) for b in found], indent=1))
+        return
+    ends = ", ".join(checked.interval)
+    title = f"{checked.name} on ({ends}), max {checked.metric} error"
+    Console().print(baselines_table(found, title), "", families_table(found))
+
+
+app.command("verify")(verify_command)
+
+
+@app.command()
+def targets(as_json: Json = False) -> None:
+    """List the catalogue."""
+    rows = catalogue()
+    if as_json:
+        print(json.dumps([row._asdict() for row in rows], indent=1))
+        return
+    table = Table("name", "interval", "metric", "function", header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(row.name, f"({row.lo}, {row.hi})", row.metric, row.description)
+    Console().print(table)
+
+
+@app.command()
+def ui(
+    tracking_uri: Annotated[str | None, typer.Option(help="The store that the searches wrote to.")] = None,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 5000,
+) -> None:
+    """Open the MLflow dashboard; Ctrl-C ends it."""
+    from tracking.ui import open_ui
+
+    try:
+        code = open_ui(tracking_uri, host, port)
+    except (FileNotFoundError, OSError, ValueError) as error:
+        raise FrontError(str(error)) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def deliver(
+    directory: Annotated[Path, typer.Argument(help="A search directory.")],
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address.")] = None,
+) -> None:
+    """Send the records that MLflow does not have yet (it was away while the search ran)."""
+    from tracking.mlflow_sink import deliver as send
+
+    try:
+        left = send(directory, tracking_uri)
+    except FileNotFoundError as error:
+        raise DirectoryError(str(error)) from None
+    if left:
+        raise WorkersError(f"{left} records are still undelivered; they stay in {directory}.")
+    print("All records are delivered.")
+
+
+@bench.command("fit")
+def bench_fit_command(as_json: Json = False) -> None:
+    """LM iterations per second of each backend."""
+    from evo.bench import bench_fit
+
+    _print_bench(bench_fit(), as_json)
+
+
+@bench.command("vary")
+def bench_vary_command(as_json: Json = False) -> None:
+    """Distinct new programs per second on one core."""
+    from evo.bench import bench_vary
+
+    _print_bench(bench_vary(), as_json)
+
+
+def _print_bench(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=1))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)
+    rows = result["results"]
+    table = Table(*rows[0], header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+    console.print(table)

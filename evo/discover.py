@@ -1,0 +1,338 @@
+"""The pipeline in one function: islands evolve, the front grows, everything is kept.
+
+The driver hands epochs to workers. Island i may run epoch e once all others have finished epoch e - 2:
+it then takes its neighbour's emigrants and everybody's new functions of that epoch. So islands rarely
+wait, and what one is given depends on numbers alone, not on who was faster: the same seed, islands and
+generations give the same front on any number of CPUs, and after any number of restarts.
+
+A search directory holds spec.json, checkpoint.npz, front.json, certificates/ and records.jsonl.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo import checkpoint
+from evo.cache import Entries
+from evo.front import Front, FrontError
+from evo.journal import Journal, Progress, Sink
+from evo.members import Members
+from evo.ops import parse_ops
+from evo.pool import Pool
+from evo.searcher import Problem, State
+from evo.spec import SearchSpec, SpecError, make_spec
+from evo.target import make_target
+from evo.vary import Variation
+from evo.verification import save_certificates, verified_front, verify
+from evo.workers import Outcome, RayWorkers, SerialWorkers, Task, Workers
+
+
+class DirectoryError(OSError):
+    """A search directory that cannot be used; one line says why."""
+
+
+Families = Mapping[str, Sequence[tuple[int, float]]]
+
+
+@dataclass
+class _Island:
+    """An island as the driver knows it."""
+
+    epochs: int = 0
+    handle: Any = None
+    running: bool = False
+    generation: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    used: int = 0
+    history: dict[int, tuple[Pool, Entries]] = field(default_factory=dict)
+
+
+def make_problem(spec: SearchSpec) -> Problem:
+    """What the specification's islands search for.
+
+    Raises:
+        TargetError, OpError: the target or the ops are no good.
+    """
+    target = make_target(spec.target, spec.interval, spec.metric)
+    variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
+    return Problem(
+        target, variation, spec.seed, spec.offspring, spec.parents, spec.niche, spec.cache_entries,
+        backend=spec.backend,
+    )  # fmt: skip
+
+
+def make_workers(problem: Problem, islands: int, kind: str, address: str | None) -> Workers:
+    """Workers of a kind: "ray" or "serial".
+
+    Raises:
+        WorkersError: no cluster answers.
+    """
+    return SerialWorkers(problem) if kind == "serial" else RayWorkers(problem, islands, address)
+
+
+class Search:
+    """One search in one directory; new, or made by `resume`; advanced by `run`.
+
+    Raises:
+        TargetError, OpError: the target or the ops are no good.
+    """
+
+    def __init__(self, spec: SearchSpec, directory: Path) -> None:
+        self.spec = spec.model_copy(update={"islands": spec.islands or os.cpu_count() or 1})
+        self.directory = directory
+        self.problem = make_problem(spec)
+        self.front = Front(())
+        self._members = Members(self.problem)
+        self._islands = [_Island() for _ in range(self.spec.islands or 1)]
+        self._seconds = 0.0
+        self._saved: list[State | None] = []
+
+    @property
+    def islands(self) -> int:
+        """How many islands evolve."""
+        return len(self._islands)
+
+    def refuse_if_taken(self) -> None:
+        """Checks that a new search may use the directory.
+
+        Raises:
+            DirectoryError: it holds a search already.
+        """
+        if any((self.directory / name).exists() for name in ("spec.json", "checkpoint.npz", "front.json")):
+            raise DirectoryError(
+                f"{self.directory} holds a search already: use --resume {self.directory}, or another --out."
+            )
+
+    def make_directory(self) -> Path:
+        """Makes the directory, with the specification in it.
+
+        Raises:
+            DirectoryError: it cannot be written.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            (self.directory / "spec.json").write_text(self.spec.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            raise DirectoryError(
+                f"The search cannot be kept in {self.directory}: {error.strerror}."
+            ) from None
+        return self.directory
+
+    @classmethod
+    def resume(cls, directory: Path, budget: Mapping[str, Any]) -> "Search":
+        """The search of a directory, as its last checkpoint has it.
+
+        Args:
+            budget: `time` or `generations`, in place of the first session's.
+
+        Raises:
+            CheckpointError: no checkpoint, or a damaged one.
+        """
+        meta, arrays = checkpoint.load(directory / "checkpoint.npz")
+        try:
+            entries = {
+                k: v for k, v in meta["spec"].items() if not budget or k not in ("time", "generations")
+            }
+            search = cls(make_spec({**entries, **budget}), directory)
+            search._restore(meta, arrays)
+        except (KeyError, TypeError, SpecError, FrontError) as error:
+            raise checkpoint.CheckpointError(
+                f"The checkpoint {directory / 'checkpoint.npz'} lacks parts ({error}); it cannot be resumed."
+            ) from None
+        return search
+
+    def run(
+        self,
+        workers: Workers,
+        sink: Sink | None = None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        families: Callable[[], Families] = dict,
+    ) -> tuple[Front, str]:
+        """Evolves until the budget is spent or `should_stop`.
+
+        `families` gives the lines of the classical forms for the pictures, once they are known.
+
+        The caller closes the workers. Whatever ends the search, its last states are saved first.
+
+        Returns:
+            The front, and "FINISHED" or "KILLED" (stopped).
+
+        Raises:
+            WorkersError: an island failed for good.
+            OSError: the directory cannot be written (the disk is full); what was saved before stays.
+        """
+        started, before = time.monotonic(), self._seconds
+        fitted_before = self._counts()["fitted"]
+        budget, saved_at, stopping = self.spec.budget, started, False
+
+        def progress() -> Progress:
+            spent = time.monotonic() - started
+            fitted = self._counts()["fitted"] - fitted_before
+            left = None if budget is None else budget - spent
+            return self._progress(left, fitted / max(spent, 1e-9), families())
+
+        journal = Journal(sink, self.spec, self.problem.target, self.directory)
+        journal.start(resumed=bool(before))
+        for island, state in zip(self._islands, self._saved, strict=False):
+            island.handle = workers.put(state) if state else None
+        self._saved = []
+        try:
+            while True:
+                spent = time.monotonic() - started
+                self._seconds = before + spent
+                left = None if budget is None else budget - spent
+                stopping = stopping or should_stop()
+                if not (stopping or (left is not None and left <= 0)):
+                    self._submit(workers, left)
+                if not any(island.running for island in self._islands):
+                    break
+                collected = workers.collect(timeout=0.2)
+                if not collected:
+                    continue
+                self._apply(*collected)
+                on_progress(now := progress())
+                journal.advance(now)
+                if time.monotonic() - saved_at > self.spec.save_every:
+                    self.save(workers)
+                    saved_at = time.monotonic()
+            self.save(workers)
+            self.front = self._proved()
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            journal.end(progress(), status, f"{type(error).__name__}: {error}")
+            raise
+        status = "KILLED" if stopping else "FINISHED"
+        journal.end(progress(), status, "stopped" if stopping else "budget spent")
+        return self.front, status
+
+    def save(self, workers: Workers) -> None:
+        """Writes checkpoint.npz and front.json, each whole or not at all."""
+        arrays: dict[str, np.ndarray] = {}
+        islands = []
+        for i, island in enumerate(self._islands):
+            if island.handle is not None:
+                arrays |= checkpoint.to_arrays(f"island{i}/state", workers.fetch(island.handle))
+            for epoch, (pool, entries) in island.history.items():
+                arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/pool", pool)
+                arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/entries", entries)
+            islands.append({"epochs": island.epochs, "history": sorted(island.history)})
+        meta = {
+            "spec": self.spec.model_dump(mode="json"),
+            "seconds": self._seconds,
+            "islands": islands,
+            "front": json.loads(self.front.to_json()),
+        }
+        checkpoint.save(self.directory / "checkpoint.npz", meta, arrays)
+        self.front.save(self.directory / "front.json")
+
+    def _proved(self) -> Front:
+        """The front with its bounds; they go to front.json and certificates/."""
+        found = [verify(member) for member in self.front]
+        front = verified_front(found)
+        save_certificates(self.directory, found)
+        front.save(self.directory / "front.json")
+        return front
+
+    def _restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+        self._seconds = float(meta["seconds"])
+        self.front = Front.from_objects(meta["front"])
+        self._islands = [_Island() for _ in meta["islands"]]
+        self._saved = []
+        for i, (island, known) in enumerate(zip(self._islands, meta["islands"], strict=True)):
+            island.epochs = int(known["epochs"])
+            for epoch in known["history"]:
+                name = f"island{i}/epoch{epoch}"
+                island.history[int(epoch)] = (
+                    checkpoint.from_arrays(Pool, f"{name}/pool", arrays),
+                    checkpoint.from_arrays(Entries, f"{name}/entries", arrays),
+                )
+            state = checkpoint.from_arrays(State, f"island{i}/state", arrays) if island.epochs else None
+            self._saved.append(state)
+            if state:
+                island.generation, island.counts, island.used = (
+                    state.generation,
+                    state.counts,
+                    state.functions.used,
+                )
+
+    def _submit(self, workers: Workers, left: float | None) -> None:
+        """Starts every island that may run its next epoch."""
+        for i, island in enumerate(self._islands):
+            total, epoch = self.spec.generations, island.epochs
+            todo = self.spec.epoch if epoch else 1  # the first is short: there is something to see
+            todo = todo if total is None else min(todo, total - island.generation)
+            others = [other for j, other in enumerate(self._islands) if j != i]
+            if island.running or todo <= 0 or any(other.epochs < epoch - 1 for other in others):
+                continue
+            neighbour = self._islands[i - 1].history.get(epoch - 2) if others else None
+            immigrants = neighbour[0] if neighbour else Pool.empty(max(self.spec.max_ops, 2))
+            known = [other.history[epoch - 2][1] for other in others if epoch - 2 in other.history]
+            workers.submit(Task(i, epoch, todo, immigrants, known, left), island.handle)
+            island.running = True
+
+    def _apply(self, outcome: Outcome, handle: Any) -> None:
+        """Takes an epoch's outcome."""
+        island = self._islands[outcome.island]
+        island.running, island.handle = False, handle
+        island.epochs, island.generation = outcome.epoch + 1, outcome.generation
+        island.counts, island.used = outcome.counts, outcome.used
+        island.history[outcome.epoch] = (outcome.emigrants, outcome.found)
+        needed = min(other.epochs for other in self._islands) - 2
+        for other in self._islands:
+            other.history = {e: v for e, v in other.history.items() if e >= needed}
+        found = Front.of([*self.front, *self._members.of(outcome.emigrants)])
+        self.front = found.found_first(self.front)
+
+    def _counts(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for island in self._islands:
+            total.update(island.counts)
+        return total
+
+    def _progress(self, left: float | None, rate: float, families: Families) -> Progress:
+        done, total = sum(i.generation for i in self._islands), self.spec.generations
+        return Progress(
+            front=self.front,
+            curves={str(m.ops): self._members.curve(m) for m in self.front},
+            families=families,
+            seconds=self._seconds,
+            left=left,
+            generations=done,
+            generations_left=None if total is None else total * len(self._islands) - done,
+            counts=self._counts(),
+            cache_used=sum(i.used for i in self._islands),
+            per_second=rate,
+        )
+
+
+def default_directory(target: str, seed: int) -> Path:
+    """A new directory under `runs`, named by target, seed and time."""
+    safe = "".join(c if c.isalnum() else "-" for c in target).strip("-")[:40]
+    base = f"{safe}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (Path("runs") / (base if n == 1 else f"{base}-{n}") for n in range(1, 1000))
+    return next(name for name in names if not name.exists())
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Holds the directory for one process; a second one is refused.
+
+    Raises:
+        DirectoryError: another process runs this search.
+    """
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DirectoryError(f"Another process runs the search in {directory}.") from None
+        yield

@@ -1,0 +1,93 @@
+"""What a search shows while it runs: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from evo.front import Front, Member
+from evo.journal import Progress
+
+LINE_EVERY = 5.0
+"""Seconds between plain lines that say nothing new."""
+
+
+COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
+    ("ops", lambda m: str(m.ops)),
+    ("max error", lambda m: f"{m.sampled_error:.4e}"),
+    ("proved", lambda m: "" if m.proved_bound is None else f"{m.proved_bound:.4e}"),
+    ("worst x", lambda m: f"{m.worst_x:.3g}"),
+    ("found", lambda m: f"{m.seconds_to_find:.1f}s"),
+)
+
+
+def front_table(front: Front, title: str = "") -> Table:
+    """The front as a table: ops, errors (those that are known), where the worst is, formula."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
+    known = [(name, cell) for name, cell in COLUMNS if any(cell(m) for m in front)]
+    for name, _ in known:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("formula", overflow="fold")
+    for m in front:
+        table.add_row(*(cell(m) for _, cell in known), m.formula)
+    return table
+
+
+def summary(progress: Progress) -> str:
+    """One line: time, generations, evaluations and their rate, duplicates skipped, time left."""
+    made = max(progress.counts.get("made", 0), 1)
+    left = (
+        f", {max(progress.left, 0):.0f} s left"
+        if progress.left is not None
+        else f", {progress.generations_left} generations left"
+        if progress.generations_left is not None
+        else ""
+    )
+    return (
+        f"{progress.seconds:.0f} s, {progress.generations} generations, "
+        f"{progress.counts.get('fitted', 0):,} evaluations ({progress.per_second:,.0f}/s), "
+        f"{progress.skipped:,} duplicates skipped ({100 * progress.skipped / made:.0f} %){left}"
+    )
+
+
+class Display:
+    """Shows progress; a context. `console` writes to the terminal or to a plain stream."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._last = 0.0
+        self._shown: dict[int, float] = {}
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+
+    def update(self, progress: Progress) -> None:
+        """Shows the state of a search."""
+        if self._live:
+            table = front_table(progress.front, self._title)
+            self._live.update(Group(table, Text(summary(progress))), refresh=True)
+            return
+        best = {m.ops: m.sampled_error for m in progress.front}
+        news = {ops: error for ops, error in best.items() if error < 0.99 * self._shown.get(ops, 1e300)}
+        if not news and time.monotonic() - self._last < LINE_EVERY:
+            return
+        self._last = time.monotonic()
+        self._shown = best
+        found = "; ".join(f"{ops} ops {error:.2e}" for ops, error in news.items())
+        self._console.print(
+            f"{summary(progress)}{': ' + found if found else ''}", soft_wrap=True, highlight=False
+        )

@@ -1,0 +1,61 @@
+"""Functional equivalence: which programs are the same function, whatever they look like.
+
+Tier 1, the text: programs in canonical form (`Program.simplify`, here as a 64-bit key).
+Tier 2, the function: its value in a prime field at random points, the same on every machine, with
+constants named by what they do (evo/native/field.h says how and why). The rank of its Jacobian there
+tells redundant constants: fewer than the program has mean that an equivalent program with fewer exists.
+Tier 3, the behaviour: the fitted error curve, rounded; different texts at one optimum share it.
+
+Source of the idea: Gillard et al., Unified Functional Hashing, arXiv 2302.05433, which hashes rounded
+floating-point outputs; exact arithmetic needs no tolerance.
+"""
+
+import ctypes
+import hashlib
+
+import numpy as np
+
+from evo.batch import Batch, address
+from evo.native.build import kernels
+
+
+def texts(batch: Batch) -> tuple[Batch, np.ndarray]:
+    """Canonical forms and tier-1 keys, uint64 [rows]; key 0 where a row does not depend on x."""
+    out = batch.take(slice(None))
+    ok, key = np.empty(len(batch), np.uint8), np.empty(len(batch), np.uint64)
+    kernels().canonical_forms(
+        ctypes.byref(out.c()), ctypes.c_void_p(address(ok)), ctypes.c_void_p(address(key))
+    )
+    return out, key
+
+
+def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tier 2 of every row.
+
+    Returns:
+        key: uint64 [rows], 0 where the program is undefined everywhere (x / (x - x)).
+        check: uint32 [rows], independent of the key: equal keys with different checks are a collision.
+        rank: int32 [rows], how many constants the function really has.
+    """
+    key = np.empty(len(batch), np.uint64)
+    check, rank = np.empty(len(batch), np.uint32), np.empty(len(batch), np.int32)
+    failed = kernels().fingerprints(
+        ctypes.byref(batch.c()), *(ctypes.c_void_p(address(a)) for a in (key, check, rank))
+    )
+    if failed:
+        raise MemoryError("The fingerprint's work arrays could not be allocated.")
+    return key, check, rank
+
+
+def behaviours(curves: np.ndarray, error: np.ndarray) -> list[bytes]:
+    """Tier 3: one short key per error curve; equal for curves that agree to about a hundredth.
+
+    Args:
+        curves: signed error at the probe points, float64 [rows, probes].
+        error: max error of each row, float64 [rows]; rows where it is not finite share no meaning.
+    """
+    scale = np.clip(np.nan_to_num(error), np.finfo(float).tiny, 1e300)[:, None]
+    level = np.round(np.log(scale) * 50)
+    rounded = np.round(np.clip(np.nan_to_num(curves / scale), -1, 1) * 16)
+    words = np.concatenate([level, rounded], axis=1).astype(np.int64)
+    return [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in words]

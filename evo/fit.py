@@ -1,0 +1,89 @@
+"""Constants of a batch: what a fit is asked for and what it returns.
+
+The algorithm (multi-start Levenberg-Marquardt on weighted residuals, then Lawson's reweighting towards
+the minimax) is each backend's own code, to the same definition: evo/native/fit.h, evo/backends/.
+"""
+
+import ctypes
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+FITTED, NOT_FINITE, POLE = 0, 1, 2
+STATUS = ("fitted", "not finite", "pole")
+"""Why a candidate has no finite error, by status number."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try.
+
+    Attributes:
+        starts: initial constants tried: the inherited ones, then by turns nearby, half of them drawn
+            anew, scaled by powers of two, inherited again.
+        first_steps: LM iterations of each start.
+        final_steps: further LM iterations of the best start.
+        lawson_rounds: most reweightings towards the minimax.
+        lawson_steps: LM iterations after each reweighting.
+        lawson_stop: stop once the max residual is within this factor of its lower bound.
+    """
+
+    starts: int = 4
+    first_steps: int = 7
+    final_steps: int = 25
+    lawson_rounds: int = 30
+    lawson_steps: int = 3
+    lawson_stop: float = 1.02
+
+    def __post_init__(self) -> None:
+        if (
+            self.starts < 1
+            or min(self.first_steps, self.final_steps, self.lawson_rounds, self.lawson_steps) < 0
+        ):
+            raise ValueError(f"An effort has at least one start and no negative count, got {self}.")
+
+
+class CEffort(ctypes.Structure):
+    """`Effort` of evo/native/fit.h."""
+
+    _fields_ = (
+        *((f.name, ctypes.c_int32) for f in fields(Effort) if f.name != "lawson_stop"),
+        ("lawson_stop", ctypes.c_double),
+    )
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What became of a batch.
+
+    Attributes:
+        constants: float64 [rows, width].
+        rms: root mean square of the weighted residuals after least squares, float64 [rows]; inf if
+            never finite.
+        error: max weighted error at the fit's points, float64 [rows]; inf if never finite.
+        status: FITTED or NOT_FINITE, uint8 [rows].
+        iterations: LM iterations done in all.
+    """
+
+    constants: np.ndarray
+    rms: np.ndarray
+    error: np.ndarray
+    status: np.ndarray
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Errors of a batch at other points than those it was fitted on.
+
+    Attributes:
+        error: max weighted error at the points, inf with a pole between them, float64 [rows].
+        worst_x: where, float64 [rows].
+        behaviour: signed weighted error at probe points, float64 [rows, probes].
+        status: FITTED, NOT_FINITE or POLE, uint8 [rows].
+    """
+
+    error: np.ndarray
+    worst_x: np.ndarray
+    behaviour: np.ndarray
+    status: np.ndarray

@@ -1,0 +1,200 @@
+"""What a search keeps: the archive (the best of every op count) and the non-dominated front.
+
+A front's members are plain data, in the form of front.json: anyone can recompute a member's error from
+its object alone.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo.files import write_atomically
+from evo.pool import Pool
+from evo.program import Program, parse
+
+
+class FrontError(ValueError):
+    """A front that cannot be read, or has no member as asked for."""
+
+
+def archive(pool: Pool, per_ops: int) -> Pool:
+    """The `per_ops` best candidates of every op count, of distinct behaviour; by ops, then error."""
+    ranked = pool.distinct()
+    kept = [np.flatnonzero(ranked.ops == ops)[:per_ops] for ops in np.unique(ranked.ops)]
+    return ranked.take(np.concatenate(kept)) if kept else ranked
+
+
+def thresholds(kept: Pool, per_ops: int, max_ops: int) -> np.ndarray:
+    """Error that a newcomer must beat at each op count, inf where there is room, float64 [max_ops + 1]."""
+    out = np.full(max_ops + 1, np.inf)
+    for ops in range(max_ops + 1):
+        errors = kept.error[kept.ops == ops]
+        if len(errors) >= per_ops:
+            out[ops] = errors.max()
+    return out
+
+
+def non_dominated(pool: Pool) -> Pool:
+    """Candidates that no other beats in both ops and error, one of each op count, by ops."""
+    order = np.lexsort((pool.key, pool.error, pool.ops))
+    rows: list[int] = []
+    best = np.inf
+    for row in order:
+        if pool.error[row] < best:
+            best = pool.error[row]
+            rows.append(int(row))
+    return pool.take(rows)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One formula of a front, as front.json has it.
+
+    Attributes:
+        ops: number of operations (weighted by their cost).
+        target: the catalogue's name or the user's expression.
+        interval: two decimal strings; the error is the supremum over the open interval.
+        metric: "relative" or "absolute".
+        formula: the program in one line.
+        program: its text form, one instruction a line.
+        constants: decimal strings, c1 first; exact.
+        sampled_error: max error of exactly these constants in real arithmetic, at many points and
+            refined between them.
+        polished_error: the same at the optimal constants, or None if not polished.
+        proved_bound: a rigorous bound on the whole interval, or None if not proved.
+        worst_x: where the sampled error is.
+        seconds_to_find: search time when it was found [s].
+    """
+
+    ops: int
+    target: str
+    interval: tuple[str, str]
+    metric: str
+    formula: str
+    program: str
+    constants: tuple[str, ...]
+    sampled_error: float
+    polished_error: float | None
+    proved_bound: float | None
+    worst_x: float
+    seconds_to_find: float
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """The formula in float64 at an array of inputs."""
+        return np.asarray(
+            self.code.evaluate(np, np.asarray(x, float), [float(c) for c in self.constants]), float
+        )
+
+    @property
+    def code(self) -> Program:
+        """The program."""
+        return parse(self.program)
+
+
+@dataclass(frozen=True)
+class Front(Sequence[Member]):
+    """Members by ops, each with a smaller error than those before it."""
+
+    members: tuple[Member, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.members[index]
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members)
+
+    @classmethod
+    def of(cls, members: Iterable[Member]) -> "Front":
+        """The non-dominated of these, in whatever order they come."""
+        kept: list[Member] = []
+        for m in sorted(members, key=lambda m: (m.ops, m.sampled_error, m.program, m.constants)):
+            if m.sampled_error < (kept[-1].sampled_error if kept else inf):
+                kept.append(m)
+        return cls(tuple(kept))
+
+    def found_first(self, before: "Front") -> "Front":
+        """The same front; a member no more than a thousandth better than the one before it keeps its time."""
+        earlier = {m.ops: m for m in before}
+
+        def timed(m: Member) -> Member:
+            first = earlier.get(m.ops, m)
+            same = m.sampled_error > 0.999 * first.sampled_error
+            return replace(m, seconds_to_find=min(m.seconds_to_find, first.seconds_to_find)) if same else m
+
+        return Front(tuple(timed(m) for m in self))
+
+    def best(self, ops: int | None = None, error: float | None = None) -> Member:
+        """The member of least error with at most `ops`, or of fewest ops with at most `error`.
+
+        Raises:
+            FrontError: no such member (names what there is), or not exactly one condition given.
+        """
+        if (ops is None) == (error is None):
+            raise FrontError("Ask for the best by ops or by error, one of the two.")
+        if ops is not None:
+            found = [m for m in self.members if m.ops <= ops]
+        else:
+            found = [m for m in self.members if error is not None and m.sampled_error <= error]
+        if not found:
+            has = ", ".join(f"{m.ops} ops {m.sampled_error:.2e}" for m in self.members) or "no members"
+            raise FrontError(
+                f"No formula with {f'{ops} ops' if ops is not None else f'error {error}'}; has {has}."
+            )
+        return found[-1] if ops is not None else found[0]
+
+    def to_json(self) -> str:
+        """The text of front.json."""
+        return json.dumps([asdict(m) for m in self.members], indent=1) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Writes front.json whole or not at all."""
+        write_atomically(path, self.to_json().encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Front":
+        """Reads front.json.
+
+        Raises:
+            FrontError: missing, not JSON, or not a front; one line says which.
+        """
+        try:
+            objects = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FrontError(f"No front at {path}: {error.strerror}.") from None
+        except ValueError as error:  # not JSON, or not even text
+            raise FrontError(f"{path} is not JSON: {error}.") from None
+        try:
+            return cls.from_objects(objects)
+        except FrontError as error:
+            raise FrontError(f"{path} is no front: {error}") from None
+
+    @classmethod
+    def from_objects(cls, objects: Any) -> "Front":
+        """The front of parsed JSON.
+
+        Raises:
+            FrontError: not an array of objects with the members' keys; further keys are ignored.
+        """
+        names = {f.name for f in fields(Member)}
+        if not isinstance(objects, list) or not all(isinstance(o, dict) for o in objects):
+            raise FrontError("A front is an array of objects.")
+        for o in objects:
+            if missing := names - set(o):
+                raise FrontError(f"A member lacks {', '.join(sorted(missing))}.")
+            if not all(isinstance(o[name], list) for name in ("interval", "constants")):
+                raise FrontError("A member's interval and constants are arrays.")
+        kept = ({name: o[name] for name in names} for o in objects)
+        return cls(
+            tuple(
+                Member(**{**o, "interval": tuple(o["interval"]), "constants": tuple(o["constants"])})
+                for o in kept
+            )
+        )

@@ -1,0 +1,1 @@
+"""Kernels in C, generated from the op table and compiled on first use."""

@@ -1,0 +1,65 @@
+/* Bounded sets of fingerprints: four-way buckets, the oldest of a bucket makes room. */
+#ifndef EVO_CACHE_H
+#define EVO_CACHE_H
+
+#include "program.h"
+
+#define WAYS 4
+
+typedef struct {
+    uint64_t *key;   /* [entries], 0 = empty; entries a power of two */
+    uint32_t *check; /* [entries] a second, independent fingerprint; tells collisions */
+    uint8_t *ops;    /* [entries] fewest ops seen with this fingerprint */
+    float *score;    /* [entries] best error found; NaN before the fit */
+    int64_t entries;
+} Cache;
+
+/* Index of the key's entry, or -1. */
+static int64_t cache_find(const Cache *cache, uint64_t key)
+{
+    const int64_t bucket = (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
+    for (int64_t i = bucket; i < bucket + WAYS; i++)
+        if (cache->key[i] == key) return i;
+    return -1;
+}
+
+static void cache_add(const Cache *cache, uint64_t key, uint32_t check, int ops, float score)
+{
+    const int64_t bucket = (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
+    const size_t moved = WAYS - 1;
+    memmove(cache->key + bucket + 1, cache->key + bucket, moved * sizeof *cache->key);
+    memmove(cache->check + bucket + 1, cache->check + bucket, moved * sizeof *cache->check);
+    memmove(cache->ops + bucket + 1, cache->ops + bucket, moved * sizeof *cache->ops);
+    memmove(cache->score + bucket + 1, cache->score + bucket, moved * sizeof *cache->score);
+    cache->key[bucket] = key;
+    cache->check[bucket] = check;
+    cache->ops[bucket] = (uint8_t)ops;
+    cache->score[bucket] = score;
+}
+
+/* Scores after fits, and entries that other islands found: new ones are added, known ones keep the
+   fewest ops and the better score. */
+EXPORT void cache_merge(const Cache *cache, const uint64_t *key, const uint32_t *check, const uint8_t *ops,
+                        const float *score, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = cache_find(cache, key[i]);
+        if (at < 0) {
+            cache_add(cache, key[i], check[i], ops[i], score[i]);
+            continue;
+        }
+        if (ops[i] < cache->ops[at]) cache->ops[at] = ops[i];
+        if (isnan(cache->score[at]) || score[i] < cache->score[at]) cache->score[at] = score[i];
+    }
+}
+
+/* score [n] of each key, NaN if unknown. */
+EXPORT void cache_scores(const Cache *cache, const uint64_t *key, float *score, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = cache_find(cache, key[i]);
+        score[i] = at < 0 ? NAN : cache->score[at];
+    }
+}
+
+#endif

@@ -1,0 +1,355 @@
+/* Tier 2 of functional equivalence: the program in the field of p = 2^31 - 1 elements.
+
+   Two programs that are the same rational function of x and the constants (up to the names of these)
+   get one fingerprint; different ones share it with a chance of about 2^-60 (Schwartz, J. ACM 27, 1980).
+   No rounding, no tolerance, the same on every machine.
+
+   The names of constants do not matter because a constant's element follows from what it does: all
+   start equal, and each round mixes in the derivative of the result with respect to it (colour
+   refinement), or where that tells nothing new, what the result becomes if it is moved, alone or with
+   another one. Constants that still agree in the end are told apart one by one; where they are not
+   really exchangeable, a match may be missed, but never a wrong one made. Programs that are undefined
+   wherever all constants are equal, such as x / ((x + c1) - (x + c2)), miss theirs more often.
+
+   sqrt is a^((p+1)/4), for squares the root that is a square: sqrt(a) sqrt(b) = sqrt(ab) holds as for
+   positive reals. Points at which an argument is no square, or a divisor is zero, are drawn again; so
+   programs that differ in their roots (sqrt(v)^2 and v) may meet other points and miss their match.
+   sqrt(v * v) is v where that is a square and -v elsewhere, so that it agrees with v at every second
+   point: such programs are compared at 47 points.
+   m independent roots fail all but one in 2^m draws: beyond six a program may count as undefined. */
+#ifndef EVO_FIELD_H
+#define EVO_FIELD_H
+
+#include "program.h"
+
+#define PRIME 0x7fffffffu
+#define DRAWS 8  /* lanes: points evaluated at once */
+#define TRIES 256 /* draws of a lane before it is given up */
+#define EPOCH 32  /* draws of x before the Jacobian's rows get other constants: sqrt(c1 * x * x) may need them */
+#define KEYS 3    /* lanes below have constants of their own, the others are rows of the Jacobian */
+#define CHECK 2   /* lane that makes the check; all others make the key */
+#define SIGNS 5   /* rounds of lanes more where there are roots: |v| and v agree on half of them */
+#define MOVES 8   /* points at which constants are moved, if some are not in the domain */
+
+enum { ZERO_DIVISOR = 1, NO_SQUARE = 2 }; /* why a draw failed */
+#define ZEROS 3   /* draws after which one more zero divisor, roots being fine, is no chance */
+
+typedef uint32_t element; /* below PRIME */
+
+typedef struct {
+    uint64_t key;   /* 0: no fingerprint (undefined everywhere) */
+    uint32_t check;
+    int rank;       /* of the Jacobian with respect to the constants */
+} Fingerprint;
+
+/* z < 2^62. Elements of 32 bits make a product one widening multiplication of vectors. */
+static inline element reduce(uint64_t z)
+{
+    const uint32_t s = (uint32_t)(z & PRIME) + (uint32_t)(z >> 31);
+    return s >= PRIME ? s - PRIME : s;
+}
+static inline element add(element a, element b) { const element s = a + b; return s >= PRIME ? s - PRIME : s; }
+static inline element sub(element a, element b) { return a >= b ? a - b : a + PRIME - b; }
+static inline element neg(element a) { return a ? PRIME - a : 0; }
+static inline element mul(element a, element b) { return reduce((uint64_t)a * b); }
+static inline element power_2k(element a, int k)
+{
+    for (int i = 0; i < k; i++) a = mul(a, a);
+    return a;
+}
+/* a^(p-2), p - 2 = 2^31 - 3: the exponent is 29 ones, then 01. */
+static inline element inverse(element a)
+{
+    const element a2 = mul(power_2k(a, 1), a), a4 = mul(power_2k(a2, 2), a2), a8 = mul(power_2k(a4, 4), a4);
+    const element a16 = mul(power_2k(a8, 8), a8), a24 = mul(power_2k(a16, 8), a8);
+    const element a28 = mul(power_2k(a24, 4), a4), a29 = mul(power_2k(a28, 1), a);
+    return mul(power_2k(a29, 2), a);
+}
+
+typedef struct {
+    element value[SLOTS][DRAWS], adjoint[SLOTS][DRAWS], scratch[MAX_OPS][DRAWS];
+    uint32_t failed[DRAWS]; /* not 0: ZERO_DIVISOR, NO_SQUARE or both */
+    int try[DRAWS], epoch;
+} Field;
+
+/* The first `lanes` lanes, one or all: inlined for each of the two. */
+static inline __attribute__((always_inline)) void forward_lanes(Field *f, const Program *p, const int lanes)
+{
+    memset(f->failed, 0, sizeof f->failed);
+    for (int i = 0; i < p->n; i++) {
+        const element *A = f->value[p->arg[i][0]], *B = f->value[p->arg[i][1]], *C = f->value[p->arg[i][2]];
+        element *restrict V = f->value[VALUE + i], *restrict W = f->scratch[i];
+        uint32_t *restrict bad = f->failed;
+        (void)A, (void)B, (void)C;
+#define inv(e) (bad[l] |= (e) ? 0 : ZERO_DIVISOR, inverse(e))
+#define root(e) (w = power_2k(e, 29), bad[l] |= mul(w, w) == (e) ? 0 : NO_SQUARE, w)
+        switch (p->op[i]) {
+#define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
+    case code: \
+        for (int l = 0; l < lanes; l++) { \
+            const element a = A[l], b = B[l], c = C[l]; \
+            element w = 0; \
+            (void)a, (void)b, (void)c; \
+            V[l] = field; \
+            W[l] = w; \
+        } \
+        break;
+            OPS(ROW)
+#undef ROW
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const Program *p, const int lanes)
+{
+    memset(f->adjoint[CONSTANT], 0, (size_t)p->k * sizeof f->adjoint[0]);
+    memset(f->adjoint[VALUE], 0, (size_t)p->n * sizeof f->adjoint[0]);
+    memset(f->adjoint[X], 0, sizeof f->adjoint[0]);
+    for (int l = 0; l < lanes; l++) f->adjoint[p->root][l] = 1;
+    for (int i = p->n - 1; i >= 0; i--) {
+        const uint8_t *arg = p->arg[i];
+        const element *A = f->value[arg[0]], *B = f->value[arg[1]], *C = f->value[arg[2]];
+        const element *V = f->value[VALUE + i], *G = f->adjoint[VALUE + i], *W = f->scratch[i];
+        uint32_t *restrict bad = f->failed;
+        (void)A, (void)B, (void)C, (void)V, (void)W, (void)bad;
+        switch (p->op[i]) {
+#define LOOP(slot, partial) \
+    for (int l = 0; l < lanes; l++) { \
+        const element a = A[l], b = B[l], c = C[l], v = V[l]; \
+        element w = W[l]; \
+        (void)a, (void)b, (void)c, (void)v, (void)w; \
+        f->adjoint[slot][l] = add(f->adjoint[slot][l], mul(G[l], partial)); \
+    }
+#define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
+    case code: \
+        LOOP(arg[0], f0) \
+        if (ARITY_##code > 1) LOOP(arg[1], f1) \
+        if (ARITY_##code > 2) LOOP(arg[2], f2) \
+        break;
+            OPS(ROW)
+#undef ROW
+#undef LOOP
+        }
+    }
+#undef inv
+#undef root
+}
+
+static void field_forward(Field *f, const Program *p, int lanes)
+{
+    if (lanes == 1) forward_lanes(f, p, 1);
+    else forward_lanes(f, p, DRAWS);
+}
+
+static void field_reverse(Field *f, const Program *p, int lanes)
+{
+    if (lanes == 1) reverse_lanes(f, p, 1);
+    else reverse_lanes(f, p, DRAWS);
+}
+
+static inline element element_of(uint64_t word)
+{
+    return 1 + (element)((mix(word) >> 33) * (PRIME - 1) >> 31);
+}
+
+/* x and constants of a lane. In the rows of the Jacobian the constants are one draw and x varies. */
+static void field_draw(Field *f, const Program *p, const uint64_t *signature, uint64_t salt, int lane, int shared)
+{
+    const uint64_t own = mix2(mix2(salt, (uint64_t)lane), (uint64_t)f->try[lane]);
+    f->value[X][lane] = element_of(mix2(own, 'x'));
+    const uint64_t common = shared ? mix2(mix2(salt, 'c'), (uint64_t)f->epoch) : own;
+    for (int j = 0; j < p->k; j++) f->value[CONSTANT + j][lane] = element_of(mix2(signature[j], common));
+}
+
+/* Evaluates all lanes; of the first `lanes`, those that fail are drawn again. Lanes from `keys` on share
+   their constants. Returns how many lanes succeed before the first that never does. */
+static int field_evaluate(Field *f, const Program *p, const uint64_t *signature, uint64_t salt, int keys,
+                          int lanes)
+{
+    memset(f->try, 0, sizeof f->try);
+    f->epoch = 0;
+    for (int l = 0; l < lanes; l++) field_draw(f, p, signature, salt, l, l >= keys);
+    for (int t = 1;; t++) {
+        field_forward(f, p, lanes);
+        int first = 0;
+        while (first < lanes && !f->failed[first]) first++;
+        if (first == lanes || t == TRIES || (t >= ZEROS && f->failed[first] == ZERO_DIVISOR)) return first;
+        int hopeless = t % EPOCH == 0; /* no x has served the shared constants: all these lanes start again */
+        for (int l = keys; l < lanes; l++) hopeless &= f->failed[l] != 0;
+        f->epoch += hopeless;
+        for (int l = first; l < lanes; l++) {
+            if (!f->failed[l]) continue;
+            f->try[l]++;
+            field_draw(f, p, signature, salt, l, l >= keys);
+        }
+    }
+}
+
+/* Number of different signatures; `tied` becomes the first constant of the lowest one that several share,
+   -1 if none do. */
+static int count_classes(const uint64_t *signature, int k, int *tied)
+{
+    int classes = 0;
+    *tied = -1;
+    for (int j = 0; j < k; j++) {
+        int first = 1, last = 1;
+        for (int m = 0; m < k; m++) {
+            if (m < j && signature[m] == signature[j]) first = 0;
+            if (m > j && signature[m] == signature[j]) last = 0;
+        }
+        classes += first;
+        if (first && !last && (*tied < 0 || signature[j] < signature[*tied])) *tied = j;
+    }
+    return classes;
+}
+
+/* Mixes into every signature the results where this constant is moved, alone and together with each other
+   one, all at one point; where that fails, it tells as much. Sees what derivatives do not where constants
+   are equal: (c1 - c2) (c1 - c3) and (c1 - c2) (1 - c3 / c4). */
+static void move_each(Field *f, const Program *p, uint64_t *signature, uint64_t salt)
+{
+    const int k = p->k, others = k > DRAWS ? 1 : k; /* of many constants, each alone: pairs cost k^2 points */
+    uint64_t failed = 1;
+    for (int t = 0; t < MOVES && failed; t++) {
+        const uint64_t own = mix2(salt, (uint64_t)t), moves[] = {own, mix2(own, 'm'), mix2(own, 'o')};
+        uint64_t moved[MAX_CONSTANTS] = {0};
+        failed = 0;
+        for (int pair = 0; pair < k * others; pair += DRAWS) {
+            for (int l = 0; l < DRAWS; l++) {
+                const int one = (pair + l) / others, other = others == k ? (pair + l) % k : one;
+                f->value[X][l] = element_of(mix2(own, 'x'));
+                for (int j = 0; j < k; j++)
+                    f->value[CONSTANT + j][l] = element_of(mix2(signature[j], moves[j == one ? 1 : 2 * (j == other)]));
+            }
+            field_forward(f, p, DRAWS);
+            for (int l = 0; l < DRAWS && pair + l < k * others; l++) {
+                const int one = (pair + l) / others, other = others == k ? (pair + l) % k : one;
+                failed |= f->failed[l];
+                moved[one] += mix2(signature[other] + (one == other), f->failed[l] ? PRIME : f->value[p->root][l]);
+            }
+        }
+        for (int j = 0; j < k; j++) signature[j] = mix2(signature[j], moved[j]);
+    }
+}
+
+/* Whether it is where all constants differ. */
+static int is_defined(Field *f, const Program *p)
+{
+    uint64_t number[MAX_CONSTANTS];
+    for (int j = 0; j < p->k; j++) number[j] = (uint64_t)j;
+    return field_evaluate(f, p, number, 'd', DRAWS, 1);
+}
+
+/* Gives every constant a signature that does not depend on its name. 0 if the program is undefined. */
+static int refine(Field *f, const Program *p, uint64_t *signature)
+{
+    int classes = 0, tied;
+    for (int j = 0; j < p->k; j++) signature[j] = 'c';
+    for (int round = 0; classes < p->k; round++) {
+        const uint64_t salt = mix2((uint64_t)round, 'r');
+        if (field_evaluate(f, p, signature, salt, DRAWS, 1)) {
+            field_reverse(f, p, 1);
+            for (int j = 0; j < p->k; j++) signature[j] = mix2(signature[j], f->adjoint[CONSTANT + j][0]);
+        } else if (round == 0 && !is_defined(f, p)) {
+            return 0;
+        }
+        int now = count_classes(signature, p->k, &tied);
+        if (now == classes) move_each(f, p, signature, salt), now = count_classes(signature, p->k, &tied);
+        if (now == classes) signature[tied] = mix2(signature[tied], 't'), now++;
+        classes = now;
+    }
+    return 1;
+}
+
+/* Rows of the Jacobian, one per lane from `first` on, eliminated into `basis`; returns the new rank. Rows
+   are scaled and not divided: an inverse costs as much as a row. */
+static int eliminate(const Field *f, int k, int first, element basis[][MAX_CONSTANTS], int *pivot, int rank)
+{
+    for (int l = first; l < DRAWS && rank < k; l++) {
+        element *row = basis[rank];
+        for (int j = 0; j < k; j++) row[j] = f->adjoint[CONSTANT + j][l];
+        for (int r = 0; r < rank; r++) {
+            const element m = row[pivot[r]], scale = basis[r][pivot[r]];
+            for (int j = 0; j < k; j++) row[j] = sub(mul(row[j], scale), mul(m, basis[r][j]));
+        }
+        int at = 0;
+        while (at < k && !row[at]) at++;
+        if (at < k) pivot[rank++] = at;
+    }
+    return rank;
+}
+
+/* Rank of the Jacobian, after field_evaluate(); as if full where that cannot be told. */
+static int rank_of(Field *f, const Program *p, const uint64_t *signature)
+{
+    element basis[MAX_CONSTANTS][MAX_CONSTANTS];
+    int pivot[MAX_CONSTANTS];
+    field_reverse(f, p, DRAWS);
+    int rank = eliminate(f, p->k, KEYS, basis, pivot, 0);
+    /* As many rows as constants decide, up to a chance of about 2^-28; more constants, more rows. */
+    for (int rows = DRAWS - KEYS; rank < p->k && rows < p->k; rows += DRAWS) {
+        /* Same constants, other x: only the tries differ. */
+        for (int l = 0; l < DRAWS; l++) f->try[l] = TRIES * rows;
+        for (int t = 0, again = 1; again; t++) {
+            if (t == TRIES) return p->k;
+            for (int l = 0; l < DRAWS; l++) field_draw(f, p, signature, 'f', l, 1);
+            field_forward(f, p, DRAWS);
+            again = 0;
+            for (int l = 0; l < DRAWS; l++)
+                if (f->failed[l]) f->try[l]++, again = 1;
+        }
+        field_reverse(f, p, DRAWS);
+        rank = eliminate(f, p->k, 0, basis, pivot, rank);
+    }
+    return rank;
+}
+
+static int has_roots(const Program *p)
+{
+    for (int i = 0; i < p->n; i++)
+        if (ROOTS[p->op[i]]) return 1;
+    return 0;
+}
+
+static uint64_t mix_results(const Field *f, const Program *p, int lanes, uint64_t key)
+{
+    for (int l = 0; l < lanes; l++)
+        if (l != CHECK) key = mix2(key, f->value[p->root][l]);
+    return key;
+}
+
+static Fingerprint fingerprint(Field *f, const Program *p)
+{
+    Fingerprint out = {0, 0, 0};
+    uint64_t signature[MAX_CONSTANTS], names = 0;
+    if (!refine(f, p, signature)) return out;
+    const int lanes = field_evaluate(f, p, signature, 'f', KEYS, DRAWS);
+    if (lanes < KEYS) return out;
+    for (int j = 0; j < p->k; j++) names += mix(signature[j]);
+    out.key = mix_results(f, p, lanes, mix2((uint64_t)p->k, names));
+    out.check = (uint32_t)f->value[p->root][CHECK];
+    out.rank = lanes == DRAWS ? rank_of(f, p, signature) : p->k;
+    for (uint64_t round = 0; round < SIGNS && has_roots(p); round++)
+        out.key = mix_results(f, p, field_evaluate(f, p, signature, mix2(round, 's'), DRAWS, DRAWS), out.key);
+    if (!out.key) out.key = 1;
+    return out;
+}
+
+/* key, check and rank of every row [rows]; key 0 where the program is undefined. 1 if memory ran out. */
+EXPORT int fingerprints(const Batch *batch, uint64_t *key, uint32_t *check, int32_t *rank)
+{
+    Program p;
+    Field *f = calloc(1, sizeof *f);
+    if (!f) return 1;
+    for (int64_t row = 0; row < batch->rows; row++) {
+        load(batch, row, &p);
+        const Fingerprint found = fingerprint(f, &p);
+        key[row] = found.key;
+        check[row] = found.check;
+        rank[row] = found.rank;
+    }
+    free(f);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,121 @@
+"""The op table: one row holds everything the project knows of an operation.
+
+A row is read by the Python evaluators (`real`), by the compiled kernels and the C-family exports
+(`c`, `partials`), by the fingerprint (`field`, `field_partials`) and by the text form (`text`).
+To add an op, add a row: the kernels are generated from this table (evo/native/build.py) and the
+tests over it pick the row up.
+
+The C strings see the operands `a`, `b`, `c` and, in the partials, the value `v`. The field strings
+see them as elements of the field of p = 2^31 - 1 elements, with `add`, `sub`, `mul`, `neg`, `inv`,
+`root` and a scratch element `w` that survives from the value to the partials. `inv(0)` and the root
+of a non-square fail the draw of x and constants, which is then repeated elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation.
+
+    Attributes:
+        name: what users write in `--ops` besides the symbol.
+        symbol: the infix symbol, or the name again where the text form is a call.
+        arity: number of operands, 1 to 3.
+        symmetric: whether the first two operands commute.
+        cost: what one use adds to a program's ops.
+        real: the exact meaning, `real(m, *operands)`, on NumPy or JAX arrays, Arb balls or any other
+            numbers with Python operators; `m` supplies the functions (`m.sqrt`).
+        c: the value as a C (and CUDA) expression in double arithmetic.
+        partials: d value / d operand as C expressions, one per operand.
+        field: the value in the prime field.
+        field_partials: d value / d operand in the prime field.
+    """
+
+    name: str
+    symbol: str
+    arity: int
+    symmetric: bool
+    cost: int
+    real: Callable[..., Any]
+    c: str
+    partials: tuple[str, ...]
+    field: str
+    field_partials: tuple[str, ...]
+
+    @property
+    def infix(self) -> bool:
+        """Whether the text form is `a + b` and not `name(a, b)`."""
+        return self.symbol != self.name
+
+
+OPS: tuple[Op, ...] = (
+    Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
+       "a + b", ("1.0", "1.0"),
+       "add(a, b)", ("1", "1")),
+    Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
+       "a - b", ("1.0", "-1.0"),
+       "sub(a, b)", ("1", "neg(1)")),
+    Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
+       "a * b", ("b", "a"),
+       "mul(a, b)", ("b", "a")),
+    Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
+       "a / b", ("1.0 / b", "-v * (1.0 / b)"),
+       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))")),
+    Op("neg", "neg", 1, False, 1, lambda m, a: -a,
+       "-a", ("-1.0",),
+       "neg(a)", ("neg(1)",)),
+    Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
+       "sqrt(a)", ("0.5 / v",),
+       "root(a)", ("inv(add(v, v))",)),
+    Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
+       "fma(a, b, c)", ("b", "a", "1.0"),
+       "add(mul(a, b), c)", ("b", "a", "1")),
+)  # fmt: skip
+
+CODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}
+"""Opcode (row number) of each op's name."""
+
+BY_TEXT: dict[str, Op] = {word: op for op in OPS for word in (op.name, op.symbol)}
+"""Row by name or by symbol."""
+
+
+class OpError(ValueError):
+    """An op that the table does not have, or a set of ops that cannot make programs."""
+
+
+def find_op(word: str) -> Op:
+    """The row named `word` (a name or a symbol).
+
+    Raises:
+        OpError: no such row; the message lists the known names and the nearest.
+    """
+    if word in BY_TEXT:
+        return BY_TEXT[word]
+    known = ", ".join(op.name if not op.infix else f"{op.name} ({op.symbol})" for op in OPS)
+    near = get_close_matches(word, list(BY_TEXT), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise OpError(f"Unknown op {word!r}; evo/ops.py has {known}.{hint}")
+
+
+def parse_ops(text: str) -> tuple[str, ...]:
+    """Names, in table order, of a user's list such as `"+ - * / sqrt"` (spaces or commas between).
+
+    Raises:
+        OpError: an unknown op, or no op of two or more operands (no program could grow).
+    """
+    names = {find_op(word).name for word in text.replace(",", " ").split()}
+    if not any(BY_TEXT[name].arity > 1 for name in names):
+        raise OpError(f"The ops {text!r} hold none of two operands; programs need one, such as '+'.")
+    return tuple(op.name for op in OPS if op.name in names)
+
+
+def function_module(**functions: Callable[..., Any]) -> ModuleType:
+    """A namespace of functions to pass to `Op.real` as `m`."""
+    module = ModuleType("functions")
+    module.__dict__.update(functions)
+    return module

@@ -1,0 +1,258 @@
+"""One island: a DEAP population whose offspring are made, told apart and fitted as arrays.
+
+`init` makes a state and `step` advances it by one generation. A state holds all that the next
+generation depends on, and every random stream derives from (seed, island, generation), so a step
+repeated anywhere gives the same state.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from deap import base, tools
+
+from evo import vary
+from evo.backends import Backend, backend
+from evo.backends.native import measure
+from evo.cache import Cache, Entries
+from evo.deep import at_floor, deepen
+from evo.fingerprint import behaviours
+from evo.fit import FITTED, Effort
+from evo.front import archive, non_dominated, thresholds
+from evo.points import Points, fit_points, select_points
+from evo.pool import Pool
+from evo.target import Target
+
+PROBES = 12
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an island searches for, and how.
+
+    Attributes:
+        target: function, interval, metric.
+        variation: ops, largest program, mutations, equivalence tiers.
+        seed: of all random streams.
+        offspring: new programs of a generation.
+        parents: size of the population.
+        niche: candidates kept per op count.
+        cache_entries: functions remembered, a power of two.
+        effort: of a fit.
+        backend: what fits.
+        deep_fits: most candidates of a generation that are fitted beyond float64.
+    """
+
+    target: Target
+    variation: vary.Variation
+    seed: int
+    offspring: int
+    parents: int
+    niche: int
+    cache_entries: int
+    effort: Effort = field(default_factory=Effort)
+    backend: str = "native"
+    deep_fits: int = 4
+
+    @cached_property
+    def fit_points(self) -> Points:
+        """Where constants are fitted."""
+        return fit_points(self.target)
+
+    @cached_property
+    def select_points(self) -> Points:
+        """Where candidates are compared."""
+        return select_points(self.target)
+
+    @cached_property
+    def engine(self) -> Backend:
+        """The backend itself."""
+        return backend(self.backend)
+
+    @cached_property
+    def toolbox(self) -> base.Toolbox:
+        """DEAP's toolbox: the operators of a generation, on whole batches."""
+        toolbox = base.Toolbox()
+        toolbox.register("vary", vary.offspring, variation=self.variation, rows=self.offspring)
+        toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
+        toolbox.register("measure", measure, points=self.select_points, probes=PROBES)
+        toolbox.register("select", tools.selNSGA2, k=self.parents, nd="log")
+        return toolbox
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: self.__dict__[f.name] for f in fields(self)}
+
+
+class Fitness(base.Fitness):
+    """(ops, log error), both minimised; always finite."""
+
+    weights = (-1.0, -1.0)
+
+
+class Individual:
+    """A candidate of a pool, as DEAP selects it."""
+
+    def __init__(self, row: int, ops: float, error: float) -> None:
+        self.row = row
+        self.fitness = Fitness((float(ops), float(np.log(max(error, 1e-300)))))
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the next generation depends on.
+
+    Attributes:
+        generation: how many are done.
+        population: parents, selected by NSGA-II.
+        archive: the best of every op count.
+        texts: tier-1 cache.
+        functions: tier-2 cache.
+        counts: what became of all mutants so far (vary.COUNTERS), fits and their LM iterations.
+        seconds: search time so far [s]; nothing depends on it.
+        sent: error of the last emigrant of each op count, float64 [max_ops + 1].
+    """
+
+    generation: int
+    population: Pool
+    archive: Pool
+    sent: np.ndarray
+    texts: Cache
+    functions: Cache
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a generation did.
+
+    Attributes:
+        counts: this generation's share of `State.counts`.
+        seconds: spent in each part [s].
+        found: functions new to the cache, with their scores.
+    """
+
+    counts: dict[str, int]
+    seconds: dict[str, float]
+    found: Entries
+
+
+def init(problem: Problem) -> State:
+    """The state before the first generation: no programs at all."""
+    empty = Pool.empty(max(problem.variation.max_ops, 2))
+    functions = Cache.empty(problem.cache_entries)
+    sent = np.full(problem.variation.max_ops + 1, np.inf)
+    return State(0, empty, empty, sent, Cache.empty(max(problem.cache_entries // 4, 4)), functions)
+
+
+def stream(*words: int) -> int:
+    """A random stream's 64-bit seed, derived from these non-negative numbers."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
+
+
+def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
+    """One generation: vary, fit, keep, select. `state`'s caches are written to: pass one's own."""
+    started = time.perf_counter()
+    toolbox, niche, max_ops = problem.toolbox, problem.niche, problem.variation.max_ops
+    rng = stream(problem.seed, island, state.generation)
+    brood = toolbox.vary(rng, parents=state.population.batch, texts=state.texts, functions=state.functions)
+    varied = time.perf_counter()
+
+    limit = thresholds(state.archive, niche, max_ops)
+    ops = brood.batch.ops
+    fits = toolbox.fit(brood.batch, stream=brood.key ^ np.uint64(rng), worth=limit[ops])
+    known = state.functions.scores(brood.key)
+    found = Entries(
+        brood.key, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
+    )
+    state.functions.merge(found)
+    fitted = time.perf_counter()
+
+    seconds = state.seconds + fitted - started
+    newcomers = Pool.concatenate(
+        [_newcomers(problem, brood, fits, limit[ops], seconds), _deep(problem, brood, fits, limit, seconds)]
+    )
+    kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
+    population = _select(problem, Pool.concatenate([state.population, newcomers]))
+    ended = time.perf_counter()
+
+    counts = {
+        **brood.counts,
+        "fitted": len(brood.batch),
+        "lm_iterations": fits.iterations,
+        "failed": int(np.count_nonzero(fits.status != FITTED)),
+        "entered": len(newcomers),
+        # An audited function whose new fit is much better: the cache had skipped something of worth.
+        "audited_better": int(np.count_nonzero((brood.audited > 0) & (fits.error < 0.5 * known))),
+    }
+    total = {name: state.counts.get(name, 0) + n for name, n in counts.items()}
+    spent = {"vary": varied - started, "fit": fitted - varied, "select": ended - fitted}
+    after = replace(
+        state,
+        generation=state.generation + 1,
+        population=population,
+        archive=kept,
+        counts=total,
+        seconds=state.seconds + ended - started,
+    )
+    return after, Info(counts, spent, found)
+
+
+def admit(problem: Problem, state: State, immigrants: Pool, known: Sequence[Entries]) -> State:
+    """The state with other islands' candidates and functions. Its caches are written to."""
+    for entries in known:
+        state.functions.merge(entries)
+    if not len(immigrants):
+        return state
+    kept = archive(Pool.concatenate([state.archive, immigrants]), problem.niche)
+    population = _select(problem, Pool.concatenate([state.population, immigrants]))
+    return replace(state, archive=kept, population=population)
+
+
+def emigrate(state: State) -> tuple[Pool, State]:
+    """What an island tells the others: of its front, the members that are news by more than a thousandth."""
+    front = non_dominated(state.archive)
+    news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))
+    sent = state.sent.copy()
+    sent[news.ops] = news.error
+    return news, replace(state, sent=sent)
+
+
+def _newcomers(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:
+    """The fitted candidates that beat their niche's limit at the select points too."""
+    rows = np.flatnonzero(fits.error < limit)
+    batch = replace(brood.batch, constants=fits.constants).take(rows)
+    measures = problem.toolbox.measure(batch)
+    keys = behaviours(measures.behaviour, measures.error)
+    pool = Pool(
+        batch,
+        np.zeros_like(batch.constants),
+        batch.ops,
+        measures.error,
+        measures.worst_x,
+        brood.key[rows],
+        np.frombuffer(b"".join(keys), np.uint64).copy(),
+        np.full(len(rows), seconds),
+    )
+    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limit[rows]))).distinct()
+
+
+def _deep(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:
+    """The candidates at float64's floor, fitted beyond it, that beat their niche's limit there."""
+    rows = at_floor(fits.rms, brood.batch.ops, problem.fit_points, problem.deep_fits)
+    batch = replace(brood.batch, constants=fits.constants).take(rows)
+    pool = deepen(problem.target, batch, brood.key[rows], seconds)
+    return pool.take(np.flatnonzero(pool.error < limit[pool.ops]))
+
+
+def _select(problem: Problem, pool: Pool) -> Pool:
+    """NSGA-II's choice of parents among candidates of distinct behaviour."""
+    pool = pool.distinct()
+    if len(pool) <= problem.parents:
+        return pool
+    individuals = [Individual(row, pool.ops[row], pool.error[row]) for row in range(len(pool))]
+    chosen = problem.toolbox.select(individuals)
+    return pool.take(sorted(individual.row for individual in chosen))

@@ -1,0 +1,132 @@
+"""The specification of a search: one schema for Python, the command line and YAML files."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from evo.ops import parse_ops
+
+MAX_OPS = 32
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class SpecError(ValueError):
+    """A specification that cannot be run; one line says which entry and why."""
+
+
+def parse_duration(text: Any) -> Any:
+    """Seconds of `90`, `"60s"`, `"10m"` or `"1.5h"`.
+
+    Raises:
+        ValueError: another form.
+    """
+    if not isinstance(text, str):
+        return text
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|m|min|h|)\s*", text)
+    if not found:
+        raise ValueError(f"expected a duration such as 60s, 10m or 1h, got {text!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _words(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _texts(value: Any) -> Any:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+class SearchSpec(BaseModel):
+    """What to search for, how long, and how.
+
+    Attributes:
+        target: a catalogue name or an expression of x.
+        interval: two numbers or constant expressions; the target's own by default.
+        metric: the target's own by default.
+        dtype: "real": fewest operations for an error over the reals.
+        ops: the operations that programs may use.
+        max_ops: largest program.
+        time: budget [s]; stops at a generation's end.
+        generations: budget of each island, for runs that can be repeated exactly.
+        seed: of all random streams.
+        islands: populations that evolve apart and exchange their best; one per CPU by default.
+        offspring: new programs of a generation.
+        parents: population of an island.
+        niche: candidates kept per op count.
+        epoch: generations between exchanges.
+        save_every: between checkpoints [s].
+        cache_entries: functions an island remembers, a power of two.
+        backend: what fits constants.
+        tiers: equivalence tiers that skip programs.
+        mutations: weights by name, where not the table's (evo/native/vary.h).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
+    metric: Literal["relative", "absolute"] | None = None
+    dtype: Literal["real"] = "real"
+    ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
+    max_ops: int = Field(10, ge=1, le=MAX_OPS)
+    time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
+    generations: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    islands: int | None = Field(None, ge=1, le=4096)
+    offspring: int = Field(4096, ge=1, le=1 << 20)
+    parents: int = Field(256, ge=4, le=1 << 16)
+    niche: int = Field(32, ge=1, le=1 << 12)
+    epoch: int = Field(8, ge=1)
+    save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
+    cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
+    backend: Literal["native", "jax"] = "native"
+    tiers: tuple[Literal["text", "function", "redundant"], ...] = ("text", "function", "redundant")
+    mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchSpec":
+        parse_ops(self.ops)
+        if self.cache_entries & (self.cache_entries - 1):
+            raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
+        return self
+
+    @property
+    def budget(self) -> float | None:
+        """Time budget [s]: a minute if neither time nor generations are given."""
+        return 60.0 if self.time is None and self.generations is None else self.time
+
+
+def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
+    """A checked specification.
+
+    Raises:
+        SpecError: names the first wrong entry, what was expected and what came.
+    """
+    try:
+        return SearchSpec(**entries)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "specification"
+        got = "" if not first["loc"] or first["type"] == "missing" else f" (got {str(first['input'])[:60]!r})"
+        raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+
+
+def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
+    """The specification of a YAML file, with entries that take its place.
+
+    Raises:
+        SpecError: no such file, not YAML, not a mapping, or a wrong entry.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(entries, dict):
+        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
+    return make_spec({**entries, **overrides})

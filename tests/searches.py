@@ -1,0 +1,68 @@
+"""Small searches for the tests, as separate processes: the command itself, killed if need be."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SMALL = {
+    "target": "exp2",
+    "max_ops": 6,
+    "islands": 2,
+    "offspring": 256,
+    "parents": 64,
+    "epoch": 3,
+    "niche": 8,
+    "cache_entries": 1 << 14,
+}
+"""A specification whose generations take milliseconds."""
+EVONUM = [sys.executable, "-m", "evo"]
+
+
+def write_spec(folder: Path, **entries: object) -> Path:
+    """The YAML file (JSON is YAML) of SMALL with these entries."""
+    path = folder / "spec.yaml"
+    path.write_text(json.dumps({**SMALL, **entries}))
+    return path
+
+
+def evonum(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end."""
+    command = [*EVONUM, *map(str, words)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
+    """Starts the command in a session of its own."""
+    command = [*EVONUM, *map(str, words)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def wait_for(condition: object, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Waits until `condition()` holds; fails if the process ends first."""
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def without_times(front_json: Path) -> list[dict[str, object]]:
+    """The members of a front.json apart from the times."""
+    return [
+        {k: v for k, v in m.items() if k != "seconds_to_find"} for m in json.loads(front_json.read_text())
+    ]

@@ -1,0 +1,281 @@
+"""The contract of every backend; a row added to BACKENDS or to the op table is tested by itself."""
+
+from functools import cache
+
+import mpmath
+import numpy as np
+import pytest
+
+from evo.backends import BACKENDS, backend
+from evo.batch import Batch
+from evo.cache import Cache
+from evo.fit import FITTED, NOT_FINITE, Effort
+from evo.ops import OPS, function_module
+from evo.points import fit_points
+from evo.program import parse
+from evo.target import make_target
+from evo.vary import Variation, offspring
+
+X = np.linspace(0.05, 1.0, 48)
+REALS = function_module(sqrt=mpmath.sqrt)
+WIDTH = 10
+"""One width for all batches: the JAX backend compiles once."""
+DEFAULT = Effort()
+
+F3 = "v1 = x + c1\nv2 = c2 / v1\nv3 = v2 - c3"
+F5 = "v1 = c1 / x\nv2 = x + v1\nv3 = v2 + c2\nv4 = c3 / v3\nv5 = v4 - c4"
+PROGRAMS = {
+    "f3": (F3, [-3.4, -8.4, 1.44]),
+    "f5": (F5, [25.6, -8.85, 17.7, -1.0]),
+    "a shared value": ("v1 = x + c1\nv2 = v1 * v1\nv3 = v2 * v2\nv4 = v3 / v1", [0.7]),
+    "a constant used twice": ("v1 = x * c1\nv2 = v1 + c1\nv3 = c1 / v2", [1.3]),
+    "no constant": ("v1 = x * x\nv2 = v1 + x", []),
+    "a constant of zero": ("v1 = x * c1\nv2 = v1 + c2\nv3 = v2 * v2", [0.0, 0.0]),
+    "one slot three times": ("v1 = x + c1\nv2 = fma(v1, v1, v1)", [0.3]),
+    "a value less and over itself": ("v1 = x * c1\nv2 = v1 - v1\nv3 = v1 / v1\nv4 = v2 + v3", [2.0]),
+    "an unused value": ("v1 = x / c1\nv2 = x * c2", [0.0, 2.0]),
+}
+"""Program and constants by name; all defined at X."""
+for _op in OPS:
+    _words = ["x", "c1", "c2"]
+    for _turn in range(_op.arity):
+        _args = [(_words[_turn:] + _words[:_turn])[j] for j in range(_op.arity)]
+        _right = f"{_args[0]} {_op.symbol} {_args[1]}" if _op.infix else f"{_op.name}({', '.join(_args)})"
+        PROGRAMS[f"{_op.name}, turn {_turn}"] = (f"v1 = {_right}\nv2 = v1 * x\nv3 = v2 + c3", [1.7, 0.6, 2.5])
+
+every_backend = pytest.mark.parametrize("engine", BACKENDS)
+
+
+@cache
+def engine_of(name: str):
+    return backend(name)
+
+
+def batch_of(*names: str) -> Batch:
+    return Batch.of([parse(PROGRAMS[n][0]) for n in names], [PROGRAMS[n][1] for n in names], WIDTH)
+
+
+def line(text: str, *constants: float) -> Batch:
+    return Batch.of([parse(text)], [constants], WIDTH)
+
+
+@cache
+def random_batch(rows: int = 96) -> Batch:
+    """As a search makes them: `rows` different programs, some not finite."""
+    variation = Variation(("add", "sub", "mul", "div"), WIDTH)
+    caches = Cache.empty(1 << 14), Cache.empty(1 << 14)
+    parents = offspring(1, variation, Batch.empty(0, WIDTH), *caches, 400).batch
+    return offspring(2, variation, parents, *caches, rows).batch
+
+
+@cache
+def exp2_points():
+    return fit_points(make_target("exp2"))
+
+
+def fit(engine: str, batch: Batch, effort: Effort = DEFAULT, stream=None, worth=None):
+    stream = np.arange(len(batch), dtype=np.uint64) if stream is None else stream
+    worth = np.full(len(batch), np.inf) if worth is None else worth
+    return engine_of(engine).fit(batch, exp2_points(), effort, stream, worth)
+
+
+@every_backend
+def test_values_are_those_of_the_readable_program(engine):
+    values = engine_of(engine).values(batch_of(*PROGRAMS), X)
+    for got, (text, constants) in zip(values, PROGRAMS.values(), strict=True):
+        with np.errstate(all="ignore"):
+            expected = parse(text).evaluate(np, X, constants) + np.zeros(len(X))
+        np.testing.assert_allclose(got, expected, rtol=1e-14, atol=1e-15)
+
+
+@every_backend
+def test_jacobians_are_the_limits_of_differences_in_80_digits(engine):
+    some = X[::12]
+    values, jacobians = engine_of(engine).jacobian(batch_of(*PROGRAMS), X)
+    np.testing.assert_array_equal(values, engine_of(engine).values(batch_of(*PROGRAMS), X))
+    for got, (text, constants) in zip(jacobians, PROGRAMS.values(), strict=True):
+        program = parse(text)
+        assert (got[len(constants) :] == 0).all()
+        if text == PROGRAMS["an unused value"][0]:
+            continue
+        for j in range(len(constants)):
+            expected = [_difference(program, mpmath.mpf(float(x)), constants, j) for x in some]
+            np.testing.assert_allclose(got[j, ::12], expected, rtol=1e-13, atol=1e-13)
+
+
+def _difference(program, x, constants, j: int) -> float:
+    with mpmath.workdps(80):
+        h = mpmath.mpf(10) ** -30
+
+        def at(shift):
+            return program.evaluate(
+                REALS, x, [c + shift * (i == j) for i, c in enumerate(map(mpmath.mpf, constants))]
+            )
+
+        return float((at(h) - at(-h)) / (2 * h))
+
+
+@every_backend
+def test_an_infinite_value_that_the_result_does_not_use_leaves_no_trace(engine):
+    batch = line(*("v1 = x / c1\nv2 = x * c2", 0.0, 2.0))
+    values, jacobian = engine_of(engine).jacobian(batch, X)
+    np.testing.assert_array_equal(values[0], 2.0 * X)
+    np.testing.assert_array_equal(jacobian[0, 1], X)
+
+
+@pytest.mark.parametrize("other", [name for name in BACKENDS if name != "native"])
+def test_backends_agree_to_rounding_on_random_programs(other):
+    batch = random_batch()
+    (values, jacobian), (others, other_jacobian) = (
+        engine_of(e).jacobian(batch, X) for e in ("native", other)
+    )
+    assert (np.isfinite(others) == np.isfinite(values)).all()
+    finite = np.isfinite(values).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
+    assert finite.sum() > len(batch) / 2
+    for got, expected, tolerance in ((others, values, 1e-10), (other_jacobian, jacobian, 1e-9)):
+        for row in np.flatnonzero(finite):
+            assert np.abs(got[row] - expected[row]).max() <= tolerance * np.abs(expected[row]).max()
+
+
+@every_backend
+@pytest.mark.parametrize(
+    ("text", "constants"),
+    [
+        ("v1 = x - c1\nv2 = sqrt(v1)", [9.0]),
+        ("v1 = x * c1\nv2 = c2 / v1", [0.0, 1.0]),
+        ("v1 = x * c1\nv2 = v1 * v1", [1e200]),
+        ("v1 = x - x\nv2 = v1 / v1\nv3 = v2 + c1", [1.0]),
+        ("v1 = x + c1", [np.inf]),
+        ("v1 = x + c1", [np.nan]),
+        ("v1 = x - x\nv2 = x / v1", []),
+    ],
+    ids=["root of a negative", "division by zero", "overflow", "0 / 0", "inf", "nan", "no constant"],
+)
+def test_what_is_not_finite_has_a_status_infinite_errors_and_disturbs_nobody(engine, text, constants):
+    bad, good = line(text, *constants), batch_of("f3", "f5")
+    effort = Effort(1, 5, 5, 3, 2)
+    assert not np.isfinite(engine_of(engine).values(bad, X)).all()
+    fits = fit(engine, Batch.concatenate([good, bad]), effort)
+    assert fits.status.tolist() == [FITTED, FITTED, NOT_FINITE]
+    assert fits.rms[2] == fits.error[2] == np.inf
+    np.testing.assert_array_equal(fits.constants[2], bad.constants[0])
+    alone = fit(engine, good, effort)
+    np.testing.assert_array_equal(fits.constants[:2], alone.constants)
+    np.testing.assert_array_equal(fits.error[:2], alone.error)
+
+
+@every_backend
+@pytest.mark.parametrize(("name", "optimum"), [("f3", 8.6724e-4), ("f5", 4.3408e-6)])
+def test_published_structures_reach_their_optimum_within_one_percent(engine, name, optimum):
+    text, published = PROGRAMS[name]
+    batch = line(text, *(1.02 * c for c in published))
+    fits = fit(engine, batch)
+    assert optimum * 0.99 < fits.error[0] < optimum * 1.01
+    assert fits.rms[0] < fits.error[0]
+    values = parse(text).evaluate(np, exp2_points().x, list(fits.constants[0, : batch.k[0]]))
+    error = np.abs(values / exp2_points().exact - 1).max()
+    assert error == pytest.approx(fits.error[0], rel=1e-6)
+
+
+@every_backend
+def test_a_fit_depends_on_the_row_and_its_stream_alone(engine):
+    batch, effort = random_batch(), Effort(4, 4, 6, 3, 2)
+    stream = np.arange(7, 7 + len(batch), dtype=np.uint64)
+    worth = np.full(len(batch), 0.1)
+    whole = fit(engine, batch, effort, stream, worth)
+    assert 0 < (whole.rms <= 0.1).sum() < len(batch)
+    order = np.random.default_rng(0).permutation(len(batch))
+    for rows in (order, order[:1], order[:40], order[40:72]):
+        part = fit(engine, batch.take(rows), effort, stream[rows], worth[rows])
+        for name in ("constants", "rms", "error", "status"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[rows], err_msg=name)
+    other = fit(engine, batch, effort, stream + np.uint64(1000), worth)
+    assert (other.rms != whole.rms).any()
+
+
+@every_backend
+def test_the_first_start_is_the_inherited_constants(engine):
+    batch = batch_of("f3", "f5")
+    fits = fit(engine, batch, Effort(1, 0, 0, 0, 0))
+    np.testing.assert_array_equal(fits.constants, batch.constants)
+    assert fits.iterations == 0
+    error = np.abs(engine_of(engine).values(batch, exp2_points().x) / exp2_points().exact - 1)
+    np.testing.assert_allclose(fits.error, error.max(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(fits.rms, np.sqrt((error**2).mean(axis=1)), rtol=1e-9)
+
+
+@every_backend
+def test_the_final_steps_go_on_where_the_best_start_ended(engine):
+    batch = Batch.of([parse(F3), parse(F5)], [[-3.0, -8.0, 1.5], [25.0, -8.0, 17.0, -1.1]], WIDTH)
+    whole, halves = (fit(engine, batch, Effort(1, first, 5 - first, 0, 0)) for first in (5, 2))
+    np.testing.assert_array_equal(halves.constants, whole.constants)
+    np.testing.assert_array_equal(halves.rms, whole.rms)
+    assert halves.iterations == whole.iterations == 10
+
+
+@every_backend
+def test_rows_not_worth_it_get_least_squares_only_and_iterations_are_counted(engine):
+    batch, effort = batch_of("f3", "f3"), Effort(2, 3, 4, 6, 2)
+    fits = fit(engine, batch, effort, np.zeros(2, np.uint64), np.array([0.0, np.inf]))
+    assert fits.rms[0] == fits.rms[1]
+    assert fits.error[1] < fits.error[0]
+    assert 0 < fits.iterations <= 2 * (2 * 3 + 4) + 6 * 2
+
+
+@every_backend
+def test_other_starts_find_what_inherited_constants_do_not(engine):
+    batch = Batch.of([parse(F3)] * 8, [[0.3, 1.0, 1.0]] * 8, WIDTH)
+    one, four = (fit(engine, batch, Effort(starts, 12, 12, 0, 0)) for starts in (1, 4))
+    assert (four.rms <= one.rms).all()
+    assert four.rms.min() < 0.5 * one.rms.min()
+
+
+@every_backend
+def test_programs_without_constants_are_only_measured(engine):
+    fits = fit(engine, batch_of("no constant"))
+    assert fits.iterations == 0
+    assert fits.status[0] == FITTED
+    x = exp2_points().x
+    assert fits.error[0] == pytest.approx(np.abs((x * x + x) / exp2_points().exact - 1).max(), rel=1e-12)
+
+
+@every_backend
+def test_an_empty_batch_gives_empty_results(engine):
+    empty = Batch.empty(0, WIDTH)
+    assert engine_of(engine).values(empty, X).shape == (0, len(X))
+    values, jacobian = engine_of(engine).jacobian(empty, X)
+    assert values.shape == (0, len(X))
+    assert jacobian.shape == (0, WIDTH, len(X))
+    fits = fit(engine, empty)
+    assert fits.constants.shape == (0, WIDTH)
+    assert len(fits.rms) == len(fits.error) == len(fits.status) == fits.iterations == 0
+
+
+@every_backend
+def test_the_batch_given_is_not_written_to_and_the_device_has_a_name(engine):
+    batch = batch_of("f3", "f5")
+    before = batch.constants.copy()
+    fit(engine, batch)
+    np.testing.assert_array_equal(batch.constants, before)
+    assert engine_of(engine).device
+    assert engine_of(engine).name == engine
+
+
+def test_the_jax_backend_leaves_jax_in_its_own_precision():
+    import jax
+
+    before = jax.config.jax_enable_x64
+    assert engine_of("jax").values(batch_of("f3"), X).dtype == np.float64
+    assert jax.config.jax_enable_x64 == before
+
+
+def test_a_large_batch_is_cut_into_chunks_without_a_trace(monkeypatch):
+    engine, batch = backend("jax"), random_batch()
+    whole = engine.values(batch, X)
+    monkeypatch.setattr(engine, "_chunk", 64)
+    np.testing.assert_array_equal(engine.values(batch, X), whole)
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="Unknown backend 'cuda'; there are native, jax"):
+        backend("cuda")

@@ -1,0 +1,76 @@
+"""The shape of the benchmarks' output; never a time."""
+
+import json
+
+import numpy as np
+import pytest
+
+from evo import bench
+from evo.backends.jax import double
+from evo.batch import Batch
+from evo.naive import naive_fit
+from evo.points import fit_points
+from evo.program import parse
+from evo.target import make_target
+
+
+@pytest.fixture(scope="module")
+def points():
+    return fit_points(make_target("exp2"))
+
+
+def test_bench_programs_are_different_finite_and_of_the_size_asked_for(points):
+    batch = bench.bench_programs(50, points.x)
+    assert len(batch) == 50
+    assert (batch.n == 10).all()
+    assert (batch.k == 5).all()
+    assert len({str(batch.program(row)) for row in range(50)}) == 50
+    for row in range(50):
+        assert np.isfinite(batch.program(row).evaluate(np, points.x, batch.numbers(row))).all()
+
+
+def test_the_naive_fit_finds_the_least_squares_fit_that_the_kernels_find(points):
+    batch = Batch.of([parse("v1 = x + c1\nv2 = c2 / v1\nv3 = v2 - c3")], [[-3.0, -8.0, 1.5]])
+    with double():
+        _, squares = naive_fit(batch, points, 30)
+    rms = np.sqrt(squares[0] / len(points.x))
+    assert rms == pytest.approx(6.13228339e-04, rel=1e-6)
+
+
+def test_the_naive_fit_refuses_programs_of_several_sizes(points):
+    programs = [parse("v1 = x + c1"), parse("v1 = x + c1\nv2 = v1 * c2")]
+    with pytest.raises(ValueError, match="one number of ops"):
+        naive_fit(Batch.of(programs, [[1.0], [1.0, 2.0]]), points, 3)
+
+
+def test_bench_fit_has_a_row_for_every_backend_and_number_of_threads(monkeypatch):
+    monkeypatch.setattr(bench, "_cores", lambda: [0])
+    result = bench.bench_fit(batches=(8,), seconds=0.0)
+    assert json.loads(json.dumps(result)) == result
+    assert {"processor", "cores", "python", "numpy", "jax", "compiler"} <= set(result["machine"])
+    rows = {row["backend"]: row for row in result["results"]}
+    assert list(rows) == ["native", "jax", "naive-vmap"]
+    for row in rows.values():
+        assert (row["batch"], row["threads"]) == (8, 1)
+        assert row["device"]
+        assert row["lm_iterations_per_s"] > 0
+        assert row["median_s"] > 0
+    assert rows["naive-vmap"]["ratio_to_naive"] == 1.0
+
+
+def test_a_failing_benchmark_process_is_an_error_with_its_words(monkeypatch):
+    monkeypatch.setattr(bench, "_cores", lambda: [0])
+    with pytest.raises(RuntimeError, match="NameError"):
+        bench.bench_fit(batches=(8,), seconds=float("nan"))
+
+
+def test_bench_vary_counts_every_mutant_once():
+    result = bench.bench_vary(max_ops=(6,), generations=2, rows=64, rounds=2)
+    assert json.loads(json.dumps(result)) == result
+    row, counts = result["results"][0], result["counts"][0]
+    assert row["max_ops"] == counts["max_ops"] == 6
+    assert row["new_per_s"] > 0
+    assert row["mutants_per_s"] >= row["new_per_s"]
+    lost = ("invalid", "too_large", "seen_text", "undefined", "redundant", "seen_function")
+    kept = counts["made"] - sum(counts[name] for name in lost) + counts["audited"]
+    assert 0 < kept <= 2 * 64

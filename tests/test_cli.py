@@ -1,0 +1,136 @@
+"""The command line: what a user types, and one line with exit code 2 for what makes no sense."""
+
+import json
+import re
+import socket
+
+import pytest
+from searches import evonum, without_times, write_spec
+from typer.testing import CliRunner
+
+from evo.cli import app
+from evo.target import catalogue
+
+BAD = {
+    "unknown target names the nearest": (["search", "exq2"], r"exp2"),
+    "no target": (["search"], r"[Nn]ame a target"),
+    "empty interval": (["search", "exp2", "--interval", "1", "1"], r"empty"),
+    "reversed interval": (["search", "exp2", "--interval", "1", "0"], r"reversed"),
+    "infinite interval": (["search", "exp2", "--interval", "0", "inf"], r"inf"),
+    "interval of words": (["search", "exp2", "--interval", "a", "b"], r"interval|number|a"),
+    "pole inside": (["search", "tan", "--interval", "0", "3"], r"near x = 1\.57"),
+    "pole of an expression": (["search", "1/(x-1/2)"], r"near x = 0\.5"),
+    "zero with relative metric": (["search", "sin", "--interval", "-1", "1"], r"--metric absolute"),
+    "unknown op": (["search", "exp2", "--ops", "+ - mull"], r"Unknown op 'mull'.*Did you mean 'mul'"),
+    "negative budget": (["search", "exp2", "--time", "-5s"], r"time"),
+    "no generations": (["search", "exp2", "--generations", "0"], r"generations"),
+    "unknown metric": (["search", "exp2", "--metric", "ulp"], r"metric"),
+    "float search is not here yet": (["search", "exp2", "--dtype", "float32"], r"dtype"),
+    "too many ops": (["search", "exp2", "--max-ops", "1000"], r"max_ops"),
+    "hostile expression": (["search", "__import__('os').system('true')"], r"position|character|Unknown"),
+    "deep expression": (["search", "(" * 300 + "x" + ")" * 300], r"nest|depth|deep"),
+    "endless power": (["search", "9^9^9^9^9"], r"."),
+    "unknown option": (["search", "exp2", "--interal", "0", "1"], r"No such option"),
+    "unknown command": (["serch", "exp2"], r"No such command"),
+    "unknown workers": (["search", "exp2", "--workers", "dask"], r"workers"),
+    "unknown backend": (["search", "exp2", "--backend", "fortran"], r"backend"),
+    "no specification": (["search", "--spec", "none.yaml"], r"No such file"),
+    "nothing to resume": (["search", "--resume", "none"], r"No search directory"),
+    "resume with a target": (["search", "exp2", "--resume", "."], r"leave out target"),
+    "resume an empty directory": (["search", "--resume", "."], r"No checkpoint"),
+    "front of nothing": (["front", "none"], r"no search directory"),
+    "front of an empty directory": (["front", "."], r"No front"),
+    "dashboard without a store": (["ui"], r"no MLflow store"),
+    "deliver nothing": (["deliver", "."], r"No records"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(name, in_tmp):
+    words, reason = BAD[name]
+    done = evonum(*words, cwd=in_tmp)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert re.search(reason, done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("evonum: ")
+    assert list(in_tmp.iterdir()) == [], "bad input left files behind"
+
+
+def test_an_unwritable_directory_a_full_name_and_a_cluster_that_is_not_there(in_tmp):
+    (in_tmp / "file").write_text("")
+    done = evonum("search", "exp2", "--out", "file/s", cwd=in_tmp)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot be kept" in done.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    done = evonum("search", "exp2", "--out", "s", "--address", address, cwd=in_tmp)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "No Ray cluster answers" in done.stderr
+    assert not (in_tmp / "s").exists()
+
+
+def test_a_damaged_checkpoint_is_refused(in_tmp):
+    write_spec(in_tmp, generations=3)
+    assert (
+        evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp).returncode
+        == 0
+    )
+    path = in_tmp / "s" / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    done = evonum("search", "--resume", "s", cwd=in_tmp)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "damaged" in done.stderr
+
+
+def test_json_is_the_front_and_nothing_else(in_tmp):
+    write_spec(in_tmp, generations=6)
+    done = evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", "--json", cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+    members = json.loads(done.stdout)
+    assert members == json.loads((in_tmp / "s" / "front.json").read_text())
+    assert [m["ops"] for m in members] == sorted(m["ops"] for m in members)
+    again = evonum("front", "s", "--json", cwd=in_tmp)
+    assert json.loads(again.stdout) == members
+    table = evonum("front", "s", cwd=in_tmp)
+    assert all(f"{m['sampled_error']:.4e}" in table.stdout for m in members)
+
+
+def test_a_tracking_server_that_is_away_stops_nothing_and_gets_its_records_later(in_tmp):
+    write_spec(in_tmp, generations=6)
+    uri = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    words = ("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s")
+    done = evonum(*words, cwd=in_tmp, env=uri)
+    assert done.returncode == 0, done.stderr
+    assert "evonum deliver s" in " ".join((done.stdout + done.stderr).split())
+    late = evonum("deliver", "s", "--tracking-uri", "sqlite:///late.db", cwd=in_tmp)
+    assert late.returncode == 0, late.stderr
+    run_id = json.loads((in_tmp / "s" / "mlflow.json").read_text())["run_id"]
+    front = evonum("front", run_id, "--tracking-uri", "sqlite:///late.db", "--json", cwd=in_tmp)
+    assert json.loads(front.stdout) == json.loads((in_tmp / "s" / "front.json").read_text())
+
+
+def test_the_same_seed_twice_gives_the_same_front(in_tmp):
+    write_spec(in_tmp, generations=6)
+    for out in "ab":
+        assert (
+            evonum(
+                "search", "--spec", "spec.yaml", "--workers", "serial", "--out", out, cwd=in_tmp
+            ).returncode
+            == 0
+        )
+    assert without_times(in_tmp / "a" / "front.json") == without_times(in_tmp / "b" / "front.json")
+
+
+@pytest.mark.parametrize(
+    "command", ["search", "front", "targets", "ui", "deliver", "bench fit", "bench vary"]
+)
+def test_every_command_explains_itself(command):
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) > 3
+
+
+def test_targets_lists_the_catalogue():
+    shown = CliRunner().invoke(app, ["targets", "--json"])
+    assert [row["name"] for row in json.loads(shown.output)] == [row.name for row in catalogue()]

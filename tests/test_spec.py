@@ -1,0 +1,65 @@
+import pytest
+
+from evo.spec import SpecError, load_spec, make_spec, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("90", 90), ("10m", 600), ("1.5h", 5400), ("2 min", 120)]
+)
+def test_durations_have_units(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ({}, "target"),
+        ({"target": "exp2", "time": "-5s"}, "time.*duration"),
+        ({"target": "exp2", "time": -5}, "time.*greater than 0"),
+        ({"target": "exp2", "time": "soon"}, "duration such as 60s"),
+        ({"target": "exp2", "generations": 0}, "generations"),
+        ({"target": "exp2", "max_ops": 33}, "max_ops.*32"),
+        ({"target": "exp2", "max_ops": 0}, "max_ops"),
+        ({"target": "exp2", "ops": "+ - mull"}, "Unknown op 'mull'.*Did you mean 'mul'"),
+        ({"target": "exp2", "ops": "sqrt"}, "none of two operands"),
+        ({"target": "exp2", "metric": "ulp"}, "metric"),
+        ({"target": "exp2", "islnds": 2}, "islnds"),
+        ({"target": "exp2", "cache_entries": 5000}, "power of two"),
+        ({"target": "exp2", "seed": -1}, "seed"),
+        ({"target": "exp2", "mutations": {"graft": -1}}, "graft"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_what_came(entries, reason):
+    with pytest.raises(SpecError, match=reason) as error:
+        make_spec(entries)
+    assert "\n" not in str(error.value)
+
+
+def test_yaml_is_the_same_schema_and_options_take_precedence(tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text("target: sin\ninterval: [0, pi/4]\nops: [+, '*']\ntime: 10m\nseed: 4\n")
+    spec = load_spec(path, {"seed": 5})
+    assert (spec.target, spec.interval, spec.ops, spec.time, spec.seed) == (
+        "sin",
+        ("0", "pi/4"),
+        "+ *",
+        600.0,
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "target: [", "just words", "target: exp2\nbudget: 5\n", "\x00"]
+)
+def test_bad_yaml_gives_one_line(tmp_path, text):
+    path = tmp_path / "spec.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as error:
+        load_spec(path, {})
+    assert "\n" not in str(error.value)
+
+
+def test_a_minute_is_the_budget_if_none_is_given():
+    assert make_spec({"target": "exp2"}).budget == 60
+    assert make_spec({"target": "exp2", "generations": 5}).budget is None
+    assert make_spec({"target": "exp2", "generations": 5, "time": "2s"}).budget == 2

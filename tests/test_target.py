@@ -1,0 +1,278 @@
+import json
+import pickle
+import time
+from fractions import Fraction
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+from flint import arb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evo.target import METRICS, Target, TargetError, catalogue, make_target
+
+NAMES = [row.name for row in catalogue()]
+
+REFERENCES = {
+    "exp2": lambda x: mpmath.mpf(2) ** x,
+    "exp": mpmath.exp,
+    "log2": lambda x: mpmath.log(x) / mpmath.log(2),
+    "log": mpmath.log,
+    "sin": mpmath.sin,
+    "cos": mpmath.cos,
+    "tan": mpmath.tan,
+    "tanh": mpmath.tanh,
+    "sigmoid": lambda x: (1 + mpmath.tanh(x / 2)) / 2,
+    "gelu": lambda x: x * mpmath.ncdf(x),
+    "erf": mpmath.erf,
+    "erfc": mpmath.erfc,
+    "atan": mpmath.atan,
+    "sqrt": mpmath.sqrt,
+    "cbrt": mpmath.cbrt,
+    "airy": lambda x: mpmath.airyai(-7 * x),
+    "bessel": lambda x: mpmath.sqrt(2 / (mpmath.pi * x)) * mpmath.sinh(x),
+    "lgamma": mpmath.loggamma,
+}
+
+
+def refusal(*args):
+    with pytest.raises(TargetError) as raised:
+        make_target(*args)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_catalogue_target_is_checked_quickly(name):
+    row = next(row for row in catalogue() if row.name == name)
+    start = time.perf_counter()
+    target = make_target(name)
+    assert time.perf_counter() - start < 0.3
+    assert target.metric == row.metric
+    assert row.description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exact_values_are_mpmaths_rounded_to_nearest(name):
+    target = make_target(name)
+    first, last = target.span
+    x = np.concatenate([[max(first, 1e-300), last], np.linspace(first, last, 41)[1:-1]])
+    with mpmath.workdps(60):
+        expected = [float(REFERENCES[name](mpmath.mpf(v))) for v in x.tolist()]
+    assert target.exact(x).tolist() == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pickles_and_json_rebuild_an_equal_target_with_the_same_function(name):
+    target = make_target(name)
+    for again in (
+        pickle.loads(pickle.dumps(target)),
+        Target.from_json(json.loads(json.dumps({**target.to_json(), "ops": 5}))),
+    ):
+        assert again == target
+        assert hash(again) == hash(target)
+        assert again.exact(np.array([1.0])) == target.exact(np.array([1.0]))
+    assert len(pickle.dumps(target)) < 300
+
+
+def test_a_users_expression_pickles_too():
+    target = make_target(" sin(x) / x ")
+    assert target.name == "sin(x)/x"
+    again = pickle.loads(pickle.dumps(target))
+    with flint.ctx.workprec(128):
+        assert again.function(arb(0.5)).overlaps(target.ball(arb(0.5)))
+
+
+def test_the_defaults_are_the_catalogues_or_relative_on_zero_to_one():
+    assert make_target("sin") == Target("sin", "0", "0.7853981633974483", "relative")
+    assert make_target(" sin ") == make_target("sin")
+    assert make_target("log2").interval == ("1", "2")
+    assert make_target("log2").metric == "absolute"
+    assert make_target("1+x") == Target("1+x", "0", "1", "relative")
+    assert make_target("log2", ("1", "1.5"), "relative") == Target("log2", "1", "1.5", "relative")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("1.0", "1"), ("1e0", "1"), ("0.10", "0.1"), ("1/3", repr(1 / 3)), ("pi/4", repr(np.pi / 4)),
+     ("1.00000000000000000001", "1.00000000000000000001"), (" sqrt(2) ", repr(2**0.5)), (".5", "0.5")],
+)  # fmt: skip
+def test_interval_ends_keep_their_value_and_constants_become_the_nearest_float(written, kept):
+    assert make_target("exp2", ("-1", written)).hi == kept
+
+
+def test_negative_zero_is_zero():
+    assert make_target("exp2", ("-0", "1")).lo == "0"
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
+@settings(deadline=None, max_examples=50)
+def test_the_span_is_the_interval_without_its_ends(lo, width):
+    target = Target("exp2", repr(lo), repr(lo + width), "absolute")
+    first, last = target.span
+    ends = target.ends
+    assert ends[0] < Fraction(first) < Fraction(last) < ends[1]
+    assert Fraction(float(np.nextafter(first, -np.inf))) <= ends[0]
+    assert Fraction(float(np.nextafter(last, np.inf))) >= ends[1]
+
+
+def test_the_span_of_an_end_that_is_no_float_is_strictly_inside():
+    first, last = Target("exp2", "0.1", "0.3", "absolute").span
+    assert Fraction(first) > Fraction("0.1")
+    assert Fraction(last) < Fraction("0.3")
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("sin(x)/x", ("0", "1")),
+        ("(exp(x)-1)/x", ("0", "1")),
+        ("(exp(x)-1-x)/x^2", ("0", "1")),
+        ("(1-cos(x))/x^2", ("0", "1")),
+        ("x^2/(1-cos(x))", ("0", "1")),
+        ("x^3/(x-sin(x))", ("0", "1")),
+        ("x/(exp(x)-1)", ("0", "1")),
+        ("log(1+x)/x", ("0", "1")),
+        ("(x^2-1)/(x-1)", ("0", "1")),
+        ("x^x", ("0", "1")),
+        ("1-x^0.01", ("0", "1")),
+        ("x*log(x)", ("0", "1")),
+        ("acos(x)", ("-1", "1")),
+        ("1-cos(x)", ("0", "1")),
+        ("sin", ("0", "pi")),
+        ("log", ("1", "2")),
+        ("cbrt", ("0", "1")),
+    ],
+)
+def test_removable_ends_and_zeros_at_ends_are_accepted(text, interval):
+    assert make_target(text, interval, "relative").name == text
+
+
+@pytest.mark.parametrize(
+    ("text", "interval", "reason"),
+    [
+        ("tan", ("0", "3"), "tan has no finite value near x = 1.5708 inside (0, 3)"),
+        ("1/(x-0.3)", ("0", "1"), "near x = 0.3 inside (0, 1)"),
+        ("1/x", ("-1", "1"), "near x = 0 inside (-1, 1)"),
+        ("gamma(x)", ("-2.5", "-1.5"), "near x = -2 inside"),
+        ("asin(x)", ("0", "2"), "no finite value"),
+        ("sqrt(x)", ("-1", "1"), "no finite value towards the end x = -1"),
+        ("1/x", ("0", "1"), "1/x grows without bound towards the end x = 0"),
+        ("1/(1-x)", ("0", "1"), "grows without bound towards the end x = 1"),
+        ("log", ("0", "1"), "log grows without bound towards the end x = 0"),
+        ("log(-log(x))", ("0", "0.3"), "grows without bound towards the end x = 0"),
+        ("exp(1/x)", ("0", "1"), "grows without bound towards the end x = 0"),
+        ("lgamma", ("0", "1"), "grows without bound"),
+        ("exp2", ("0", "2000"), "beyond the largest float64"),
+    ],
+)
+@pytest.mark.parametrize("metric", METRICS)
+def test_poles_and_unbounded_ends_are_refused_by_place(text, interval, reason, metric):
+    assert reason in refusal(text, interval, metric)
+
+
+@pytest.mark.parametrize(
+    ("text", "interval", "place"),
+    [("sin", ("0", "4"), "3.1416"), ("sin", ("-1", "1"), "0"), ("(x-0.5)^2", ("0", "1"), "0.5"),
+     ("log", ("0.5", "2"), "1"), ("gelu", ("-1", "1"), "0"), ("x^3-0.001", ("0", "1"), "0.1")],
+)  # fmt: skip
+def test_a_zero_inside_is_refused_for_the_relative_metric_only(text, interval, place):
+    reason = refusal(text, interval, "relative")
+    assert f"near x = {place} inside" in reason
+    assert "--metric absolute or split" in reason
+    assert make_target(text, interval, "absolute").metric == "absolute"
+
+
+def test_a_value_too_small_for_a_relative_error_is_refused():
+    assert "too small for a relative error" in refusal("exp2", ("-2000", "0"))
+    assert make_target("exp2", ("-2000", "0"), "absolute")
+
+
+@pytest.mark.parametrize(
+    ("interval", "reason"),
+    [
+        (("1", "0"), "(1, 0) is reversed"),
+        (("1", "1.0"), "(1, 1) is empty"),
+        (("0", "inf"), "'inf' is not finite"),
+        (("-Infinity", "0"), "'-Infinity' is not finite"),
+        (("nan", "1"), "'nan' is not finite"),
+        (("0", "1e309"), "'1e309' is infinite in float64"),
+        (("0", "10^400"), "'10^400' is not finite"),
+        (("0", "1e999999999"), "out of range"),
+        (("0", "1/0"), "Division by zero"),
+        (("0", "log(0)"), "'log(0)' is not finite"),
+        (("0", "x"), "must be a constant"),
+        (("0", "foo"), "'foo' is not a constant"),
+        (("0", ""), "'' is not a constant"),
+        (("1", "1.000000000001"), "too narrow: it holds 4503 float64"),
+        (("0.1", "0.10000000000000000000001"), "too narrow"),
+    ],
+)
+def test_bad_intervals_are_refused(interval, reason):
+    assert reason in refusal("exp2", interval)
+
+
+def test_an_unknown_name_lists_the_known_ones_and_the_nearest():
+    reason = refusal("exp3")
+    assert all(name in reason for name in NAMES)
+    assert "'exp2'" in reason.split("Did you mean")[1]
+    assert "write sinh(x)" in refusal("sinh")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "got the end"), ("pi", "does not depend on x"), ("2+2", "does not depend on x"),
+     ("__import__('os')", "position 12"), ("(" * 100_000, "at most 1000"), ("9^9^9^9^9", "exceeds 1000"),
+     ("x\0", "position 2"), ("x/(pi-pi)", "no finite value")],
+)  # fmt: skip
+def test_hostile_text_is_refused_in_one_short_line(text, reason):
+    start = time.perf_counter()
+    message = refusal(text)
+    assert reason in message
+    assert len(message) < 400
+    assert time.perf_counter() - start < 0.5
+
+
+def test_an_unknown_metric_lists_the_known_ones():
+    assert "known are relative, absolute. Did you mean 'relative'?" in refusal("exp2", None, "relativ")
+
+
+@pytest.mark.parametrize("data", [{}, {"target": "exp2", "metric": "relative"},
+    {"target": "exp2", "metric": "relative", "interval": "01"},
+    {"target": "exp2", "metric": "relative", "interval": [0]}])  # fmt: skip
+def test_json_without_its_members_is_refused(data):
+    with pytest.raises(TargetError, match="interval"):
+        Target.from_json(data)
+
+
+def test_json_ends_may_be_numbers():
+    data = {"target": "exp2", "metric": "relative", "interval": [0, 0.5]}
+    assert Target.from_json(data) == Target("exp2", "0", "0.5", "relative")
+
+
+def test_weights_turn_differences_into_errors_of_the_metric():
+    x = np.array([0.25, 0.5])
+    exact = np.array([-2.0, 4.0])
+    assert make_target("exp2").weights(x, exact).tolist() == [0.5, 0.25]
+    assert make_target("log2").weights(x, exact).tolist() == [1.0, 1.0]
+    with pytest.raises(TargetError, match=r"at x = 0\.5"):
+        make_target("exp2").weights(x, np.array([1.0, 0.0]))
+
+
+def test_exact_survives_cancellation_next_to_a_removable_end():
+    target = make_target("(exp(x)-1-x)/x^2", ("0", "1"))
+    x = np.array([1e-200, 1e-20])
+    assert target.exact(x).tolist() == [0.5, 0.5]
+
+
+def test_exact_refuses_a_point_without_a_value():
+    with pytest.raises(TargetError, match=r"no finite value at x = -1\.0"):
+        make_target("log").exact(np.array([1.5, -1.0]))
+
+
+def test_validation_leaves_the_precision_as_it_was():
+    with flint.ctx.workprec(77):
+        make_target("x+sin(x)/x").exact(np.array([0.5]))
+        assert flint.ctx.prec == 77

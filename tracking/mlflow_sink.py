@@ -1,0 +1,238 @@
+"""MLflow: one run per search, delivered from the search's records by a thread of its own.
+
+The search never waits for MLflow and never fails with it. What cannot be delivered now stays in the
+records and goes out when MLflow is back, when the search is resumed, or by `deliver`. MLflow itself is
+imported in the thread, because that takes seconds.
+"""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record
+from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written, iter_lines
+
+if TYPE_CHECKING:
+    from tracking.mlflow_store import MlflowStore
+
+EXPERIMENT = "evonum"
+POLL_S = 1.0
+SETTINGS = {  # a dead server is noticed in seconds; the records are kept and sent again anyway
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the standard output is the search's, perhaps JSON
+}
+
+
+def resolve_tracking_uri(tracking_uri: str | None = None, base: str | os.PathLike[str] = ".") -> str:
+    """The store to use: the argument, else MLFLOW_TRACKING_URI, else mlflow.db in the folder `base`.
+
+    Paths of SQLite stores become absolute, so that the store stays the same from any folder.
+    """
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    path = sqlite_path(uri)
+    return uri if path is None else f"sqlite:///{Path(base, path).resolve()}"
+
+
+def sqlite_path(tracking_uri: str) -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    prefix = "sqlite:///"
+    return Path(tracking_uri[len(prefix) :].split("?")[0]) if tracking_uri.startswith(prefix) else None
+
+
+def open_sink(
+    directory: str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    base: str | os.PathLike[str] = ".",
+    warn: Warn = LOG.warning,
+) -> Sink:
+    """The usual sink of a search in `directory`: its file of records, and MLflow fed from that file."""
+    records = JsonLinesSink(Path(directory) / "records.jsonl", warn)
+    return Tee(records, MlflowSink(directory, tracking_uri, experiment, base, warn))
+
+
+class MlflowSink:
+    """Delivers `directory`/records.jsonl to MLflow from a thread, from the first `write` on.
+
+    It writes no records: put it behind a `JsonLinesSink` in a `Tee` (`open_sink` does).
+
+    Args:
+        directory: the search's directory; mlflow.json and mlflow.lock are kept there.
+        tracking_uri: see `resolve_tracking_uri`; if neither argument nor environment name a store,
+            the one that the directory was delivered to before.
+        experiment: its name; MLFLOW_EXPERIMENT_NAME, else "evonum" if None.
+        base: folder of the default store.
+        warn: called once for each kind of trouble.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
+        base: str | os.PathLike[str] = ".",
+        warn: Warn = LOG.warning,
+    ) -> None:
+        """Nothing is opened yet: the thread does that."""
+        self._warn = warn
+        self._outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def tracking_uri(self) -> str:
+        """The store."""
+        return self._outbox.ledger.tracking_uri
+
+    @property
+    def run_id(self) -> str | None:
+        """The search's run, once it exists."""
+        return self._outbox.ledger.run_id
+
+    def write(self, record: Record) -> None:
+        """Make sure that the thread runs; it finds the record in the file."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="evonum-mlflow", daemon=True)
+            self._thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Deliver what is left, trying once; warn if anything stays behind."""
+        self._closing.set()
+        if self._thread is None:
+            return
+        self._thread.join(timeout_s)
+        if left := self._outbox.undelivered():
+            self._warn(
+                f"{left} records of the search are not in MLflow ({self.tracking_uri}) yet. They are kept in "
+                f"{self._outbox.records} and delivered when the search is resumed."
+            )
+        self._thread = None
+
+    def _run(self) -> None:
+        store: MlflowStore | None = None
+        failures = 0
+        while True:
+            last = self._closing.is_set()
+            try:
+                if self._outbox.acquire():
+                    store = store or _open_store(self._outbox.ledger)
+                    self._outbox.deliver(store, draw_now=last)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if failures == 1:
+                    self._warn(_away(self.tracking_uri, error))
+            if last:
+                break
+            self._closing.wait(min(MAX_BACKOFF_S, POLL_S * 2**failures))
+        self._outbox.release()
+
+
+def deliver(
+    directory: str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    timeout_s: float = 60.0,
+    *,
+    experiment: str | None = None,
+    base: str | os.PathLike[str] = ".",
+    warn: Warn = LOG.warning,
+) -> int:
+    """Deliver the records of a search that MLflow does not have yet; the search may be running or dead.
+
+    A search that died without its end record gets the status KILLED; resuming it sets it running again.
+
+    Args:
+        directory: the search's directory.
+        tracking_uri: as for `MlflowSink`; a new store gets all records.
+        timeout_s: how long to go on trying [s].
+
+    Returns:
+        Number of records still undelivered, 0 on success.
+
+    Raises:
+        FileNotFoundError: the directory holds no records.
+    """
+    outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
+    if not outbox.records.exists():
+        raise FileNotFoundError(f"No records of a search: {outbox.records} does not exist.")
+    deadline = time.monotonic() + timeout_s
+    pause = 0.5
+    try:
+        while True:
+            try:
+                if outbox.acquire():
+                    store = _open_store(outbox.ledger)
+                    outbox.deliver(store, draw_now=True)
+                    ledger = outbox.ledger
+                    if ledger.run_id and not ledger.ended and not is_being_written(outbox.records):
+                        store.set_status(ledger.run_id, "KILLED", time.time())
+                    break
+            except Exception as error:
+                if time.monotonic() + pause > deadline:
+                    warn(_away(outbox.ledger.tracking_uri, error))
+            if time.monotonic() + pause > deadline:
+                break
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+        return outbox.undelivered()
+    finally:
+        outbox.release()
+
+
+def undelivered(directory: str | os.PathLike[str]) -> int:
+    """How many of a search's records the store that it was last delivered to does not have."""
+    ledger = Ledger.load(Path(directory) / "mlflow.json")
+    offset = ledger.offset if ledger else 0
+    return sum(1 for _ in iter_lines(Path(directory) / "records.jsonl", offset))
+
+
+def run_front(run_id: str, tracking_uri: str | None = None) -> list[dict[str, Any]]:
+    """The front that a run logged: the objects of its front.json.
+
+    Raises:
+        LookupError: no such run, no front in it yet, or MLflow is away; one line says which.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    uri = resolve_tracking_uri(tracking_uri)
+    store = sqlite_path(uri)
+    if store is not None and not store.exists():
+        raise LookupError(f"there is no MLflow store at {store}")
+    from tracking.mlflow_store import download_front
+
+    return download_front(uri, run_id)
+
+
+def _open_outbox(
+    directory: Path,
+    tracking_uri: str | None,
+    experiment: str | None,
+    base: str | os.PathLike[str],
+    warn: Warn,
+) -> Outbox:
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    before = Ledger.load(directory / "mlflow.json")
+    if before and not tracking_uri and not os.environ.get("MLFLOW_TRACKING_URI"):
+        tracking_uri = before.tracking_uri
+    experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    return Outbox(directory, Ledger(resolve_tracking_uri(tracking_uri, base), experiment), warn)
+
+
+def _open_store(ledger: Ledger) -> "MlflowStore":
+    from tracking.mlflow_store import MlflowStore
+
+    file = sqlite_path(ledger.tracking_uri)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
+
+
+def _away(tracking_uri: str, error: Exception) -> str:
+    reason = (str(error).splitlines() or [""])[0][:300] or type(error).__name__
+    return f"MLflow ({tracking_uri}) takes no records now; they are kept and sent later. {reason}"
