@@ -185,10 +185,12 @@ def test_tiny_errors_are_proved(digits, digit):
 
 
 def test_an_error_of_zero_is_proved_as_next_to_nothing():
-    for metric in ("relative", "absolute"):
-        certificate = proved("v1 = x * x", [], make_target("x^2", None, metric))
-        assert float(certificate.bound) < 1e-299
-        check(Certificate.from_json(certificate.to_json()))
+    quotient = "v1 = c1 / x\nv2 = v1 - x\nv3 = v1 / v2"
+    for text, constants, name in (("v1 = x * x", [], "x^2"), (quotient, ["-1"], "1/(1+x^2)")):
+        for metric in ("relative", "absolute"):
+            certificate = proved(text, constants, make_target(name, None, metric))
+            assert float(certificate.bound) < 1.01e-60
+            check(Certificate.from_json(certificate.to_json()))
 
 
 @pytest.mark.parametrize("tightness", [0.5, 1e-2, 1e-4, 1e-6])
