@@ -34,6 +34,8 @@ class Op:
         partials: d value / d operand as C expressions, one per operand.
         field: the value in the prime field.
         field_partials: d value / d operand in the prime field.
+        clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
+            those of the operands (evo/native/clear.h).
     """
 
     name: str
@@ -46,6 +48,7 @@ class Op:
     partials: tuple[str, ...]
     field: str
     field_partials: tuple[str, ...]
+    clears: str
 
     @property
     def infix(self) -> bool:
@@ -56,25 +59,25 @@ class Op:
 OPS: tuple[Op, ...] = (
     Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
        "a + b", ("1.0", "1.0"),
-       "add(a, b)", ("1", "1")),
+       "add(a, b)", ("1", "1"), "fmax(a, b)"),
     Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
        "a - b", ("1.0", "-1.0"),
-       "sub(a, b)", ("1", "neg(1)")),
+       "sub(a, b)", ("1", "neg(1)"), "fmax(a, b)"),
     Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
        "a * b", ("b", "a"),
-       "mul(a, b)", ("b", "a")),
+       "mul(a, b)", ("b", "a"), "a + b"),
     Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
-       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))")),
+       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"), "fmax(a, b)"),
     Op("neg", "neg", 1, False, 1, lambda m, a: -a,
        "-a", ("-1.0",),
-       "neg(a)", ("neg(1)",)),
+       "neg(a)", ("neg(1)",), "a"),
     Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
        "sqrt(a)", ("0.5 / v",),
-       "root(a)", ("inv(add(v, v))",)),
+       "root(a)", ("inv(add(v, v))",), "0.5 * a"),
     Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
        "fma(a, b, c)", ("b", "a", "1.0"),
-       "add(mul(a, b), c)", ("b", "a", "1")),
+       "add(mul(a, b), c)", ("b", "a", "1"), "fmax(a + b, c)"),
 )  # fmt: skip
 
 CODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}
