@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from evo.backends import BackendError
 from evo.catalogue import CATALOGUE
 from evo.certificate import CertificateError
 from evo.checkpoint import CheckpointError
@@ -29,6 +30,7 @@ from evo.target import TargetError, make_target
 from evo.workers import WorkersError
 
 BAD_INPUT = (
+    BackendError,
     CertificateError,
     CheckpointError,
     DirectoryError,
@@ -94,7 +96,7 @@ def search(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
     islands: Annotated[int | None, typer.Option(help="Populations. [default: one per CPU]")] = None,
-    backend: Annotated[str | None, typer.Option(help="native or jax. [default: native]")] = None,
+    backend: Annotated[str | None, typer.Option(help="native, jax or cuda. [default: native]")] = None,
     workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
     address: Annotated[
         str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")

@@ -83,7 +83,7 @@ class SearchSpec(BaseModel):
     epoch: int = Field(8, ge=1)
     save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
     cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
-    backend: Literal["native", "jax"] = "native"
+    backend: Literal["native", "jax", "cuda"] = "native"
     tiers: tuple[Literal["text", "function", "redundant"], ...] = ("text", "function", "redundant")
     mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None
 

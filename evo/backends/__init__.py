@@ -1,7 +1,7 @@
 """Backends: many programs at many points in one compiled call, behind one interface.
 
-`native` is C compiled for this processor; `jax` runs on any device that JAX has. Both keep the same
-contract (tests/test_backends.py); to add one, write the class and its row here.
+`native` is C compiled for this processor; `jax` runs on any device that JAX has; `cuda` is kernels for NVIDIA
+GPUs. All keep the same contract (tests/test_backends.py); to add one, write the class and its row here.
 """
 
 from importlib import import_module
@@ -16,7 +16,12 @@ from evo.points import Points
 BACKENDS = {
     "native": ("evo.backends.native", "NativeBackend"),
     "jax": ("evo.backends.jax", "JaxBackend"),
+    "cuda": ("evo.backends.cuda", "CudaBackend"),
 }
+
+
+class BackendError(RuntimeError):
+    """A backend that cannot be used on this machine; one line says why."""
 
 
 class Backend(Protocol):
@@ -52,6 +57,7 @@ def backend(name: str) -> Backend:
 
     Raises:
         ValueError: unknown name; lists the known ones.
+        BackendError: what it needs is not here.
     """
     if name not in BACKENDS:
         raise ValueError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")

@@ -1,0 +1,59 @@
+"""The CUDA kernels on this processor: a device for evo/backends/cuda.py whose warps are emulated."""
+
+import ctypes
+import hashlib
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from evo.backends.cuda import CJob, source
+from evo.batch import address
+from evo.native.build import cache_folder
+
+HERE = Path(__file__).parent
+CALLS = {
+    "fit": 'extern "C" void launch(const Job *job) { run_warp([&] { fit(job); }); }',
+    "evaluate": 'extern "C" void launch(const Job *job, double *values, double *jacobian)'
+    " { run_warp([&] { evaluate(job, values, jacobian); }); }",
+}
+
+
+class EmulatedGpu:
+    """One warp at a time; compiled kernels stay in the cache folder."""
+
+    name = "emulated warp"
+
+    def __init__(self) -> None:
+        self._folder = cache_folder() / "emulated"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._kernels: dict[tuple[str, int], ctypes.CDLL] = {}
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return np.array(array, order="C")
+
+    def get(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def address(self, array: np.ndarray) -> int:
+        return address(array)
+
+    def prepare(self, kernels: list[tuple[str, int]]) -> None:
+        for key in kernels:
+            if key not in self._kernels:
+                self._kernels[key] = ctypes.CDLL(str(self._build(*key)))
+
+    def launch(self, kernel: str, unknowns: int, shared: int, job: CJob, *arguments: int) -> None:
+        self.prepare([(kernel, unknowns)])
+        assert shared <= 232448, "more shared memory than a multiprocessor has"
+        self._kernels[kernel, unknowns].launch(ctypes.byref(job), *map(ctypes.c_void_p, arguments))
+
+    def _build(self, kernel: str, unknowns: int) -> Path:
+        text = "\n".join([(HERE / "emulate_warp.h").read_text(), source(kernel, unknowns), CALLS[kernel]])
+        library = self._folder / f"{kernel}-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.so"
+        if not library.exists():
+            code = library.with_suffix(".cpp")
+            code.write_text(text)
+            flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-Wno-unknown-pragmas"]
+            subprocess.run(["g++", *flags, "-o", str(library), str(code)], check=True)
+        return library
