@@ -6,6 +6,7 @@ weigh them anew, and counts what became of the mutants.
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,18 +102,76 @@ class Offspring:
 
 
 def offspring(
-    stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
+    stream: int,
+    variation: Variation,
+    parents: Batch,
+    texts: Cache,
+    functions: Cache,
+    rows: int,
+    lanes: int = 1,
 ) -> Offspring:
     """Up to `rows` new programs; the caches learn them.
 
     Args:
-        stream: random stream of this generation; offspring i depends on it, on i, the parents and the
-            caches alone.
+        stream: random stream of this generation; offspring i depends on it, on i, the parents, the caches
+            and the number of lanes alone.
         parents: drawn from with equal chance; none: all offspring are random.
+        lanes: threads that make a share each. A lane has a stream of its own and sees what was known before,
+            not what others make meanwhile: of what two lanes made, the first one's stays. So the
+            result is the same on any number of processor cores.
 
     Raises:
         ValueError: a weight for an unknown mutation.
     """
+    if lanes == 1:
+        return _lane(stream, variation, parents, (texts, functions), None, rows)
+    shares = [rows * (lane + 1) // lanes - rows * lane // lanes for lane in range(lanes)]
+    own = [tuple(Cache.empty(_room(share)) for _ in range(2)) for share in shares]
+    streams = np.random.SeedSequence(stream).generate_state(lanes, np.uint64).tolist()
+    with ThreadPoolExecutor(lanes) as pool:
+        broods = list(
+            pool.map(
+                lambda lane: _lane(
+                    streams[lane], variation, parents, own[lane], (texts, functions), shares[lane]
+                ),
+                range(lanes),
+            )
+        )
+
+        def learn(lane: int) -> None:
+            for cache, which in ((texts, 0), (functions, 1)):
+                for made in own:
+                    cache.merge(made[which], lane, lanes)
+
+        list(pool.map(learn, range(lanes)))
+    return _joined(broods)
+
+
+def _room(rows: int) -> int:
+    """Entries of a lane's cache: some eight texts are seen for every offspring, and half stays empty."""
+    return 1 << max(12, (16 * rows).bit_length())
+
+
+def _joined(broods: Sequence[Offspring]) -> Offspring:
+    """All lanes' offspring in their order, of every function the first."""
+    key = np.concatenate([b.key for b in broods])
+    _, first = np.unique(key, return_index=True)
+    kept = np.sort(first)
+    counts = {name: sum(b.counts[name] for b in broods) for name in COUNTERS}
+    counts["seen_function"] += len(key) - len(kept)
+    columns = (np.concatenate([getattr(b, name) for b in broods])[kept] for name in ("check", "audited"))
+    return Offspring(Batch.concatenate([b.batch for b in broods]).take(kept), key[kept], *columns, counts)
+
+
+def _lane(
+    stream: int,
+    variation: Variation,
+    parents: Batch,
+    own: Sequence[Cache],
+    known: Sequence[Cache] | None,
+    rows: int,
+) -> Offspring:
+    """One lane's offspring; `own` caches, of texts and functions, learn them."""
     weights = mutations()
     if unknown := set(variation.weights or {}) - set(weights):
         raise ValueError(f"Unknown mutations {sorted(unknown)}; evo/native/vary.h has {', '.join(weights)}.")
@@ -132,9 +191,12 @@ def offspring(
         further=variation.further,
         audit=variation.audit,
     )
-    structs = (brood, parents.c(), texts.c(), functions.c(), out.c())
+    structs = (brood, parents.c(), *(cache.c() for cache in own))
+    shared = [ctypes.byref(cache.c()) for cache in known] if known else [None, None]
     made = kernels().offspring(
         *(ctypes.byref(s) for s in structs),
+        *shared,
+        ctypes.byref(out.c()),
         *(ctypes.c_void_p(address(a)) for a in (key, check, audited, counts)),
     )
     if made < 0:

@@ -215,9 +215,13 @@ class CudaBackend:
         rows, stream = len(batch), np.ascontiguousarray(stream, np.uint64)
         worth = np.ascontiguousarray(worth, float)
         here = (batch.k == 0) | (batch.k > MOST_UNKNOWNS) | (len(points.x) > MOST_POINTS)
-        groups = {int(k): np.flatnonzero((batch.k == k) & ~here) for k in np.unique(batch.k[~here])}
+        counts = np.bincount(batch.k[~here], minlength=1)
+        groups = {int(k): np.flatnonzero((batch.k == k) & ~here) for k in np.flatnonzero(counts)}
         self._gpu.prepare([("fit", k) for k in groups])
-        out = Fits(batch.constants.copy(), np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), 0)
+        out = Fits(
+            batch.constants.copy() if here.any() else np.empty_like(batch.constants),
+            np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), 0,
+        )  # fmt: skip
         iterations = 0
         if groups:
             arrays = self._put(

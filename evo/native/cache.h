@@ -37,12 +37,15 @@ static void cache_add(const Cache *cache, uint64_t key, uint32_t check, int ops,
     cache->score[bucket] = score;
 }
 
-/* Scores after fits, and entries that other islands found: new ones are added, known ones keep the
-   fewest ops and the better score. */
+/* Scores after fits, and entries that other islands and lanes found: new ones are added, known ones keep the
+   fewest ops and the better score; key 0 is skipped. Only those of share number `share` of the buckets, so that
+   `shares` threads merge the same entries at a time, each in the same order. */
 EXPORT void cache_merge(const Cache *cache, const uint64_t *key, const uint32_t *check, const uint8_t *ops,
-                        const float *score, int64_t n)
+                        const float *score, int64_t n, int64_t share, int64_t shares)
 {
+    const uint64_t buckets = (uint64_t)(cache->entries / WAYS);
     for (int64_t i = 0; i < n; i++) {
+        if (!key[i] || (int64_t)((key[i] & (buckets - 1)) % (uint64_t)shares) != share) continue;
         const int64_t at = cache_find(cache, key[i]);
         if (at < 0) {
             cache_add(cache, key[i], check[i], ops[i], score[i]);

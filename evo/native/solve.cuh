@@ -1,5 +1,5 @@
-/* Linear least squares of evo/native/solve.h over the lanes of a warp: modified Gram-Schmidt on unit columns,
-   Givens rotations for the damping. The number of unknowns is known when it is compiled, so that everything
+/* Linear least squares of evo/native/solve.h over the lanes of a warp: modified Gram-Schmidt, R that of unit columns,
+   reflections for the damping. The number of unknowns is known when it is compiled, so that everything
    stays in registers. */
 
 #define DEPENDENT 1e-28 /* square of solve.h's */
@@ -13,22 +13,35 @@ struct Factor {
     double r[K][K], b[K], scale[K];
 };
 
+/* Column J and those after it; at first the norms of all columns too, in one exchange. */
 template <int L, int J> DEVICE void eliminate(Pair (&a)[K + 1], Factor &f)
 {
     if constexpr (J < K) {
-        double d[K + 1 - J];
+        constexpr int norms = J ? 0 : K - 1;
+        double d[K + 1 - J + norms];
 #pragma unroll
         for (int i = J; i <= K; i++) d[i - J] = dot(a[J], a[i]);
-        sums<K + 1 - J, L>(d);
-        const bool dependent = !(d[0] > DEPENDENT);
+#pragma unroll
+        for (int i = 1; i <= norms; i++) d[K + i] = dot(a[i], a[i]);
+        sums<K + 1 - J + norms, L>(d);
+        if constexpr (J == 0) {
+#pragma unroll
+            for (int i = 0; i < K; i++) {
+                const double square = i ? d[K + i] : d[0];
+                const bool usable = square > 1e-300 && square < 1e300;
+                f.scale[i] = usable ? inverse_root(square) : 0.0;
+                if (!usable) a[i] = pair(0.0, 0.0), d[i] = 0.0;
+            }
+        }
+        const bool dependent = !(d[0] * f.scale[J] * f.scale[J] > DEPENDENT);
         const double inverse = dependent ? 0.0 : inverse_root(d[0]);
         const Pair q = pair(a[J].x * inverse, a[J].y * inverse);
-        f.r[J][J] = dependent ? 1.0 : d[0] * inverse;
+        f.r[J][J] = dependent ? 1.0 : d[0] * inverse * f.scale[J];
         if (dependent) f.scale[J] = 0.0;
 #pragma unroll
         for (int i = J + 1; i <= K; i++) {
-            const double part = d[i - J] * inverse;
-            if (i < K) f.r[J][i] = part;
+            const double part = dependent ? 0.0 : d[i - J] * inverse;
+            if (i < K) f.r[J][i] = part * f.scale[i];
             else f.b[J] = part;
             a[i] = pair(fma(-part, q.x, a[i].x), fma(-part, q.y, a[i].y));
         }
@@ -37,55 +50,52 @@ template <int L, int J> DEVICE void eliminate(Pair (&a)[K + 1], Factor &f)
 }
 
 /* Columns and, last, the right-hand side: a lane's two points of each; over groups of L lanes. */
-template <int L> DEVICE void factorise(Pair (&a)[K + 1], Factor &f)
-{
-    double squares[K];
-#pragma unroll
-    for (int j = 0; j < K; j++) squares[j] = dot(a[j], a[j]);
-    sums<K, L>(squares);
-#pragma unroll
-    for (int j = 0; j < K; j++) {
-        const bool usable = squares[j] > 1e-300 && squares[j] < 1e300;
-        f.scale[j] = usable ? inverse_root(squares[j]) : 0.0;
-        a[j] = usable ? pair(a[j].x * f.scale[j], a[j].y * f.scale[j]) : pair(0.0, 0.0);
-    }
-    eliminate<L, 0>(a, f);
-}
+template <int L> DEVICE void factorise(Pair (&a)[K + 1], Factor &f) { eliminate<L, 0>(a, f); }
 
-DEVICE void substitute(const Factor &f, double (&step)[K])
+/* `inverse`: of R's diagonal. */
+DEVICE void substitute(const Factor &f, const double (&inverse)[K], double (&step)[K])
 {
 #pragma unroll
     for (int i = K - 1; i >= 0; i--) {
         double s = -f.b[i];
 #pragma unroll
         for (int j = i + 1; j < K; j++) s = fma(-f.r[i][j], step[j], s);
-        step[i] = s * reciprocal(f.r[i][i]);
+        step[i] = s * inverse[i];
     }
 #pragma unroll
     for (int i = 0; i < K; i++) step[i] *= f.scale[i];
 }
 
-/* Takes sqrt(damping) times the identity into R. */
-DEVICE void damp(Factor &f, double damping)
+/* Takes sqrt(damping) times the identity into R by a reflection for each column, which has fewer roots one
+   after the other than rotations; `inverse` becomes that of the diagonal. */
+DEVICE void damp(Factor &f, double damping, double (&inverse)[K])
 {
+    double row[K][K], below[K]; /* what has become of the identity's rows, and of the zeros beside them */
     const double root = damping * inverse_root(damping);
 #pragma unroll
-    for (int j = 0; j < K; j++) {
-        double row[K], below = 0.0;
+    for (int i = 0; i < K; i++) {
+        row[i][i] = root;
+        below[i] = 0.0;
 #pragma unroll
-        for (int i = j; i < K; i++) row[i] = i == j ? root : 0.0;
+        for (int m = i + 1; m < K; m++) row[i][m] = 0.0;
+        double square = f.r[i][i] * f.r[i][i];
 #pragma unroll
-        for (int i = j; i < K; i++) {
-            const double square = fma(row[i], row[i], f.r[i][i] * f.r[i][i]), inverse = inverse_root(square);
-            const double c = f.r[i][i] * inverse, s = row[i] * inverse, above = f.b[i];
-            f.r[i][i] = square * inverse;
-            f.b[i] = fma(c, above, s * below);
-            below = fma(c, below, -s * above);
+        for (int j = 0; j <= i; j++) square = fma(row[j][i], row[j][i], square);
+        const double shrink = inverse_root(square), length = square * shrink, head = f.r[i][i] + length;
+        const double beta = shrink * reciprocal(head);
+        inverse[i] = -shrink;
 #pragma unroll
-            for (int m = i + 1; m < K; m++) {
-                const double a = f.r[i][m];
-                f.r[i][m] = fma(c, a, s * row[m]);
-                row[m] = fma(c, row[m], -s * a);
+        for (int m = i + 1; m <= K; m++) {
+            double s = head * (m < K ? f.r[i][m] : f.b[i]);
+#pragma unroll
+            for (int j = 0; j <= i; j++) s = fma(row[j][i], m < K ? row[j][m] : below[j], s);
+            s *= beta;
+            if (m < K) f.r[i][m] = fma(-s, head, f.r[i][m]);
+            else f.b[i] = fma(-s, head, f.b[i]);
+#pragma unroll
+            for (int j = 0; j <= i; j++) {
+                if (m < K) row[j][m] = fma(-s, row[j][i], row[j][m]);
+                else below[j] = fma(-s, row[j][i], below[j]);
             }
         }
     }
@@ -140,11 +150,11 @@ DEVICE void factorise_columns(const Tape &t, bool active, Pair residual, double 
 DEVICE void damped_step(const Tape &t, const double *kept, double damping, const double *current,
                         double *trial)
 {
-    double step[K];
+    double step[K], inverse[K];
     Factor f;
     recall(kept, f);
-    damp(f, damping);
-    substitute(f, step);
+    damp(f, damping, inverse);
+    substitute(f, inverse, step);
 #pragma unroll
     for (int j = 0; j < K; j++) {
         const double c = current[j] + step[j];
@@ -158,11 +168,13 @@ DEVICE void damped_step(const Tape &t, const double *kept, double damping, const
 DEVICE void full_step(const Tape &t, bool active, bool running, Pair residual)
 {
     Pair a[K + 1];
-    double step[K];
+    double step[K], inverse[K];
     Factor f;
     columns(t, active, residual, a);
     factorise<GROUP>(a, f);
-    substitute(f, step);
+#pragma unroll
+    for (int j = 0; j < K; j++) inverse[j] = reciprocal(f.r[j][j]);
+    substitute(f, inverse, step);
 #pragma unroll
     for (int j = 0; j < K; j++) {
         const double c = constant(t, j).x + step[j];

@@ -327,11 +327,19 @@ static int too_large(const Brood *brood, const Batch *out, const Program *p)
     return cost(p) > brood->max_ops || p->n > out->width || p->k > out->width;
 }
 
+static int is_known(const Cache *own, const Cache *known, uint64_t key)
+{
+    return cache_find(own, key) >= 0 || (known && cache_find(known, key) >= 0);
+}
+
 /* Fills `out` with up to out->rows programs that no cache knows; returns how many.
    key, check [rows]: fingerprints; audited [rows]: 1 for a known function taken to check the cache.
-   count [COUNTERS] is added to. Without parents all are random. -1 if memory ran out. */
+   count [COUNTERS] is added to. Without parents all are random. -1 if memory ran out.
+   `texts` and `functions` learn what is made; what the `known` ones hold counts as seen too, and they are only
+   read, so that several lanes may share them. NULL: there are none. */
 EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,
-                         const Batch *out, uint64_t *key, uint32_t *check, uint8_t *audited, int64_t *count)
+                         const Cache *known_texts, const Cache *known_functions, const Batch *out, uint64_t *key,
+                         uint32_t *check, uint8_t *audited, int64_t *count)
 {
     Field *field = calloc(1, sizeof *field);
     if (!field) return -1;
@@ -355,7 +363,7 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         int valid = canonicalise(&p, &child);
         /* Further edits by chance, and from every known text, so that the walk leaves what was searched. */
         for (int edits = 1; valid && !refit && edits < MOST_EDITS; edits++) {
-            const int known = brood->tiers & 1 && cache_find(texts, structural_key(&child)) >= 0;
+            const int known = brood->tiers & 1 && is_known(texts, known_texts, structural_key(&child));
             if (!known && uniform(&rng) >= brood->further) break;
             if (known) count[MADE]++, count[SEEN_TEXT]++;
             pick(brood->weights, &rng)->edit(&x, &child);
@@ -373,7 +381,7 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         }
         const uint64_t text = structural_key(&child);
         if (brood->tiers & 1 && !refit) {
-            if (cache_find(texts, text) >= 0) {
+            if (is_known(texts, known_texts, text)) {
                 count[SEEN_TEXT]++;
                 continue;
             }
@@ -394,13 +402,17 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         audited[made] = 0;
         if (brood->tiers & 2) {
             const int ops = cost(&child);
-            const int64_t at = cache_find(functions, found.key);
+            int64_t at = cache_find(functions, found.key);
+            const int own = at >= 0 || !known_functions;
+            const Cache *cache = own ? functions : known_functions;
+            if (!own) at = cache_find(cache, found.key);
             if (at < 0) {
                 cache_add(functions, found.key, found.check, ops, NAN);
-            } else if (functions->check[at] != found.check) {
+            } else if (cache->check[at] != found.check) {
                 count[COLLISIONS]++;
-            } else if (functions->ops[at] > ops) {
-                functions->ops[at] = (uint8_t)ops; /* a cheaper form of a known function */
+            } else if (cache->ops[at] > ops) { /* a cheaper form of a known function */
+                if (own) cache->ops[at] = (uint8_t)ops;
+                else cache_add(functions, found.key, found.check, ops, NAN);
             } else if (!refit) {
                 count[SEEN_FUNCTION]++;
                 if (uniform(&rng) >= brood->audit) continue;

@@ -79,15 +79,18 @@ typedef double2 Pair;
 DEVICE Pair pair(double x, double y) { return Pair{x, y}; }
 DEVICE double dot(Pair a, Pair b) { return fma(a.y, b.y, a.x * b.x); }
 
-/* Sums of M numbers over groups of LANES lanes. Half of the numbers go to each half of the lanes and come
+#define SPLIT 4
+
+/* Sums of M numbers over groups of LANES lanes. Of SPLIT and more, half go to each half of the lanes and come
    back as sums: fewer exchanges than one number after the other. */
 template <int M, int LANES> DEVICE void sums(double (&v)[M])
 {
     if constexpr (LANES > 1) {
         constexpr int far = LANES / 2, half = (M + 1) / 2;
-        if constexpr (M == 1) {
-            v[0] += across(v[0], far);
-            sums<1, far>(v);
+        if constexpr (M < SPLIT) {
+#pragma unroll
+            for (int i = 0; i < M; i++) v[i] += across(v[i], far);
+            sums<M, far>(v);
         } else {
             const bool upper = lane_number() & far;
             double mine[half];
