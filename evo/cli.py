@@ -95,8 +95,13 @@ def search(
         int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
-    islands: Annotated[int | None, typer.Option(help="Populations. [default: one per CPU]")] = None,
+    islands: Annotated[
+        int | None, typer.Option(help="Populations. [default: one per CPU; one on a GPU]")
+    ] = None,
     backend: Annotated[str | None, typer.Option(help="native, jax or cuda. [default: native]")] = None,
+    lanes: Annotated[
+        int | None, typer.Option(help="Threads of an island that make programs. [default: 1; CPUs on a GPU]")
+    ] = None,
     workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
     address: Annotated[
         str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")
@@ -119,7 +124,7 @@ def search(
     budget = {k: v for k, v in (("time", time_budget), ("generations", generations)) if v is not None}
     given = {
         "target": target, "interval": interval, "ops": ops, "metric": metric, "dtype": dtype,
-        "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend,
+        "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend, "lanes": lanes,
     }  # fmt: skip
     entries = {name: value for name, value in given.items() if value is not None}
     if resume is not None:

@@ -10,7 +10,6 @@ A search directory holds spec.json, checkpoint.npz, front.json, certificates/ an
 
 import fcntl
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,9 +63,10 @@ def make_problem(spec: SearchSpec) -> Problem:
     """
     target = make_target(spec.target, spec.interval, spec.metric)
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
+    spec = spec.settled()
     return Problem(
-        target, variation, spec.seed, spec.offspring, spec.parents, spec.niche, spec.cache_entries,
-        backend=spec.backend,
+        target, variation, spec.seed, spec.offspring or 1, spec.parents, spec.niche, spec.cache_entries,
+        backend=spec.backend, lanes=spec.lanes or 1,
     )  # fmt: skip
 
 
@@ -87,9 +87,9 @@ class Search:
     """
 
     def __init__(self, spec: SearchSpec, directory: Path) -> None:
-        self.spec = spec.model_copy(update={"islands": spec.islands or os.cpu_count() or 1})
+        self.spec = spec.settled()
         self.directory = directory
-        self.problem = make_problem(spec)
+        self.problem = make_problem(self.spec)
         self.front = Front(())
         self._members = Members(self.problem)
         self._islands = [_Island() for _ in range(self.spec.islands or 1)]

@@ -44,6 +44,7 @@ class Problem:
         effort: of a fit.
         backend: what fits.
         deep_fits: most candidates of a generation that are fitted beyond float64.
+        lanes: threads that make offspring; what they make depends on their number.
     """
 
     target: Target
@@ -56,6 +57,7 @@ class Problem:
     effort: Effort = field(default_factory=Effort)
     backend: str = "native"
     deep_fits: int = 4
+    lanes: int = 1
 
     @cached_property
     def fit_points(self) -> Points:
@@ -76,7 +78,9 @@ class Problem:
     def toolbox(self) -> base.Toolbox:
         """DEAP's toolbox: the operators of a generation, on whole batches."""
         toolbox = base.Toolbox()
-        toolbox.register("vary", vary.offspring, variation=self.variation, rows=self.offspring)
+        toolbox.register(
+            "vary", vary.offspring, variation=self.variation, rows=self.offspring, lanes=self.lanes
+        )
         toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
         toolbox.register("measure", measure, points=self.select_points, probes=PROBES)
         toolbox.register("select", tools.selNSGA2, k=self.parents, nd="log")
@@ -168,7 +172,7 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
     found = Entries(
         brood.key, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
     )
-    state.functions.merge(found)
+    vary.in_lanes(lambda lane: state.functions.merge(found, lane, problem.lanes), problem.lanes)
     fitted = time.perf_counter()
 
     seconds = state.seconds + fitted - started

@@ -1,5 +1,6 @@
 """The specification of a search: one schema for Python, the command line and YAML files."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,8 +54,10 @@ class SearchSpec(BaseModel):
         time: budget [s]; stops at a generation's end.
         generations: budget of each island, for runs that can be repeated exactly.
         seed: of all random streams.
-        islands: populations that evolve apart and exchange their best; one per CPU by default.
-        offspring: new programs of a generation.
+        islands: populations that evolve apart and exchange their best; one per CPU by default, one on a GPU.
+        offspring: new programs of a generation; 4096 by default, 65536 on a GPU.
+        lanes: threads of an island that make them; one by default, on a GPU one per CPU. Results depend on
+            their number.
         parents: population of an island.
         niche: candidates kept per op count.
         epoch: generations between exchanges.
@@ -77,7 +80,8 @@ class SearchSpec(BaseModel):
     generations: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
     islands: int | None = Field(None, ge=1, le=4096)
-    offspring: int = Field(4096, ge=1, le=1 << 20)
+    offspring: int | None = Field(None, ge=1, le=1 << 20)
+    lanes: int | None = Field(None, ge=1, le=256)
     parents: int = Field(256, ge=4, le=1 << 16)
     niche: int = Field(32, ge=1, le=1 << 12)
     epoch: int = Field(8, ge=1)
@@ -93,6 +97,17 @@ class SearchSpec(BaseModel):
         if self.cache_entries & (self.cache_entries - 1):
             raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
         return self
+
+    def settled(self) -> "SearchSpec":
+        """The specification with what depends on the machine filled in."""
+        cpus, gpu = os.cpu_count() or 1, self.backend == "cuda"
+        return self.model_copy(
+            update={
+                "islands": self.islands or (1 if gpu else cpus),
+                "offspring": self.offspring or (1 << 16 if gpu else 4096),
+                "lanes": self.lanes or (cpus if gpu else 1),
+            }
+        )
 
     @property
     def budget(self) -> float | None:

@@ -5,9 +5,10 @@ weigh them anew, and counts what became of the mutants.
 """
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from evo.batch import Batch, address
 from evo.cache import Cache
 from evo.native.build import kernels
 from evo.ops import CODE
+
+T = TypeVar("T")
 
 COUNTERS = (
     "made",  # mutants, those on the way of a walk too
@@ -128,23 +131,26 @@ def offspring(
     shares = [rows * (lane + 1) // lanes - rows * lane // lanes for lane in range(lanes)]
     own = [tuple(Cache.empty(_room(share)) for _ in range(2)) for share in shares]
     streams = np.random.SeedSequence(stream).generate_state(lanes, np.uint64).tolist()
-    with ThreadPoolExecutor(lanes) as pool:
-        broods = list(
-            pool.map(
-                lambda lane: _lane(
-                    streams[lane], variation, parents, own[lane], (texts, functions), shares[lane]
-                ),
-                range(lanes),
-            )
-        )
 
-        def learn(lane: int) -> None:
-            for cache, which in ((texts, 0), (functions, 1)):
-                for made in own:
-                    cache.merge(made[which], lane, lanes)
+    def make(lane: int) -> Offspring:
+        return _lane(streams[lane], variation, parents, own[lane], (texts, functions), shares[lane])
 
-        list(pool.map(learn, range(lanes)))
+    def learn(lane: int) -> None:
+        for cache, which in ((texts, 0), (functions, 1)):
+            for made in own:
+                cache.merge(made[which], lane, lanes)
+
+    broods = in_lanes(make, lanes)
+    in_lanes(learn, lanes)
     return _joined(broods)
+
+
+def in_lanes(work: Callable[[int], T], lanes: int) -> list[T]:
+    """`work` of every lane's number, each in a thread of its own."""
+    if lanes == 1:
+        return [work(0)]
+    with ThreadPoolExecutor(lanes) as pool:
+        return list(pool.map(work, range(lanes)))
 
 
 def _room(rows: int) -> int:
@@ -159,8 +165,11 @@ def _joined(broods: Sequence[Offspring]) -> Offspring:
     kept = np.sort(first)
     counts = {name: sum(b.counts[name] for b in broods) for name in COUNTERS}
     counts["seen_function"] += len(key) - len(kept)
-    columns = (np.concatenate([getattr(b, name) for b in broods])[kept] for name in ("check", "audited"))
-    return Offspring(Batch.concatenate([b.batch for b in broods]).take(kept), key[kept], *columns, counts)
+    check, audited = (
+        np.concatenate([getattr(b, name) for b in broods])[kept] for name in ("check", "audited")
+    )
+    batch = Batch.concatenate([b.batch for b in broods]).take(kept)
+    return Offspring(batch, key[kept], check, audited, counts)
 
 
 def _lane(
