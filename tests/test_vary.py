@@ -341,4 +341,4 @@ def test_lanes_make_no_function_twice_and_depend_on_nothing_but_their_number():
     assert np.isin(made.key, functions.key).all()
     refits = np.isin(made.key, first.key)
     assert refits.mean() < 0.1
-    assert not np.array_equal(brood(2)[1].key[:100], made.key[:100])
+    assert not np.array_equal(brood(2)[1].key, made.key)
