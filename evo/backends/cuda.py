@@ -10,6 +10,7 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 """
 
 import ctypes
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -24,7 +25,7 @@ from evo.fit import Effort, Fits
 from evo.native.build import SOURCES, ops_header
 from evo.points import Points
 
-MOST_UNKNOWNS = 12
+MOST_UNKNOWNS = 8
 MOST_POINTS = 64
 MOST_REGISTERS = 128
 """Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""
@@ -180,7 +181,7 @@ class CudaBackend:
 
     def __init__(self, device: Device | None = None) -> None:
         self._gpu = device or Gpu()
-        self._host = NativeBackend()
+        self._host = NativeBackend(threads=os.cpu_count() or 1)
         self.device = self._gpu.name
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
