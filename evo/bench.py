@@ -6,10 +6,12 @@ Jacobian again after a rejected step; `jax` evaluates one with every trial, and 
 other, which is not counted.
 
 Backends are compared in child processes, in turns within one run, compile time excluded: once bound to one
-processor core before JAX starts (`threads` 1), once free to use them all. `per_core` is by processor
-time, so that other load on the machine weighs little; it is none on a GPU.
+processor core before JAX starts (`threads` 1), once free to use them all, with a GPU if there is one.
+`per_core` is by processor time, so that other load on the machine weighs little; it is none on a GPU. On a
+GPU `cuda` and `naive-vmap` are compared at large batches too, and `on_device_per_s` leaves the transfers out.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -18,12 +20,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from evo.backends import backend
+from evo.backends import Backend, BackendError, backend
+from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
 from evo.fit import Effort
@@ -35,12 +39,10 @@ from evo.vary import TIERS, Offspring, Variation, offspring
 
 OPS, CONSTANTS, POINTS = 10, 5, 48
 """Size of the benchmark's programs and fits."""
-LM_STEPS = 10
+LM_STEPS = 40
+GPU_BATCHES = (4096, 16384, 65536, 262144)
 MIN_ROUNDS = 3
 ARITHMETIC = ("add", "sub", "mul", "div")
-
-Contestant = Callable[[Batch, Points], int]
-"""Fits a batch and returns the LM iterations done."""
 
 
 def _machine() -> dict[str, Any]:
@@ -86,16 +88,18 @@ def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> di
     """
     cores = _cores()
     groups = [cores[:1]] if len(cores) == 1 else [cores[:1], cores]
-    results = [row for group in groups for row in _in_child(group, list(batches), seconds)]
+    results = [
+        row for group in groups for row in _in_child(group, list(batches), seconds, group is groups[-1])
+    ]
     return {"machine": _machine(), "results": results}
 
 
-def _in_child(cores: list[int], batches: list[int], seconds: float) -> list[dict[str, Any]]:
+def _in_child(cores: list[int], batches: list[int], seconds: float, gpu: bool) -> list[dict[str, Any]]:
     """Measures on these cores, in a process that is bound to them before JAX counts them."""
     bind = f"import os; getattr(os, 'sched_setaffinity', lambda *_: None)(0, {cores})"
-    code = f"{bind}\nfrom evo.bench import _measure\n_measure({cores}, {batches}, {seconds})"
+    code = f"{bind}\nfrom evo.bench import _measure\n_measure({cores}, {batches}, {seconds}, {gpu})"
     environment = dict(os.environ)
-    if len(cores) == 1 and len(_cores()) > 1:
+    if not gpu:
         environment["JAX_PLATFORMS"] = "cpu"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
@@ -106,17 +110,30 @@ def _in_child(cores: list[int], batches: list[int], seconds: float) -> list[dict
     return rows
 
 
-def _measure(cores: list[int], batches: list[int], seconds: float) -> None:
+def _measure(cores: list[int], batches: list[int], seconds: float, gpu: bool) -> None:
+    contestants = _contestants(len(cores), gpu)
     points = fit_points(make_target("exp2"), POINTS)
     rows = []
     for size in batches:
-        batch = bench_programs(size, points.x)
-        rows += _race(_contestants(), batch, points, len(cores), seconds)
+        rows += _race(contestants, bench_programs(size, points.x), points, len(cores), seconds)
+    if "cuda" in contestants:
+        programs = bench_programs(max(GPU_BATCHES), points.x)
+        large = {name: contestants[name] for name in ("cuda", "naive-vmap")}
+        for size in GPU_BATCHES:
+            rows += _race(large, programs.take(slice(size)), points, len(cores), seconds)
     print(json.dumps(rows))
 
 
-def _contestants() -> dict[str, tuple[str, Contestant]]:
-    """Device and function of each row."""
+@dataclass(frozen=True)
+class Contestant:
+    """What fits a batch and returns the LM iterations done; the time on its device, if not this processor."""
+
+    device: str
+    fit: Callable[[Batch, Points], int]
+    on_device: Callable[[], float] | None = None
+
+
+def _contestants(threads: int, gpu: bool) -> dict[str, Contestant]:
     import jax
 
     from evo.backends.jax import double
@@ -127,49 +144,55 @@ def _contestants() -> dict[str, tuple[str, Contestant]]:
             naive_fit(batch, points, LM_STEPS)
         return len(batch) * LM_STEPS
 
-    made = {name: backend(name) for name in ("native", "jax")}
-    rows = {name: (engine.device, _fitting(engine.fit)) for name, engine in made.items()}
-    return {**rows, "naive-vmap": (jax.devices()[0].device_kind, naive)}
+    def own(engine: Backend) -> Callable[[Batch, Points], int]:
+        effort = Effort(starts=0, first_steps=LM_STEPS, final_steps=0, lawson_rounds=0)
 
+        def run(batch: Batch, points: Points) -> int:
+            stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))
+            return engine.fit(batch, points, effort, stream, worth).iterations
 
-def _fitting(fit: Callable[..., Any]) -> Contestant:
-    """A backend's own fit, of one start and nothing after it."""
-    effort = Effort(starts=0, first_steps=LM_STEPS, final_steps=0, lawson_rounds=0)
+        return run
 
-    def run(batch: Batch, points: Points) -> int:
-        stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))
-        iterations: int = fit(batch, points, effort, stream, worth).iterations
-        return iterations
-
-    return run
+    native, by_jax = NativeBackend(threads), backend("jax")
+    made = {
+        "native": Contestant(native.device, own(native)),
+        "jax": Contestant(by_jax.device, own(by_jax)),
+    }
+    if gpu:
+        with contextlib.suppress(BackendError):
+            cuda: Any = backend("cuda")
+            made["cuda"] = Contestant(cuda.device, own(cuda), lambda: float(cuda.seconds))
+    return {**made, "naive-vmap": Contestant(jax.devices()[0].device_kind, naive)}
 
 
 def _race(
-    contestants: dict[str, tuple[str, Contestant]], batch: Batch, points: Points, cores: int, seconds: float
+    contestants: dict[str, Contestant], batch: Batch, points: Points, cores: int, seconds: float
 ) -> list[dict[str, Any]]:
     """All contestants in turns, the first of a round another one each time."""
     names = list(contestants)
-    done = {name: contestants[name][1](batch, points) for name in names}  # compiles
-    wall: dict[str, list[float]] = {name: [] for name in names}
-    busy: dict[str, list[float]] = {name: [] for name in names}
+    done = {name: contestants[name].fit(batch, points) for name in names}  # compiles
+    wall, busy, inside = ({name: list[float]() for name in names} for _ in range(3))
     end, turn = time.perf_counter() + seconds, 0
     while turn < MIN_ROUNDS or time.perf_counter() < end:
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started, used = time.perf_counter(), time.process_time()
-            contestants[name][1](batch, points)
+            contestants[name].fit(batch, points)
             wall[name].append(time.perf_counter() - started)
             busy[name].append(time.process_time() - used)
+            if on_device := contestants[name].on_device:
+                inside[name].append(on_device())
         turn += 1
     rate = {name: done[name] / statistics.median(wall[name]) for name in names}
-    on_cpu = {name: name == "native" or contestants[name][0] == "cpu" for name in names}
+    on_cpu = {name: name == "native" or contestants[name].device == "cpu" for name in names}
     return [
         {
             "backend": name,
-            "device": contestants[name][0],
-            "threads": cores if on_cpu[name] and name != "native" else 1,
+            "device": contestants[name].device,
+            "threads": cores if on_cpu[name] else 1,
             "batch": len(batch),
             "lm_iterations_per_s": rate[name],
             "per_core": done[name] / statistics.median(busy[name]) if on_cpu[name] else None,
+            "on_device_per_s": done[name] / statistics.median(inside[name]) if inside[name] else None,
             "median_s": statistics.median(wall[name]),
             "ratio_to_naive": rate[name] / rate["naive-vmap"],
         }
@@ -240,6 +263,81 @@ def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[fl
     seconds = time.process_time() - started
     fresh = np.setdiff1d(brood.key, state.functions.key)
     return seconds, brood, len(fresh)
+
+
+def bench_search(
+    engine: str = "native", lanes: int = 1, rows: int = 4096, max_ops: int = 10, generations: int = 12
+) -> dict[str, Any]:
+    """Where the time of a search's generations goes, on 2^x.
+
+    Args:
+        engine: what fits.
+        lanes: threads that make offspring.
+        rows: offspring of a generation.
+        generations: measured, after two that compile and fill the population.
+
+    Returns:
+        `{"machine", "results"}`: distinct new programs fitted a second of wall time, the seconds of each part
+        and the share of all but the fit.
+    """
+    variation = Variation(ARITHMETIC, max_ops)
+    problem = Problem(make_target("exp2"), variation, 0, rows, 256, 32, 1 << 22, backend=engine, lanes=lanes)
+    state = init(problem)
+    spent: dict[str, float] = {}
+    fitted = iterations = 0
+    for generation in range(generations + 2):
+        state, info = step(problem, 0, state)
+        if generation >= 2:
+            spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
+            fitted += info.counts["fitted"]
+            iterations += info.counts["lm_iterations"]
+    total = sum(spent.values())
+    row = {
+        "backend": engine,
+        "device": problem.engine.device,
+        "lanes": lanes,
+        "offspring": rows,
+        "max_ops": max_ops,
+        "fitted_per_s": fitted / total,
+        "lm_iterations_per_s": iterations / total,
+        **{f"{name}_s": seconds for name, seconds in spent.items()},
+        "share_around_fit": 1.0 - spent["fit"] / total,
+    }
+    return {"machine": _machine(), "results": [row]}
+
+
+def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dict[str, Any]:
+    """How the time of an LM iteration grows with ops, constants and points, one at a time.
+
+    Returns:
+        `{"machine", "results"}`, a row for each size: median of `rounds` fits in turns, per LM iteration.
+    """
+    sizes = [
+        *((ops, CONSTANTS, POINTS) for ops in (5, 10, 15, 20)),
+        *((OPS, constants, POINTS) for constants in (1, 3, 7)),
+        *((OPS, CONSTANTS, points) for points in (192, 768)),
+    ]
+    fitting = backend(engine)
+    effort = Effort(starts=0, first_steps=LM_STEPS, final_steps=0, lawson_rounds=0)
+    jobs = []
+    for ops, constants, count in sizes:
+        points = fit_points(make_target("exp2"), count)
+        jobs.append((bench_programs(rows, points.x, ops, min(constants, ops - 1)), points))
+    times: list[list[float]] = [[] for _ in jobs]
+    stream, worth = np.arange(rows, dtype=np.uint64), np.zeros(rows)
+    for _ in range(rounds):
+        for taken, (batch, points) in zip(times, jobs, strict=True):
+            started = time.perf_counter()
+            done = fitting.fit(batch, points, effort, stream, worth).iterations
+            taken.append((time.perf_counter() - started) / done)
+    results = [
+        {
+            "backend": engine, "ops": ops, "constants": int(jobs[i][0].k[0]), "points": count, "batch": rows,
+            "us_per_lm_iteration": 1e6 * statistics.median(times[i]),
+        }
+        for i, (ops, _, count) in enumerate(sizes)
+    ]  # fmt: skip
+    return {"machine": _machine(), "results": results}
 
 
 def _cores() -> list[int]:

@@ -345,6 +345,30 @@ def bench_vary_command(as_json: Json = False) -> None:
     _print_bench(bench_vary(), as_json)
 
 
+@bench.command("search")
+def bench_search_command(
+    backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
+    lanes: Annotated[int, typer.Option(help="Threads that make programs.", min=1)] = 1,
+    offspring: Annotated[int, typer.Option(help="Programs of a generation.", min=1)] = 4096,
+    max_ops: Annotated[int, typer.Option(help="Largest program.", min=1)] = 10,
+    as_json: Json = False,
+) -> None:
+    """New programs fitted per second of a search, and where its time goes."""
+    from evo.bench import bench_search
+
+    _print_bench(bench_search(backend, lanes, offspring, max_ops), as_json)
+
+
+@bench.command("scale")
+def bench_scale_command(
+    backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native", as_json: Json = False
+) -> None:
+    """Time of an LM iteration against ops, constants and points."""
+    from evo.bench import bench_scale
+
+    _print_bench(bench_scale(backend), as_json)
+
+
 def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1))

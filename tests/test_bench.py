@@ -74,3 +74,21 @@ def test_bench_vary_counts_every_mutant_once():
     lost = ("invalid", "too_large", "seen_text", "undefined", "redundant", "seen_function")
     kept = counts["made"] - sum(counts[name] for name in lost) + counts["audited"]
     assert 0 < kept <= 2 * 64
+
+
+def test_bench_search_counts_what_was_fitted_and_every_part_of_the_time():
+    result = bench.bench_search(lanes=2, rows=64, max_ops=5, generations=1)
+    assert json.loads(json.dumps(result)) == result
+    row = result["results"][0]
+    assert (row["backend"], row["lanes"], row["offspring"]) == ("native", 2, 64)
+    assert 0 < row["share_around_fit"] < 1
+    assert row["fitted_per_s"] > 0
+
+
+def test_bench_scale_has_a_row_for_every_size():
+    result = bench.bench_scale(rows=4, rounds=1)
+    assert json.loads(json.dumps(result)) == result
+    rows = result["results"]
+    assert {row["ops"] for row in rows} == {5, 10, 15, 20}
+    assert {row["points"] for row in rows} == {48, 192, 768}
+    assert all(row["us_per_lm_iteration"] > 0 for row in rows)

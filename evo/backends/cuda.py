@@ -11,6 +11,7 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 
 import ctypes
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -183,6 +184,8 @@ class CudaBackend:
         self._gpu = device or Gpu()
         self._host = NativeBackend(threads=os.cpu_count() or 1)
         self.device = self._gpu.name
+        self.seconds = 0.0
+        """Time of the last fit's kernels [s], without transfers."""
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""
@@ -230,7 +233,7 @@ class CudaBackend:
                 x=points.x, exact=points.exact, weight=points.weight, iterations=np.zeros(1, np.uint64),
             )  # fmt: skip
             limits = {name: getattr(effort, name) for name in (*_EFFORT, "lawson_stop")}
-            alive = []
+            alive, started = [], time.perf_counter()
             for k, chosen in groups.items():
                 n = int(batch.n[chosen].max())
                 own = {
@@ -243,6 +246,8 @@ class CudaBackend:
                     most_k=k, **limits,
                 )  # fmt: skip
                 self._gpu.launch("fit", k, _shared(n, k, effort.starts), job)
+            self._gpu.get(arrays["iterations"])
+            self.seconds = time.perf_counter() - started
             got = {
                 name: self._gpu.get(arrays[name])
                 for name in ("constants", "rms", "error", "status", "iterations")

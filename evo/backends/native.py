@@ -31,7 +31,7 @@ def _check(failed: int) -> None:
         raise MemoryError("The kernels could not get memory for their work arrays.")
 
 
-CHUNK = 256
+MOST_ROWS = 256
 """Most rows that a thread fits at a time."""
 
 
@@ -98,9 +98,10 @@ class NativeBackend:
 
         if self._threads == 1:
             return replace(fits, iterations=run(0, rows))
+        some = max(1, min(MOST_ROWS, rows // (4 * self._threads)))  # small enough to end at one time
         with ThreadPoolExecutor(self._threads) as pool:
-            begins = range(0, rows, CHUNK)
-            done = pool.map(run, begins, (min(begin + CHUNK, rows) for begin in begins))
+            begins = range(0, rows, some)
+            done = pool.map(run, begins, (min(begin + some, rows) for begin in begins))
             return replace(fits, iterations=sum(done))
 
 
