@@ -62,11 +62,11 @@ def make_problem(spec: SearchSpec) -> Problem:
         TargetError, OpError: the target or the ops are no good.
     """
     target = make_target(spec.target, spec.interval, spec.metric)
-    variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     spec = spec.settled()
+    variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
-        target, variation, spec.seed, spec.offspring or 1, spec.parents, spec.niche, spec.cache_entries,
-        backend=spec.backend, lanes=spec.lanes or 1,
+        target, variation, spec.seed, spec.offspring or 0, spec.parents or 0, spec.niche or 0,
+        spec.cache_entries, backend=spec.backend, lanes=spec.lanes or 1,
     )  # fmt: skip
 
 

@@ -58,8 +58,8 @@ class SearchSpec(BaseModel):
         offspring: new programs of a generation; 4096 by default, 65536 on a GPU.
         lanes: threads of an island that make them; one by default, on a GPU one per CPU. Results depend on
             their number.
-        parents: population of an island.
-        niche: candidates kept per op count.
+        parents: population of an island; 256 by default, 2048 on a GPU, where fewer make the same again.
+        niche: candidates kept per op count; 32 by default, 256 on a GPU.
         epoch: generations between exchanges.
         save_every: between checkpoints [s].
         cache_entries: functions an island remembers, a power of two.
@@ -82,8 +82,8 @@ class SearchSpec(BaseModel):
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int | None = Field(None, ge=1, le=1 << 20)
     lanes: int | None = Field(None, ge=1, le=256)
-    parents: int = Field(256, ge=4, le=1 << 16)
-    niche: int = Field(32, ge=1, le=1 << 12)
+    parents: int | None = Field(None, ge=4, le=1 << 16)
+    niche: int | None = Field(None, ge=1, le=1 << 12)
     epoch: int = Field(8, ge=1)
     save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
     cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
@@ -105,6 +105,8 @@ class SearchSpec(BaseModel):
             update={
                 "islands": self.islands or (1 if gpu else cpus),
                 "offspring": self.offspring or (1 << 16 if gpu else 4096),
+                "parents": self.parents or (2048 if gpu else 256),
+                "niche": self.niche or (256 if gpu else 32),
                 "lanes": self.lanes or (cpus if gpu else 1),
             }
         )

@@ -139,6 +139,7 @@ class SerialWorkers:
     """The islands one after another in this process."""
 
     def __init__(self, problem: Problem) -> None:
+        _ = problem.engine  # what it needs and has not is told before the search begins
         self._problem = problem
         self._tasks: deque[tuple[Task, State | None]] = deque()
 
@@ -184,7 +185,15 @@ class RayWorkers:
         self._ray = ray
         cpus = ray.cluster_resources().get("CPU", 1.0)
         share = min(1.0, int(1000 * cpus / islands) / 1000)
-        remote = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share)(Island)
+        gpus = 0.0
+        if problem.backend == "cuda":
+            gpus = min(1.0, int(1000 * ray.cluster_resources().get("GPU", 0.0) / islands) / 1000)
+            if not gpus:
+                ray.shutdown()
+                raise WorkersError("The cuda backend needs a GPU, and this Ray cluster has none.")
+        remote = ray.remote(
+            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share, num_gpus=gpus
+        )(Island)  # fmt: skip
         self._actors = [remote.remote(problem) for _ in range(islands)]
         self._running: dict[Any, Any] = {}
 

@@ -11,6 +11,7 @@ from emulated import EmulatedGpu
 
 from evo.backends import BACKENDS, BackendError, backend
 from evo.backends.cuda import CudaBackend
+from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
 from evo.fit import FITTED, NOT_FINITE, Effort
@@ -294,3 +295,37 @@ def test_a_large_batch_is_cut_into_chunks_without_a_trace(monkeypatch):
 def test_an_unknown_backend_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="Unknown backend 'torch'; there are native, jax, cuda"):
         backend("torch")
+
+
+def test_the_gpu_kernels_hand_large_fits_to_the_processor():
+    many = Batch.of([parse("\n".join(["v1 = x + c1", *(f"v{i} = v{i - 1} * c{i}" for i in range(2, 11))]))],
+                    [[1.0] * 10], WIDTH)  # fmt: skip
+    batch = Batch.concatenate([batch_of("f3", "no constant"), many])
+    stream, worth = np.arange(3, dtype=np.uint64), np.full(3, np.inf)
+    got = engine_of("cuda").fit(batch, exp2_points(), DEFAULT, stream, worth)
+    expected = engine_of("native").fit(batch, exp2_points(), DEFAULT, stream, worth)
+    np.testing.assert_array_equal(got.constants[1:], expected.constants[1:])
+    np.testing.assert_allclose(got.error, expected.error, rtol=1e-6)
+    dense = fit_points(make_target("exp2"), 96)
+    got, expected = (engine_of(e).fit(batch, dense, DEFAULT, stream, worth) for e in ("cuda", "native"))
+    np.testing.assert_array_equal(got.constants, expected.constants)
+
+
+def test_gpu_and_processor_draw_the_same_starts():
+    batch, effort = random_batch(), Effort(starts=5, clear_steps=0, finalists=5, first_steps=0, final_steps=0)
+    stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))
+    got, expected = (
+        engine_of(e).fit(batch, exp2_points(), effort, stream, worth) for e in ("cuda", "native")
+    )
+    finite = np.isfinite(expected.rms)
+    assert (np.isfinite(got.rms) == finite).all()
+    np.testing.assert_allclose(got.constants[finite], expected.constants[finite], rtol=1e-12)
+
+
+def test_threads_change_no_fit():
+    batch = random_batch()
+    stream, worth = np.arange(len(batch), dtype=np.uint64), np.full(len(batch), 0.1)
+    one, three = (NativeBackend(n).fit(batch, exp2_points(), DEFAULT, stream, worth) for n in (1, 3))
+    assert one.iterations == three.iterations
+    for name in ("constants", "rms", "error", "status"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
