@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from evo.ops import parse_ops
 
 MAX_OPS = 32
+MAX_BYTES = 1_000_000  # of a file
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -112,9 +113,54 @@ def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
         return SearchSpec(**entries)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "specification"
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "specification"
         got = "" if not first["loc"] or first["type"] == "missing" else f" (got {str(first['input'])[:60]!r})"
         raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases (a few lines of them make gigabytes) and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuses what an alias stands for."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases are not taken here: *{self.peek_event().anchor}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuses a key that comes twice: one of the two would be lost."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for n, key in enumerate(keys):
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"a key is a name, not {key!r:.60}")
+            if key in keys[:n]:
+                raise yaml.YAMLError(f"the key {key[:60]!r} comes twice")
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The entries of a YAML file, unchecked.
+
+    Raises:
+        SpecError: no such file, not a regular one of at most `MAX_BYTES`, not YAML, not a mapping.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise SpecError(f"{path} is no regular file")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(text) > MAX_BYTES:
+        raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: no specification")
+    try:
+        entries = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-99-99
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SpecError(f"{path} is not YAML: {' '.join(reason.split())[:200]}") from None
+    if not isinstance(entries, dict):
+        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
+    return entries
 
 
 def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
@@ -123,12 +169,4 @@ def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
     Raises:
         SpecError: no such file, not YAML, not a mapping, or a wrong entry.
     """
-    try:
-        entries = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(entries, dict):
-        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
-    return make_spec({**entries, **overrides})
+    return make_spec({**read_spec(path), **overrides})

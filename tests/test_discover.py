@@ -11,7 +11,8 @@ from searches import SMALL, without_times
 
 import evo
 from evo.checkpoint import CheckpointError
-from evo.discover import DirectoryError, Search, locked
+from evo.directory import DirectoryError, locked
+from evo.discover import Search
 from evo.front import Front
 from evo.spec import make_spec
 from evo.workers import SerialWorkers
