@@ -30,6 +30,7 @@ from evo.program import ProgramError
 from evo.session import StoppedError, run_search, teller
 from evo.spec import SpecError, load_spec, make_spec
 from evo.target import TargetError, make_target
+from evo.verification import VerifyError
 from evo.workers import WorkersError
 
 BAD_INPUT = (
@@ -77,6 +78,8 @@ def main() -> None:
         code = 130
     except BAD_INPUT as error:
         code = _fail(str(error))
+    except VerifyError as error:
+        code = _fail(str(error), 1)
     except OSError as error:
         code = _fail(_reason(error), 1)
         abandon(sys.stdout)

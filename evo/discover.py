@@ -149,7 +149,7 @@ class Search:
             search = cls(make_spec({**kept, **budget}), directory)
             if meta is not None:
                 search._restore(meta, arrays)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise checkpoint.CheckpointError(
                 f"{fresh if meta is None else path} cannot be resumed: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."

@@ -34,6 +34,11 @@ class Terminal(Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+def printable(text: str) -> str:
+    """Text from elsewhere for a table: no markup, no control characters."""
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+
+
 def abandon(stream: IO[str] | None) -> None:
     """Sends what is still to come nowhere: the interpreter's own flush at the end would fail, too."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -77,13 +82,13 @@ COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
 
 def front_table(front: Front, title: str = "") -> Table:
     """The front as a table: ops, errors (those that are known), where the worst is, formula."""
-    table = Table(title=escape(title) or None, title_justify="left", header_style="bold", pad_edge=False)
+    table = Table(title=printable(title) or None, title_justify="left", header_style="bold", pad_edge=False)
     known = [(name, cell) for name, cell in COLUMNS if any(cell(m) for m in front)]
     for name, _ in known:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("formula", overflow="fold")
     for m in front:
-        table.add_row(*(cell(m) for _, cell in known), escape(m.formula))
+        table.add_row(*(cell(m) for _, cell in known), printable(m.formula))
     return table
 
 
