@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from evo.ops import parse_ops
+from evo.vary import mutations
 
 MAX_OPS = 32
 MAX_BYTES = 1_000_000  # of a file
@@ -67,7 +69,7 @@ class SearchSpec(BaseModel):
         mutations: weights by name, where not the table's (evo/native/vary.h).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     target: str
     interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
@@ -77,7 +79,7 @@ class SearchSpec(BaseModel):
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
     generations: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 64)
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int = Field(4096, ge=1, le=1 << 20)
     parents: int = Field(256, ge=4, le=1 << 16)
@@ -95,12 +97,27 @@ class SearchSpec(BaseModel):
         parse_ops(self.ops)
         if self.cache_entries & (self.cache_entries - 1):
             raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
+        if self.mutations:
+            _check_mutations(self.mutations)
         return self
 
     @property
     def budget(self) -> float | None:
         """Time budget [s]: a minute if neither time nor generations are given."""
         return 60.0 if self.time is None and self.generations is None else self.time
+
+
+def _check_mutations(weights: Mapping[str, float]) -> None:
+    known = mutations()
+    for name in weights:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"unknown mutation {name[:60]!r}; evo/native/vary.h has {', '.join(known)}.{hint}"
+            )
+    if not any({**known, **weights}.values()):
+        raise ValueError("mutations: at least one weight must be positive")
 
 
 def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
@@ -118,6 +135,18 @@ def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
         raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 
 
+_YAML_ERRORS = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What PyYAML raises: of all these kinds, for numbers and dates that are none."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without aliases (a few lines of them make gigabytes) and without repeated keys."""
 
@@ -129,12 +158,14 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Refuses a key that comes twice: one of the two would be lost."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for n, key in enumerate(keys):
+        keys: set[str] = set()
+        for part, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            key = self.construct_object(part, deep=True)
             if not isinstance(key, str):
-                raise yaml.YAMLError(f"a key is a name, not {key!r:.60}")
-            if key in keys[:n]:
+                raise yaml.YAMLError(f"a key is a name, not {str(key)[:60]!r}")
+            if key in keys:
                 raise yaml.YAMLError(f"the key {key[:60]!r} comes twice")
+            keys.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -155,7 +186,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: no specification")
     try:
         entries = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-99-99
+    except _YAML_ERRORS as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise SpecError(f"{path} is not YAML: {' '.join(reason.split())[:200]}") from None
     if not isinstance(entries, dict):
