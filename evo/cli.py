@@ -21,7 +21,7 @@ from evo.checkpoint import CheckpointError
 from evo.commands import load_front, verify_command
 from evo.directory import DirectoryError, default_directory, locked
 from evo.discover import Search
-from evo.display import Terminal, abandon, front_table
+from evo.display import Terminal, abandon, front_table, printable
 from evo.expression import ExpressionError
 from evo.front import Front, FrontError
 from evo.native.build import BuildError
@@ -59,6 +59,7 @@ app = typer.Typer(
 bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
+INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -121,9 +122,7 @@ def _folder(text: str) -> Path:
 @app.command()
 def search(
     target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
-    interval: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
-    ] = None,
+    interval: Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)] = None,
     ops: Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')] = None,
     metric: Annotated[
         str | None, typer.Option(help="relative or absolute; the target's own by default.")
@@ -191,13 +190,21 @@ def search(
     raise typer.Exit(code)
 
 
+def _figure(text: str) -> Path:
+    if not text or text.endswith("/") or os.path.isdir(text) or text == ".":
+        raise typer.BadParameter(f"expected the name of a figure, such as front.png, got {text!r}.")
+    return Path(text)
+
+
 @app.command()
 def front(
     source: Annotated[str, typer.Argument(metavar="DIR|RUN", help="A search directory or an MLflow run id.")],
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw it, and the error curves to FILE-curves.png."),
+        typer.Option(
+            metavar="FILE.png", help="Draw it, and the error curves to FILE-curves.png.", parser=_figure
+        ),
     ] = None,
     with_baselines: Annotated[
         bool, typer.Option("--baselines", help="Show the classical forms in the figure, too.")
@@ -224,9 +231,10 @@ def _plot(found: Front, path: Path, with_baselines: bool) -> None:
 
     if not len(found):
         raise FrontError("The front has no members to draw.")
+    path = path if path.suffix else path.with_name(f"{path.name}.png")
     first = found[0]
     target = make_target(first.target, first.interval, first.metric)
-    shown = lines(baselines(target, found[-1].ops)) if with_baselines else None
+    shown = lines(baselines(target, min(max(found[-1].ops, 2), 24))) if with_baselines else None
     members = json.loads(found.to_json())
     beside = path.with_name(f"{path.stem}-curves{path.suffix}")
     try:
@@ -240,9 +248,7 @@ def _plot(found: Front, path: Path, with_baselines: bool) -> None:
 @app.command("baselines")
 def baselines_command(
     target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
-    interval: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
-    ] = None,
+    interval: Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)] = None,
     metric: Annotated[
         str | None, typer.Option(help="relative or absolute; the target's own by default.")
     ] = None,
@@ -253,14 +259,25 @@ def baselines_command(
     from evo.baselines import baselines, baselines_table, families_table
 
     checked = make_target(target, interval, metric)
+    tried: list[str] = []
     with Terminal(stderr=True).status("") as status:
-        found = baselines(checked, max_ops, report=lambda line: status.update(line))
+
+        def report(line: str) -> None:
+            tried.append(line)
+            status.update(printable(line))
+
+        found = baselines(checked, max_ops, report)
+    if not found:
+        raise TargetError(
+            f"No classical form of {checked.name} on ({', '.join(checked.interval)}) with at most {max_ops} "
+            f"ops: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
+        )
     if as_json:
         print(json.dumps([asdict(b) for b in found], indent=1))
         return
     ends = ", ".join(checked.interval)
     title = f"{checked.name} on ({ends}), max {checked.metric} error"
-    Terminal().print(baselines_table(found, title), "", families_table(found))
+    Terminal().print(baselines_table(found, printable(title)), "", families_table(found))
 
 
 app.command("verify")(verify_command)

@@ -83,6 +83,7 @@ class Polished:
     iterations: int
 
 
+@np.errstate(all="ignore")  # hopeless starts overflow; what comes out says so
 def polish(
     program: Program,
     constants: Sequence[str | float],

@@ -1,7 +1,6 @@
 import json
 import math
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -358,5 +357,5 @@ def test_a_store_that_never_opened_does_not_hold_up_the_end(tmp_path, monkeypatc
 def test_a_file_that_is_no_database_is_told_at_once(tmp_path, content):
     path = tmp_path / "store.db"
     path.write_bytes(content) if content else path.mkdir()
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(OSError, match="cannot be opened"):
         mlflow_sink._open_store(Ledger(f"sqlite:///{path}", "evonum"))

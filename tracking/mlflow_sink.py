@@ -48,6 +48,19 @@ def sqlite_path(tracking_uri: str) -> Path | None:
     return Path(tracking_uri[len(prefix) :].split("?")[0]) if tracking_uri.startswith(prefix) else None
 
 
+def check_database(file: Path) -> None:
+    """Opens a SQLite store, or makes it; MLflow would try for minutes.
+
+    Raises:
+        OSError: it is none, or cannot be opened; one line.
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=1)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise OSError(f"The store {file} cannot be opened: {error}.") from None
+
+
 def open_sink(
     directory: str | os.PathLike[str],
     tracking_uri: str | None = None,
@@ -247,8 +260,7 @@ def _open_store(ledger: Ledger) -> "MlflowStore":
     file = sqlite_path(ledger.tracking_uri)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=1)) as database:  # MLflow would try for minutes
-            database.execute("PRAGMA schema_version").fetchone()
+        check_database(file)
     return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
 
 
