@@ -1,6 +1,7 @@
 """One search as its user runs it: workers, signals, display, records."""
 
 import contextlib
+import os
 import signal
 from pathlib import Path
 from types import FrameType
@@ -43,17 +44,30 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._noted, note = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._note = note, signal.set_wakeup_fd(note, warn_on_full_buffer=False)
         self._install()
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._note[1])
+        os.close(self._note[0])
+        os.close(self._noted)
 
     def begin(self) -> None:
-        """The search begins: takes the signals back from Ray, which has handlers of its own."""
-        self._begun = True
+        """The search begins: takes the signals back from Ray, which has handlers of its own.
+
+        Raises:
+            KeyboardInterrupt: a signal came before, and whoever had it then swallowed the end of all.
+        """
         self._install()
+        with contextlib.suppress(BlockingIOError):  # Python notes each signal in the pipe, whoever handles it
+            self.received += [n for n in os.read(self._noted, 4096) if n in SIGNALS]
+        if self.received:
+            raise KeyboardInterrupt
+        self._begun = True
 
     @property
     def code(self) -> int:

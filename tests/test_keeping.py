@@ -217,6 +217,15 @@ def test_before_a_search_begins_the_first_signal_ends_at_once():
         assert signals.code == 143
 
 
+def test_a_signal_that_ray_swallowed_ends_a_search_before_it_begins():
+    with Signals(Teller(Terminal(file=io.StringIO()))) as signals:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signals.begin()
+        assert signals.code == 143
+
+
 def test_nohup_is_respected():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

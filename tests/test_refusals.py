@@ -76,3 +76,9 @@ def test_polishing_a_hopeless_start_warns_of_nothing(start):
     program = parse("v1 = x * x\nv2 = v1 * c1\nv3 = v2 * v2\nv4 = c2 / v3")
     assert polish(program, start, make_target("exp2")).status
     assert np.geterr()["over"] == "warn"
+
+
+def test_a_constant_whose_digits_have_no_number_is_kept():
+    """The result does not depend on x, which makes the need of digits 0/0."""
+    program = parse("v1 = c1 / x\nv2 = neg(c1)\nv3 = sqrt(v2)\nv4 = neg(v3)")
+    assert polish(program, ["2.6225190866763244e+299"], make_target("exp2")).status
