@@ -47,7 +47,7 @@ ARITHMETIC = ("add", "sub", "mul", "div")
 
 def _machine() -> dict[str, Any]:
     """What the figures depend on."""
-    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    compiler = subprocess.run([*_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
         "processor": _processor(),
         "cores": len(_cores()),

@@ -23,6 +23,7 @@ from evo.searcher import Problem, State, admit, emigrate, init, step
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
+_FETCH_S = 60.0  # a state that does not come within this time is lost
 
 
 class WorkersError(RuntimeError):
@@ -93,7 +94,7 @@ def run_epoch(problem: Problem, task: Task, state: State | None) -> tuple[Outcom
     entries = Entries(
         *(np.concatenate([getattr(e, n) for e in found]) for n in ("key", "check", "ops", "score"))
     )
-    news, state = emigrate(state)
+    news, state = emigrate(problem, state)
     outcome = Outcome(
         task.island,
         task.epoch,
@@ -130,6 +131,10 @@ class Workers(Protocol):
         """A handle for a state that comes from a checkpoint."""
         ...
 
+    def waiting(self) -> Sequence[int]:
+        """The islands that have no process yet: what they were given has not begun."""
+        ...
+
     def close(self) -> None:
         """Ends all workers."""
         ...
@@ -140,7 +145,7 @@ class SerialWorkers:
 
     def __init__(self, problem: Problem) -> None:
         _ = problem.engine  # what it needs and has not is told before the search begins
-        self._problem = problem
+        self._island = Island(problem)
         self._tasks: deque[tuple[Task, State | None]] = deque()
 
     def submit(self, task: Task, state: State | None) -> None:
@@ -149,7 +154,7 @@ class SerialWorkers:
 
     def collect(self, timeout: float) -> tuple[Outcome, State] | None:
         """See `Workers.collect`; runs the oldest task, however long it takes."""
-        return run_epoch(self._problem, *self._tasks.popleft()) if self._tasks else None
+        return self._island.run(*self._tasks.popleft()) if self._tasks else None
 
     def fetch(self, handle: State) -> State:
         """See `Workers.fetch`."""
@@ -158,6 +163,10 @@ class SerialWorkers:
     def put(self, state: State) -> State:
         """See `Workers.put`."""
         return state
+
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        return ()
 
     def close(self) -> None:
         """See `Workers.close`."""
@@ -169,10 +178,13 @@ class Island:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._own: dict[int, Problem] = {}
 
     def run(self, task: Task, state: State | None) -> tuple[Outcome, State]:
         """Runs a task on the island's state."""
-        return run_epoch(self._problem, task, state)
+        if task.island not in self._own:
+            self._own[task.island] = self._problem.of_island(task.island)
+        return run_epoch(self._own[task.island], task, state)
 
 
 class RayWorkers:
@@ -183,19 +195,24 @@ class RayWorkers:
         import ray
 
         self._ray = ray
-        cpus = ray.cluster_resources().get("CPU", 1.0)
-        share = min(1.0, int(1000 * cpus / islands) / 1000)
-        gpus = 0.0
-        if problem.backend == "cuda":
-            gpus = min(1.0, int(1000 * ray.cluster_resources().get("GPU", 0.0) / islands) / 1000)
-            if not gpus:
-                ray.shutdown()
-                raise WorkersError("The cuda backend needs a GPU, and this Ray cluster has none.")
-        remote = ray.remote(
-            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share, num_gpus=gpus
-        )(Island)  # fmt: skip
-        self._actors = [remote.remote(problem) for _ in range(islands)]
         self._running: dict[Any, Any] = {}
+        self._actors: list[Any] = []
+        try:
+            cpus = ray.cluster_resources().get("CPU", 1.0)
+            share = min(1.0, int(1000 * cpus / islands) / 1000)
+            gpus = 0.0
+            if problem.backend == "cuda":
+                gpus = min(1.0, int(1000 * ray.cluster_resources().get("GPU", 0.0) / islands) / 1000)
+                if not gpus:
+                    raise WorkersError("the cuda backend needs a GPU, and this cluster has none.")
+            remote = ray.remote(
+                max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share, num_gpus=gpus
+            )(Island)  # fmt: skip
+            self._actors = [remote.remote(problem) for _ in range(islands)]
+            self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
+        except Exception as error:  # Ray raises many kinds, its own and plain ones
+            self.close()
+            raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
 
     def submit(self, task: Task, state: Any) -> None:
         """See `Workers.submit`."""
@@ -204,18 +221,16 @@ class RayWorkers:
 
     def collect(self, timeout: float) -> tuple[Outcome, Any] | None:
         """See `Workers.collect`."""
-        done, _ = self._ray.wait(list(self._running), timeout=timeout) if self._running else ([], [])
-        if not done:
-            return None
         try:
-            return self._ray.get(done[0]), self._running.pop(done[0])
+            done, _ = self._ray.wait(list(self._running), timeout=timeout) if self._running else ([], [])
+            return (self._ray.get(done[0]), self._running.pop(done[0])) if done else None
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island failed: {_last_line(error)}") from error
 
     def fetch(self, handle: Any) -> State:
         """See `Workers.fetch`."""
         try:
-            state: State = self._ray.get(handle)
+            state: State = self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island's state is lost: {_last_line(error)}") from error
         return state
@@ -223,6 +238,13 @@ class RayWorkers:
     def put(self, state: State) -> Any:
         """See `Workers.put`."""
         return self._ray.put(state)
+
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        if self._starting:
+            ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
+            self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
+        return tuple(self._starting.values())
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it."""
@@ -252,7 +274,9 @@ def connect(address: str | None) -> None:
             address=address or "local", include_dashboard=False if address in (None, "local") else None,
             log_to_driver=False, logging_level="error", ignore_reinit_error=True,
         )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises many kinds, a plain Exception when its processes are slow
+        with contextlib.suppress(Exception):
+            ray.shutdown()
         raise WorkersError(
             f"No Ray cluster at {address or 'this machine'}: {_last_line(error)} "
             "Start one with `ray start --head`, or leave out --address."
