@@ -1,5 +1,5 @@
-/* Linear least squares of evo/native/solve.h over the lanes of a warp: modified Gram-Schmidt, R that of unit columns,
-   reflections for the damping. The number of unknowns is known when it is compiled, so that everything
+/* Linear least squares of evo/native/solve.h over the lanes of a warp: modified Gram-Schmidt, R that of unit
+   columns, reflections for the damping. The number of unknowns is known when it is compiled, so that everything
    stays in registers. */
 
 #define DEPENDENT 1e-28 /* square of solve.h's */
