@@ -196,18 +196,21 @@ def test_a_limit_of_the_file_size_is_one_line(in_tmp, limit):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_and_the_second_ends(number):
-    before = signal.getsignal(number)
+    before = signal.signal(number, signal.default_int_handler)  # the tests may run under nohup
     said = io.StringIO()
-    with Signals(Teller(Terminal(file=said))) as signals:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
-        signals.begin()
-        os.kill(os.getpid(), number)
-        assert signals.received == [number]
-        assert signals.code == 128 + number
-        assert "Once more" in said.getvalue()
-        with pytest.raises(KeyboardInterrupt):
+    try:
+        with Signals(Teller(Terminal(file=said))) as signals:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
+            signals.begin()
             os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
+            assert signals.received == [number]
+            assert signals.code == 128 + number
+            assert "Once more" in said.getvalue()
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_before_a_search_begins_the_first_signal_ends_at_once():
