@@ -242,7 +242,9 @@ def test_nohup_is_respected():
 
 def test_a_closed_terminal_stops_the_search_and_keeps_everything(in_tmp):
     write_spec(in_tmp, generations=100_000)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     process = start("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
+    signal.signal(signal.SIGHUP, before)
     wait_for((in_tmp / "s" / "checkpoint.npz").exists, process)
     process.send_signal(signal.SIGHUP)
     output = process.communicate(timeout=120)[0]
