@@ -1,0 +1,151 @@
+"""C99 (and C++) headers: hexadecimal constants, explicit fma, vectorisable loops, a self-test.
+
+Bit for bit the interpreter's results, given the flags that the header names; it refuses to compile where
+the arithmetic is not IEEE's (-ffast-math, x87).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evo.exports.formula import Formula, comment
+from evo.exports.samples import samples
+from evo.reduce import PRIMITIVES
+
+FLAGS = "-std=c99 -O3 -ffp-contract=off"
+
+
+def needs(formulas: Sequence[Formula]) -> str:
+    """What to compile with."""
+    fast = " -march=native (or -mfma: fma is slow without)" if any(f.fused for f in formulas) else ""
+    return f"{FLAGS}{fast or ' (-march=native for speed)'}, and -lm after the file"
+
+
+def render(formulas: Sequence[Formula]) -> str:
+    """One header with these functions."""
+    first = formulas[0]
+    guard = f"{first.name.upper()}_H" if len(formulas) == 1 else f"{first.name.upper()}_FAMILY_H"
+    test = f"{first.name.upper()}_SELFTEST"
+    command = f"cc {FLAGS} -D{test} -x c {first.name}.h -lm && ./a.out"
+    head = comment_block(formulas, needs(formulas), usage=[("self-test", command)])
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", *_PRELUDE, ""]
+    for formula in formulas:
+        lines += [*_function(formula), ""]
+    lines += [f"#ifdef {test}", *_selftest(formulas), f"#endif /* {test} */", f"#endif /* {guard} */", ""]
+    return "\n".join(lines)
+
+
+_PRELUDE = """#include <float.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef __FAST_MATH__
+#error "The results hold for IEEE arithmetic: compile without -ffast-math."
+#endif
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "The results hold where every operation rounds to its own type: on x86, use -mfpmath=sse."
+#endif
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+#if defined(__cplusplus) || !defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L
+#define EVONUM_RESTRICT __restrict
+#else
+#define EVONUM_RESTRICT restrict
+#endif""".splitlines()
+
+
+def comment_block(
+    formulas: Sequence[Formula], needs: str, mark: str = "//", usage: Sequence[tuple[str, str]] = ()
+) -> list[str]:
+    """All that is known of a formula, or the table of a family."""
+    first = formulas[0]
+    if len(formulas) == 1:
+        return comment([*first.notes(needs), *usage], mark)
+    shared = {"target", "dtype", "search", "searched by", "exported by", "compile with"}
+    notes = [note for note in first.notes(needs) if note[0] in shared]
+    rows = [f"{mark} {'function':24} ops  {'sampled error':>13}  {'proved bound':>13}  float error"]
+    for f in formulas:
+        proved = f"{f.member.proved_bound:.4e}" if f.member.proved_bound else "none"
+        errors = "; ".join(map(str, f.float_errors))
+        rows.append(f"{mark} {f.name:24} {f.member.ops:3}  {f.member.sampled_error:13.4e}  {proved:>13}  {errors}")
+    return [*comment([*notes, *usage], mark), mark, *rows]
+
+
+def _function(formula: Formula) -> list[str]:
+    t, name = formula.scalar, formula.name
+    return [
+        f"static inline {t} {formula.core_name}({t} x) {{",
+        *(f"    const {t} {c} = {n.hex()}{formula.suffix}; /* {text} */" for c, n, text in formula.used_constants()),
+        *(f"    const {t} {v} = {text};" for v, text in formula.lines("c")),
+        f"    return v{len(formula.program.instructions)};",
+        "}",
+        *full_lines(formula, "c"),
+        "",
+        f"/* y[i] = {name}(x[i]); x and y do not overlap. */",
+        f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{",
+        f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);",
+        "}",
+    ]
+
+
+def full_lines(formula: Formula, language: str) -> list[str]:
+    """The function on all floats, in C or CUDA; nothing without a reduction."""
+    if formula.reduction is None:
+        return []
+    t, name, bits = formula.scalar, formula.name, formula.fmt.bits
+    if language == "c":
+        start, u = "static inline", f"uint{bits}_t"
+        to_bits, to_float = (f"{{ {b} b; memcpy(&b, &a, sizeof b); return b; }}" for b in (u, t))
+    else:
+        start, u = "static __device__ __forceinline__", "unsigned long long" if bits == 64 else "unsigned int"
+        pair = ("double_as_longlong", "longlong_as_double") if bits == 64 else ("float_as_uint", "uint_as_float")
+        to_bits, to_float = (f"{{ return __{cast}(a); }}" for cast in pair)
+    casts = [
+        f"{start} {u} {name}_bits({t} a) {to_bits}",
+        f"{start} {t} {name}_float({u} a) {to_float}",
+    ]
+    lines = ["", *casts, "", f"{start} {t} {name}({t} x) {{"]
+    for constant, value in formula.reduction.constants(formula.fmt).items():
+        if constant == "OFFSET":
+            lines.append(f"    const {u} {constant} = {value:#x}u{'ll' if bits == 64 else ''};")
+        else:
+            lines.append(f"    const {t} {constant} = {float(value).hex()}{formula.suffix};")
+    letters = {"name": name, "f": formula.suffix, "n": bits, "s": formula.fmt.digits - 1}
+    letters["d"] = "d" if bits == 64 else "f"
+    for value, primitive, args in formula.reduction.steps():
+        row = PRIMITIVES[primitive]
+        text = row.printed[language].format(**dict(zip("ab", args, strict=False)), **letters)
+        lines.append(f"    const {t if row.kind == 'float' else u} {value} = {text};")
+    return [*lines, "    return result;", "}"]
+
+
+def _selftest(formulas: Sequence[Formula]) -> list[str]:
+    """A main that compares bits with the interpreter's and says which differ."""
+    lines = ["#include <stdio.h>", "int main(void) {", "    int wrong = 0;"]
+    for f in formulas:
+        x, y = samples(f)
+        u = f"uint{f.fmt.bits}_t"
+        rows = ", ".join(f"{{{a:#x}, {b:#x}}}" for a, b in zip(_bits(x, f), _bits(y, f), strict=True))
+        lines += [
+            f"    static const {u} {f.name}_samples[][2] = {{{rows}}};",
+            f"    for (size_t i = 0; i < sizeof {f.name}_samples / sizeof *{f.name}_samples; i++) {{",
+            f"        {f.scalar} x, y, got;",
+            f"        {u} bits;",
+            f"        memcpy(&x, &{f.name}_samples[i][0], sizeof x);",
+            f"        memcpy(&y, &{f.name}_samples[i][1], sizeof y);",
+            f"        {f.name}_array(1, &x, &got);",
+            "        memcpy(&bits, &got, sizeof bits);",
+            f"        if (bits != {f.name}_samples[i][1] && !(got != got && y != y)) {{",
+            f'            printf("{f.name}(%a) = %a, expected %a\\n", (double)x, (double)got, (double)y);',
+            "            wrong++;",
+            "        }",
+            "    }",
+        ]
+    return [*lines, '    puts(wrong ? "FAILED" : "passed");', "    return wrong != 0;", "}"]
+
+
+def _bits(values: np.ndarray, formula: Formula) -> list[int]:
+    found: list[int] = np.asarray(values, formula.fmt.type).view(formula.fmt.unsigned).tolist()
+    return found
