@@ -27,8 +27,10 @@ def render(formulas: Sequence[Formula]) -> str:
     guard = f"{first.name.upper()}_H" if len(formulas) == 1 else f"{first.name.upper()}_FAMILY_H"
     test = f"{first.name.upper()}_SELFTEST"
     command = f"cc {FLAGS} -D{test} -x c {first.name}.h -lm && ./a.out"
+    negating = {f.fmt.bits: f for f in formulas if any(i.op == "neg" for i in f.program.instructions)}
+    negations = [line for _, f in sorted(negating.items()) for line in _negation(f)]
     head = comment_block(formulas, needs(formulas), usage=[("self-test", command)])
-    lines = [*head, f"#ifndef {guard}", f"#define {guard}", *_PRELUDE, ""]
+    lines = [*head, f"#ifndef {guard}", f"#define {guard}", *_PRELUDE, *negations, ""]
     for formula in formulas:
         lines += [*_function(formula), ""]
     lines += [f"#ifdef {test}", *_selftest(formulas), f"#endif /* {test} */", f"#endif /* {guard} */", ""]
@@ -54,6 +56,23 @@ _PRELUDE = """#include <float.h>
 #else
 #define EVONUM_RESTRICT restrict
 #endif""".splitlines()
+
+
+def _negation(formula: Formula) -> list[str]:
+    """Negation by the sign bit: gcc 12 turns -fma(a, b, c) into an instruction that gives the other zero."""
+    t, f, n = formula.scalar, formula.suffix, formula.fmt.bits
+    return [
+        f"#ifndef EVONUM_NEG{n}",
+        f"#define EVONUM_NEG{n}",
+        f"static inline {t} evonum_neg{f}({t} a) {{",
+        f"    uint{n}_t b;",
+        "    memcpy(&b, &a, sizeof b);",
+        f"    b ^= (uint{n}_t)1 << {n - 1};",
+        "    memcpy(&a, &b, sizeof a);",
+        "    return a;",
+        "}",
+        "#endif",
+    ]
 
 
 def comment_block(

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from evo.floats import Format, find_format, round_decimal
 from evo.front import Member
 from evo.ops import BY_TEXT
-from evo.program import Program
+from evo.program import Instruction, Operand, Program
 from evo.reduce import Reduction
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -73,7 +73,7 @@ class Formula:
     Attributes:
         name: an identifier in every language.
         member: as in front.json.
-        program: its code.
+        program: its code, without what the result does not need.
         fmt: the format of every value.
         numbers: the constants, rounded once to `fmt`.
         float_errors: largest errors found in `fmt` arithmetic, in the metric's unit and in ulp.
@@ -177,7 +177,9 @@ def make_formula(
         FloatError: a constant that the format cannot hold, or an unknown format.
         ProgramError: no program, or fewer constants than it uses.
     """
-    fmt, program = find_format(dtype), member.code
+    fmt, program = find_format(dtype), needed(member.code)
+    if not any(a.kind == "x" for i in program.instructions for a in i.args):
+        raise ExportError("The program's result does not depend on x.")
     used = {a.index for i in program.instructions for a in i.args if a.kind == "c"}
     if len(member.constants) < program.n_constants:
         raise ExportError(
@@ -194,6 +196,22 @@ def make_formula(
         float_points="",
         origin=origin or Origin(),
         reduction=reduction,
+    )
+
+
+def needed(program: Program) -> Program:
+    """What the result needs, in the old order; constants keep their names."""
+    live, stack = set(), [len(program.instructions) - 1]
+    while stack:
+        if (n := stack.pop()) not in live:
+            live.add(n)
+            stack += [a.index for a in program.instructions[n].args if a.kind == "v"]
+    placed = {old: Operand("v", new) for new, old in enumerate(sorted(live))}
+    return Program(
+        tuple(
+            Instruction(op, tuple(placed[a.index] if a.kind == "v" else a for a in args))
+            for op, args in (program.instructions[n] for n in placed)
+        )
     )
 
 

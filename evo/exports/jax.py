@@ -57,9 +57,18 @@ def _checked(bits: int) -> list[str]:
     return [*(refuse if bits == 64 else []), f"    x = jnp.asarray(x, jnp.float{bits})"]
 
 
-def _constants(formula: Formula) -> list[str]:
-    t = f"jnp.float{formula.fmt.bits}"
-    return [f'    {c} = {t}(float.fromhex("{n.hex()}"))  # {text}' for c, n, text in formula.used_constants()]
+def _constants(formula: Formula) -> Iterator[str]:
+    """Divisors must not look constant to XLA, nor zeros, given or computed: it takes x + 0.0 for x."""
+    steps = formula.program.instructions
+    hidden = any(i.op == "div" or all(a.kind == "c" for a in i.args) for i in steps)
+    for c, number, text in formula.used_constants():
+        value = scalar(number, formula)
+        yield f"    {c} = {f'fixed({value}, x)' if hidden or number == 0 else value}  # {text}"
+
+
+def scalar(value: float, formula: Formula) -> str:
+    """A JAX scalar of the format, exact."""
+    return f'jnp.float{formula.fmt.bits}(float.fromhex("{value.hex()}"))'
 
 
 def _slope(formula: Formula) -> Iterator[str]:
@@ -85,7 +94,8 @@ def _full(formula: Formula) -> list[str]:
     n, name = formula.fmt.bits, formula.name
     lines = [f"def _{name}(x):"]
     for constant, value in formula.reduction.constants(formula.fmt).items():
-        text = f"jnp.uint{n}({value:#x})" if constant == "OFFSET" else f'jnp.float{n}(float.fromhex("{float(value).hex()}"))'
+        whole = constant == "OFFSET"
+        text = f"jnp.uint{n}({value:#x})" if whole else scalar(float(value), formula)
         lines.append(f"    {constant} = {text}")
     letters = {"name": f"_{name}", "n": n, "s": formula.fmt.digits - 1}
     for value, primitive, args in formula.reduction.steps():

@@ -1,7 +1,7 @@
 """What exported JAX code needs of float arithmetic: products that stay rounded, and fma; JAX alone.
 
-XLA contracts a product and a sum into one rounding, on CPU whatever its flags say: `once` puts a selection
-between the two, which LLVM does not look through. There is no fma in StableHLO: `fma` emulates it with one
+XLA contracts a product and a sum into one rounding, on CPU whatever its flags say, and rewrites quotients:
+`once` puts a selection between two operations, which neither XLA nor LLVM looks through. There is no fma in StableHLO: `fma` emulates it with one
 rounding, by exact products and rounding to odd. XLA on CPU flushes subnormal numbers to zero; so does this.
 
 Source: S. Boldo, G. Melquiond, Emulation of FMA and correctly rounded sums: proved algorithms using rounding
@@ -14,13 +14,19 @@ from jax import lax
 
 
 def once(p):
-    """The product p, rounded as it stands."""
+    """The product, quotient or root p, rounded as it stands."""
     return jnp.where(p == p, p, jnp.nan)
+
+
+def fixed(c, x):
+    """c wherever x is a number. XLA divides by constants as multiplying with reciprocals, and drops + 0.0."""
+    return jnp.where(x == x, c, jnp.nan)
 
 
 def fma(a, b, c):
     """The correctly rounded a * b + c; subnormal operands and results count as zero."""
     a, b, c = jnp.broadcast_arrays(a, b, c)
+    c = fixed(c, a)
     far = 120 if a.dtype == jnp.float64 else 60
     (ma, ea, oka), (mb, eb, okb), (mc, ec, okc) = _parts(a), _parts(b), _parts(c)
     shift = jnp.clip(ec - ea - eb, -far, far)
@@ -29,9 +35,9 @@ def fma(a, b, c):
     inner, inner_lost = _two_sum(mc * _power(shift, a.dtype), low)
     outer, outer_lost = _two_sum(high, inner)
     near = outer + _to_odd(*_two_sum(outer_lost, inner_lost))
-    half = jnp.clip(scale, -2044 if far == 120 else -250, 2046 if far == 120 else 254) >> 1
+    scale = jnp.clip(scale, *((-2044, 2046) if far == 120 else (-250, 254)))  # beyond, it is 0 or infinite
+    half = scale >> 1
     scaled = near * _power(half, a.dtype) * _power(scale - half, a.dtype)
-    scaled = jnp.where(jnp.abs(scale) > (2400 if far == 120 else 500), near * jnp.inf, scaled)
     product = once(a * b)
     finite = jnp.isfinite(a) & jnp.isfinite(b)
     other = jnp.where(finite & jnp.isinf(c), c, jnp.where(oka & okb & (c == 0), product, product + c))
