@@ -16,13 +16,18 @@ from rich.table import Table
 
 from evo.certificate import CertificateError
 from evo.checkpoint import CheckpointError
-from evo.commands import load_front, verify_command
+from evo.commands import export_command, verify_command
 from evo.discover import DirectoryError, Search, default_directory, locked, make_workers
 from evo.display import Display, front_table
+from evo.exports import ExportError
 from evo.expression import ExpressionError
+from evo.floats import FloatError
 from evo.front import Front, FrontError
 from evo.native.build import BuildError
 from evo.ops import OpError
+from evo.program import ProgramError
+from evo.reduce import ReductionError
+from evo.sources import load_front
 from evo.spec import SpecError, load_spec, make_spec
 from evo.target import TargetError, catalogue, make_target
 from evo.workers import WorkersError
@@ -31,10 +36,14 @@ BAD_INPUT = (
     CertificateError,
     CheckpointError,
     DirectoryError,
+    ExportError,
     ExpressionError,
+    FloatError,
     FrontError,
     BuildError,
     OpError,
+    ProgramError,
+    ReductionError,
     SpecError,
     TargetError,
     WorkersError,
@@ -273,6 +282,7 @@ def baselines_command(
 
 
 app.command("verify")(verify_command)
+app.command("export")(export_command)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands over finished fronts: verify. The search's own commands are in evo/cli.py."""
+"""Commands over finished fronts: verify, export. The search's own commands are in evo/cli.py."""
 
 import json
 from pathlib import Path
@@ -8,15 +8,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from evo.certificate import Certificate
-from evo.front import Front, FrontError
+from evo.certificate import FORMAT, Certificate
+from evo.exports import FORMATS, ExportError, find_format, prepare, write
+from evo.front import Front, FrontError, Member
 from evo.prove import check
+from evo.sources import load_front, load_source
 from evo.verification import Verified, save_certificates, verified_front, verify
 
 
 def verify_command(
     source: Annotated[
-        str, typer.Argument(metavar="DIR|RUN|FILE", help="A search, a front.json, or a certificate.")
+        str, typer.Argument(metavar="DIR|RUN|FILE", help="A search, a certificate, or formulas: JSON, FPCore, text.")
     ],
     ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
@@ -47,23 +49,62 @@ def verify_command(
     _print(found)
 
 
-def load_front(source: str, tracking_uri: str | None) -> Front:
-    """The front of a directory, a front.json file, or an MLflow run.
+def export_command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|RUN|FILE|models:/NAME@ALIAS", help="A search, a run, a formula, or a registered model."
+        ),
+    ],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
+    ops: Annotated[int | None, typer.Option(help="The member of this many operations.")] = None,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    full: Annotated[bool, typer.Option("--full", help="The function on all floats, special values too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every member: a family in one file.")] = False,
+    name: Annotated[str | None, typer.Option(help="Of the function. [default: <target>_ops<NN>]")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the text and its figures as JSON.")] = False,
+) -> None:
+    """Write a formula as code or text for other programs; see the README for the formats."""
+    row = find_format(to)
+    if row.binary and (output is None or as_json):
+        raise ExportError(f"{to} is bytes: give --output FILE, without --json.")
+    if every and (ops is not None or name):
+        raise ExportError("--all takes every member: leave out --ops and --name.")
+    found = load_source(source, tracking_uri)
+    formulas = [prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)]
+    content = write(formulas, to)
+    if output is not None:
+        try:
+            output.write_bytes(content if row.binary else content.encode())
+        except OSError as error:
+            raise ExportError(f"{output} cannot be written: {error.strerror}.") from None
+    if as_json:
+        notes = [{"name": f.name, "ops": f.member.ops, **dict(f.notes())} for f in formulas]
+        print(json.dumps({"format": to, "dtype": dtype, "full": full, "formulas": notes, "text": content}, indent=1))
+    elif output is None:
+        print(content, end="")
+    else:
+        print(output)
+
+
+def _chosen(front: Front, ops: int | None, every: bool, source: str) -> list[Member]:
+    """The members that the options name.
 
     Raises:
-        FrontError: none of these.
+        FrontError: none, or several without `every`; lists what there is.
     """
-    path = Path(source)
-    if path.is_dir():
-        return Front.load(path / "front.json")
-    if path.is_file():
-        return Front.load(path)
-    from tracking.mlflow_sink import run_front
-
-    try:
-        return Front.from_objects(run_front(source, tracking_uri))
-    except LookupError as error:
-        raise FrontError(f"{source!r} is no search directory, and no MLflow run either: {error}") from None
+    if every or (ops is None and len(front) == 1):
+        if not len(front):
+            raise FrontError(f"{source} has no members.")
+        return list(front)
+    there = ", ".join(str(m.ops) for m in front) or "none"
+    if ops is None:
+        raise FrontError(f"{source} has members of {there} operations: choose one by --ops, or take --all.")
+    if not (found := [m for m in front if m.ops == ops]):
+        raise FrontError(f"{source} has no member of {ops} operations; it has {there}.")
+    return found
 
 
 def _certificate(path: Path) -> Certificate | None:
@@ -72,7 +113,7 @@ def _certificate(path: Path) -> Certificate | None:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise FrontError(f"{path} cannot be read: {error}") from None
-    return Certificate.from_json(text) if '"format"' in text[:200] else None
+    return Certificate.from_json(text) if f'"{FORMAT}"' in text[:200] else None
 
 
 def _plain(one: Verified) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Where commands take formulas from: a search directory, a file, an MLflow run, a registered model."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evo.certificate import Certificate, CertificateError
+from evo.exports.formula import Origin
+from evo.front import Front, FrontError, Member
+from evo.prove import prove
+from evo.reading import read_members
+from evo.target import Target
+
+REGISTERED = "models:/"
+_OPTIONS = ("ops", "metric", "max_ops", "time", "generations", "seed", "islands")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Formulas and what is known of their search.
+
+    Attributes:
+        name: as the user gave it.
+        front: the formulas.
+        spec: of the search, as in spec.json; empty if unknown.
+        version: of evonumerics that searched, if known.
+        folder: with certificates, if there is one.
+    """
+
+    name: str
+    front: Front
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    folder: Path | None = None
+
+    def origin(self, member: Member) -> Origin:
+        """Of one of the formulas; its certificate is that of the folder, or made now if there was a proof."""
+        seed = self.spec.get("seed")
+        return Origin(
+            source=shlex.quote(self.name),
+            seed=int(seed) if str(seed).isdigit() else None,
+            version=self.version,
+            search=_command(self.spec) if self.spec else None,
+            certificate=_digest(member, self.folder),
+        )
+
+
+def load_source(source: str, tracking_uri: str | None = None) -> Source:
+    """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
+
+    Raises:
+        FrontError: none of these; one line says what was tried.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
+    if path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FrontError(f"{path} cannot be read: {error}") from None
+        return Source(source, read_members(text, str(path)))
+    if path.suffix in (".json", ".fpcore", ".txt"):
+        raise FrontError(f"There is no file {source!r}.")
+    from tracking.mlflow_sink import model_member, run_front, run_params
+
+    try:
+        if source.startswith(REGISTERED):
+            objects, params = model_member(source, tracking_uri)
+        else:
+            objects, params = run_front(source, tracking_uri), run_params(source, tracking_uri)
+    except LookupError as error:
+        kind = "registered model" if source.startswith(REGISTERED) else "search directory, and no MLflow run either"
+        raise FrontError(f"{source!r} is no {kind}: {error}") from None
+    return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def load_front(source: str, tracking_uri: str | None) -> Front:
+    """The formulas alone; as `load_source`."""
+    return load_source(source, tracking_uri).front
+
+
+def _command(spec: Mapping[str, Any]) -> str:
+    """The command line of a search; a specification says "null" or None where something was not given."""
+    words = ["evonum", "search", str(spec.get("target"))]
+    given = {k: v for k, v in spec.items() if v is not None and str(v) not in ("null", "None")}
+    if interval := given.get("interval"):
+        words += ["--interval", *(interval.split() if isinstance(interval, str) else map(str, interval))]
+    for name in _OPTIONS:
+        if name in given:
+            words += [f"--{name.replace('_', '-')}", str(given[name]) + ("s" if name == "time" else "")]
+    return shlex.join(words)
+
+
+def _spec(directory: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((directory / "spec.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _version(directory: Path) -> str | None:
+    """Of the start record."""
+    try:
+        with (directory / "records.jsonl").open() as file:
+            return str(json.loads(file.readline())["params"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(member: Member, folder: Path | None) -> str | None:
+    if member.proved_bound is None:
+        return None
+    if folder is not None:
+        try:
+            kept = Certificate.from_json((folder / "certificates" / f"ops-{member.ops:02d}.json").read_text())
+            if (kept.program, kept.constants) == (member.program, member.constants):
+                return kept.digest
+        except (OSError, UnicodeDecodeError, CertificateError):
+            pass
+    target = Target(member.target, *member.interval, member.metric)
+    proof = prove(member.code, member.constants, target)
+    return proof.digest if isinstance(proof, Certificate) else None
