@@ -43,10 +43,12 @@ def verify_command(
         save_certificates(path, found)
         kept = [m for m in Front.load(path / "front.json") if m.ops not in {v.member.ops for v in found}]
         Front.of([*kept, *verified_front(found)]).save(path / "front.json")
+    given = [m.sampled_error for m in members]
     if as_json:
-        print(json.dumps([_plain(one) for one in found], indent=1))
+        rows = [{**_plain(one), "given_error": error} for one, error in zip(found, given, strict=True)]
+        print(json.dumps(rows, indent=1))
         return
-    _print(found)
+    _print(found, given)
 
 
 def export_command(
@@ -132,17 +134,18 @@ def _plain(one: Verified) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Verified]) -> None:
+def _print(found: list[Verified], given: list[float]) -> None:
+    """`given`: the sampled error of each as it came, before polishing."""
     table = Table(header_style="bold", pad_edge=False)
-    for name in ("ops", "polished", "proved bound", "in float64", "float64 bound"):
+    for name in ("ops", "as given", "polished", "proved bound", "in float64", "float64 bound"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("constants")
-    for one in found:
+    for one, before in zip(found, given, strict=True):
         plain = _plain(one)
         proved = f"{plain['proved_bound']:.4e}" if plain["proved_bound"] is not None else "none"
         rounded = f"{plain['float64_bound']:.4e}" if plain["float64_bound"] is not None else "none"
         table.add_row(
-            str(one.member.ops), f"{one.member.sampled_error:.4e}", proved,
+            str(one.member.ops), f"{before:.4e}", f"{one.member.sampled_error:.4e}", proved,
             f"{one.float64_error:.4e}", rounded,
             one.status if isinstance(one.proof, Certificate) else f"{one.status}; {one.proof.reason}",
         )  # fmt: skip

@@ -11,7 +11,8 @@ still neither certainly 0 nor infinity, so that n stays small; comparisons let N
 product n P is taken in two parts, the upper one short enough to be exact (Cody and Waite). 2^n is two
 factors 2^h 2^g, made from their exponent bits: both are normal numbers, the first product is exact, and the
 second rounds once, also where the result is subnormal; it overflows where the result does. Unsigned integers
-only, so that nothing is undefined where x is NaN.
+only, so that nothing is undefined where x is NaN. Where x is so small that results are normal numbers, n is
+added to the exponent bits of the core instead: the same bits in two thirds of the steps.
 
 Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, Prentice-Hall (1980).
 """
@@ -90,6 +91,12 @@ PRIMITIVES: dict[str, Primitive] = {
         "rust": "f{n}::from_bits({a} << {s})", "numpy": "({a} << np.uint{n}({s})).view(np.float{n})",
         "jax": "lax.bitcast_convert_type({a} << {s}, jnp.float{n})",
     }),
+    "lift": Primitive("bits", lambda fmt, a: a << fmt.unsigned(fmt.digits - 1), _same("{a} << {s}")),
+    "plus": Primitive("bits", lambda fmt, a, b: a + b, _same("{a} + {b}", rust="{a}.wrapping_add({b})")),
+    "float": Primitive("float", lambda fmt, a: a.view(fmt.type), {
+        "c": "{name}_float({a})", "cuda": "{name}_float({a})", "rust": "f{n}::from_bits({a})",
+        "numpy": "({a}).view(np.float{n})", "jax": "lax.bitcast_convert_type({a}, jnp.float{n})",
+    }),
     "core": Primitive("float", lambda fmt, a: a, _same("{name}_core({a})")),
 }  # fmt: skip
 """The operations of steps. `power` makes 2^(a - bias) of the exponent bits a."""
@@ -136,22 +143,7 @@ class Reduction:
         """The whole function; the last value is the result."""
         yield "lifted", "atleast", ("x", "LEAST")
         yield "t", "atmost", ("lifted", "MOST")
-        if not self.exact:
-            yield "scaled", "mul", ("t", "INVERSE")
-        whole = "t" if self.exact else "scaled"
-        if not self.centred:
-            yield "below", "floor", (whole,)
-            whole = "below"
-        yield "shifted", "add", (whole, "MAGIC")
-        yield "n", "sub", ("shifted", "MAGIC")
-        if self.exact:
-            yield "r", "sub", ("t", "n")
-        else:
-            yield "upper", "mul", ("n", "UPPER")
-            yield "rest", "sub", ("t", "upper")
-            yield "lower", "mul", ("n", "LOWER")
-            yield "r", "sub", ("rest", "lower")
-        yield "y", "core", ("r",)
+        yield from self._to_core("t")
         yield "bits", "bits", ("shifted",)
         yield "sum", "minus", ("bits", "OFFSET")
         yield "h", "half", ("sum",)
@@ -160,6 +152,37 @@ class Reduction:
         yield "second", "power", ("g",)
         yield "partly", "mul", ("y", "first")
         yield "result", "mul", ("partly", "second")
+
+    def plain_steps(self) -> Iterator[Step]:
+        """The same bits in fewer steps where |x - CENTRE| <= RADIUS: n goes straight into the exponent of the core.
+
+        For cores that `keeps_exponent` passes.
+        """
+        yield from self._to_core("x")
+        yield "bits", "bits", ("shifted",)
+        yield "lifted", "lift", ("bits",)
+        yield "significand", "bits", ("y",)
+        yield "sum", "plus", ("significand", "lifted")
+        yield "result", "float", ("sum",)
+
+    def _to_core(self, t: str) -> Iterator[Step]:
+        whole = t
+        if not self.exact:
+            yield "scaled", "mul", (t, "INVERSE")
+            whole = "scaled"
+        if not self.centred:
+            yield "below", "floor", (whole,)
+            whole = "below"
+        yield "shifted", "add", (whole, "MAGIC")
+        yield "n", "sub", ("shifted", "MAGIC")
+        if self.exact:
+            yield "r", "sub", (t, "n")
+        else:
+            yield "upper", "mul", ("n", "UPPER")
+            yield "rest", "sub", (t, "upper")
+            yield "lower", "mul", ("n", "LOWER")
+            yield "r", "sub", ("rest", "lower")
+        yield "y", "core", ("r",)
 
     def constants(self, fmt: Format) -> dict[str, float | int]:
         """The numbers of the steps in `fmt`; OFFSET is an integer, of the bits."""
@@ -173,6 +196,8 @@ class Reduction:
                 "MOST": ceil(Fraction(float(period * (fmt.bias + 1)))),
                 "MAGIC": magic,
                 "OFFSET": bits - 2 * fmt.bias,
+                "CENTRE": _rounded(period, 10),
+                "RADIUS": float(floor(Fraction(float(period * (fmt.bias - 1))))),
             }
             if not self.exact:
                 upper = _rounded(period, fmt.digits - (-lowest).bit_length())  # times n is exact
@@ -185,13 +210,27 @@ class Reduction:
 
     def evaluate(self, program: Program, constants: Any, x: Any, fmt: Format) -> np.ndarray:
         """The function by op-by-op float arithmetic, as `evo.floats.evaluate`; the meaning of `--full`."""
-        numbers = self.constants(fmt)
+        return self._run(self.steps(), program, constants, x, fmt)
+
+    def evaluate_plain(self, program: Program, constants: Any, x: Any, fmt: Format) -> np.ndarray:
+        """The same by `plain_steps`."""
+        return self._run(self.plain_steps(), program, constants, x, fmt)
+
+    def keeps_exponent(self, program: Program, constants: Any, fmt: Format) -> bool:
+        """Whether the core stays near [1/2, 2], so that adding to its exponent bits multiplies: at many points."""
+        half = float(REDUCTIONS[self.name].period()) * (0.51 if self.centred else 1.01)
+        edges = [0.0, -0.0, half, *(s * 2.0**k for s in (1, -1) for k in range(fmt.emin, -2, 7))]
+        r = np.concatenate([np.linspace(-half if self.centred else 0, half, 2001), edges])
+        y = evaluate(program, constants, r, fmt)
+        return bool(((y > 0.4) & (y < 2.5)).all())
+
+    def _run(self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: Format) -> np.ndarray:
         values: dict[str, Any] = {
-            k: (fmt.unsigned if k == "OFFSET" else fmt.type)(v) for k, v in numbers.items()
+            k: (fmt.unsigned if k == "OFFSET" else fmt.type)(v) for k, v in self.constants(fmt).items()
         }
         values["x"] = np.asarray(x, fmt.type)
         with np.errstate(all="ignore"):
-            for name, primitive, args in self.steps():
+            for name, primitive, args in steps:
                 operands = [values[a] for a in args]
                 if primitive == "core":
                     values[name] = evaluate(program, constants, operands[0], fmt)

@@ -4,14 +4,16 @@ Bit for bit the interpreter's results, given the flags that the header names; it
 the arithmetic is not IEEE's (-ffast-math, x87).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from evo.exports.formula import Formula, comment
 from evo.exports.samples import samples
-from evo.reduce import PRIMITIVES
+from evo.reduce import PRIMITIVES, Step
 
+BLOCK = 64
+"""Elements of an array that are tried at once for being near."""
 FLAGS = "-std=c99 -O3 -ffp-contract=off"
 
 
@@ -26,7 +28,7 @@ def render(formulas: Sequence[Formula]) -> str:
     first = formulas[0]
     guard = f"{first.name.upper()}_H" if len(formulas) == 1 else f"{first.name.upper()}_FAMILY_H"
     test = f"{first.name.upper()}_SELFTEST"
-    command = f"cc {FLAGS} -D{test} -x c {first.name}.h -lm && ./a.out"
+    command = f"cc {FLAGS} -D{test} -x c FILE -lm && ./a.out"
     negating = {f.fmt.bits: f for f in formulas if any(i.op == "neg" for i in f.program.instructions)}
     negations = [line for _, f in sorted(negating.items()) for line in _negation(f)]
     head = comment_block(formulas, needs(formulas), usage=[("self-test", command)])
@@ -93,7 +95,7 @@ def comment_block(
 
 
 def _function(formula: Formula) -> list[str]:
-    t, name = formula.scalar, formula.name
+    t = formula.scalar
     return [
         f"static inline {t} {formula.core_name}({t} x) {{",
         *(f"    const {t} {c} = {n.hex()}{formula.suffix}; /* {text} */" for c, n, text in formula.used_constants()),
@@ -102,10 +104,7 @@ def _function(formula: Formula) -> list[str]:
         "}",
         *full_lines(formula, "c"),
         "",
-        f"/* y[i] = {name}(x[i]); x and y do not overlap. */",
-        f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{",
-        f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);",
-        "}",
+        *_loop(formula),
     ]
 
 
@@ -113,31 +112,80 @@ def full_lines(formula: Formula, language: str) -> list[str]:
     """The function on all floats, in C or CUDA; nothing without a reduction."""
     if formula.reduction is None:
         return []
-    t, name, bits = formula.scalar, formula.name, formula.fmt.bits
+    t, name, u = formula.scalar, formula.name, _unsigned(formula, language)
     if language == "c":
-        start, u = "static inline", f"uint{bits}_t"
         to_bits, to_float = (f"{{ {b} b; memcpy(&b, &a, sizeof b); return b; }}" for b in (u, t))
     else:
-        start, u = "static __device__ __forceinline__", "unsigned long long" if bits == 64 else "unsigned int"
-        pair = ("double_as_longlong", "longlong_as_double") if bits == 64 else ("float_as_uint", "uint_as_float")
+        pair = ("double_as_longlong", "longlong_as_double") if t == "double" else ("float_as_uint", "uint_as_float")
         to_bits, to_float = (f"{{ return __{cast}(a); }}" for cast in pair)
-    casts = [
-        f"{start} {u} {name}_bits({t} a) {to_bits}",
-        f"{start} {t} {name}_float({u} a) {to_float}",
-    ]
-    lines = ["", *casts, "", f"{start} {t} {name}({t} x) {{"]
-    for constant, value in formula.reduction.constants(formula.fmt).items():
-        if constant == "OFFSET":
-            lines.append(f"    const {u} {constant} = {value:#x}u{'ll' if bits == 64 else ''};")
-        else:
-            lines.append(f"    const {t} {constant} = {float(value).hex()}{formula.suffix};")
-    letters = {"name": name, "f": formula.suffix, "n": bits, "s": formula.fmt.digits - 1}
+    start = STARTS[language]
+    casts = [f"{start} {u} {name}_bits({t} a) {to_bits}", f"{start} {t} {name}_float({u} a) {to_float}"]
+    return ["", *casts, "", *_stepwise(formula, language, name, formula.reduction.steps())]
+
+
+STARTS = {"c": "static inline", "cuda": "static __device__ __forceinline__"}
+
+
+def _unsigned(formula: Formula, language: str) -> str:
+    if language == "c":
+        return f"uint{formula.fmt.bits}_t"
+    return "unsigned long long" if formula.fmt.bits == 64 else "unsigned int"
+
+
+def _stepwise(formula: Formula, language: str, function: str, steps: Iterable[Step]) -> list[str]:
+    """A function of x by steps of evo/reduce.py, with the constants that they use."""
+    assert formula.reduction is not None
+    t, u, bits = formula.scalar, _unsigned(formula, language), formula.fmt.bits
+    letters = {"name": formula.name, "f": formula.suffix, "n": bits, "s": formula.fmt.digits - 1}
     letters["d"] = "d" if bits == 64 else "f"
-    for value, primitive, args in formula.reduction.steps():
+    known, used, lines = formula.reduction.constants(formula.fmt), {}, []
+    for value, primitive, args in steps:
         row = PRIMITIVES[primitive]
+        used |= dict.fromkeys(a for a in args if a in known)
         text = row.printed[language].format(**dict(zip("ab", args, strict=False)), **letters)
         lines.append(f"    const {t if row.kind == 'float' else u} {value} = {text};")
-    return [*lines, "    return result;", "}"]
+    head = [f"{STARTS[language]} {t} {function}({t} x) {{"]
+    for constant in used:
+        if constant == "OFFSET":
+            head.append(f"    const {u} {constant} = {known[constant]:#x}u{'ll' if bits == 64 else ''};")
+        else:
+            head.append(f"    const {t} {constant} = {float(known[constant]).hex()}{formula.suffix};")
+    return [*head, *lines, "    return result;", "}"]
+
+
+def _loop(formula: Formula) -> list[str]:
+    """The function over an array; full functions take blocks without far or special inputs by a shorter way."""
+    t, name, reduction = formula.scalar, formula.name, formula.reduction
+    u, n, f = _unsigned(formula, "c"), formula.fmt.bits, formula.suffix
+    start = f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{"
+    about = f"/* y[i] = {name}(x[i]); x and y do not overlap. */"
+    if reduction is None or not reduction.keeps_exponent(formula.program, formula.numbers, formula.fmt):
+        return [about, start, f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);", "}"]
+    known = reduction.constants(formula.fmt)
+    centre, radius = float(known["CENTRE"]), float(known["RADIUS"])
+    whole = int(formula.fmt.type(radius).view(formula.fmt.unsigned))
+    return [
+        f"/* {name}(x) for |x - {centre!r}| <= {radius!r}: the same bits in fewer steps. */",
+        *_stepwise(formula, "c", f"{name}_near", reduction.plain_steps()),
+        "",
+        about,
+        start,
+        "    size_t i = 0;",
+        f"    for (; i + {BLOCK} <= n; i += {BLOCK}) {{",
+        f"        {u} far = 0;",
+        f"        for (size_t j = 0; j < {BLOCK}; j++) {{",
+        f"            {u} size = {name}_bits(x[i + j] - {centre.hex()}{f}) & ({u})-1 >> 1;",
+        "            far = size > far ? size : far;",
+        "        }",
+        f"        if (far <= {whole:#x}u{'ll' if n == 64 else ''}) {{ /* the bits of {radius!r}; NaN is above */",
+        f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}_near(x[i + j]);",
+        "        } else {",
+        f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}(x[i + j]);",
+        "        }",
+        "    }",
+        f"    for (; i < n; i++) y[i] = {name}(x[i]);",
+        "}",
+    ]
 
 
 def _selftest(formulas: Sequence[Formula]) -> list[str]:
