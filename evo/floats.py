@@ -148,4 +148,5 @@ def ulp(exact: np.ndarray, fmt: Format) -> np.ndarray:
     Source: J.-M. Muller, On the definition of ulp(x), INRIA RR-5504 (2005).
     """
     _, exponent = np.frexp(np.abs(np.asarray(exact, np.float64)))
-    return np.ldexp(1.0, np.maximum(exponent - 1, fmt.emin) - (fmt.digits - 1))
+    exponent = np.where(np.asarray(exact) == 0, fmt.emin, exponent - 1)
+    return np.ldexp(1.0, np.maximum(exponent, fmt.emin) - (fmt.digits - 1))

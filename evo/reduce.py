@@ -17,7 +17,7 @@ added to the exponent bits of the core instead: the same bits in two thirds of t
 Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, Prentice-Hall (1980).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -207,6 +207,11 @@ class Reduction:
                     "LOWER": _rounded(period - arb(upper), fmt.digits),
                 }
         return found
+
+    def used_constants(self, fmt: Format, steps: Iterable[Step]) -> dict[str, float | int]:
+        """Those that these steps read."""
+        read = {a for _, _, args in steps for a in args}
+        return {name: value for name, value in self.constants(fmt).items() if name in read}
 
     def evaluate(self, program: Program, constants: Any, x: Any, fmt: Format) -> np.ndarray:
         """The function by op-by-op float arithmetic, as `evo.floats.evaluate`; the meaning of `--full`."""

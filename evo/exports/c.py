@@ -138,18 +138,17 @@ def _stepwise(formula: Formula, language: str, function: str, steps: Iterable[St
     t, u, bits = formula.scalar, _unsigned(formula, language), formula.fmt.bits
     letters = {"name": formula.name, "f": formula.suffix, "n": bits, "s": formula.fmt.digits - 1}
     letters["d"] = "d" if bits == 64 else "f"
-    known, used, lines = formula.reduction.constants(formula.fmt), {}, []
+    steps, lines = list(steps), []
     for value, primitive, args in steps:
         row = PRIMITIVES[primitive]
-        used |= dict.fromkeys(a for a in args if a in known)
         text = row.printed[language].format(**dict(zip("ab", args, strict=False)), **letters)
         lines.append(f"    const {t if row.kind == 'float' else u} {value} = {text};")
     head = [f"{STARTS[language]} {t} {function}({t} x) {{"]
-    for constant in used:
+    for constant, number in formula.reduction.used_constants(formula.fmt, steps).items():
         if constant == "OFFSET":
-            head.append(f"    const {u} {constant} = {known[constant]:#x}u{'ll' if bits == 64 else ''};")
+            head.append(f"    const {u} {constant} = {number:#x}u{'ll' if bits == 64 else ''};")
         else:
-            head.append(f"    const {t} {constant} = {float(known[constant]).hex()}{formula.suffix};")
+            head.append(f"    const {t} {constant} = {float(number).hex()}{formula.suffix};")
     return [*head, *lines, "    return result;", "}"]
 
 

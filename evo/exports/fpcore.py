@@ -1,4 +1,8 @@
-"""FPCore 2.0, the language of FPBench: the program with its constants as rounded, and the target as `:spec`."""
+"""FPCore 2.0, the language of FPBench: the program with its constants as rounded, and the target as `:spec`.
+
+Constants are the shortest decimals that the precision reads as the very numbers: tools (titanfp 0.1) stumble over
+negative hexadecimal ones.
+"""
 
 from collections.abc import Sequence
 
@@ -18,7 +22,7 @@ def render(formulas: Sequence[Formula]) -> str:
     (formula,) = formulas
     m = formula.member
     target = Target(m.target, *m.interval, m.metric)
-    bindings = [(c, number.hex()) for c, number, _ in formula.used_constants()]
+    bindings = [(c, str(formula.fmt.type(number))) for c, number, _ in formula.used_constants()]
     bindings += list(formula.lines("fpcore"))
     inner = "\n          ".join(f"[{name} {text}]" for name, text in bindings)
     spec = spec_of(target.expression)

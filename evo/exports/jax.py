@@ -93,9 +93,9 @@ def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
     n, name = formula.fmt.bits, formula.name
     lines = [f"def _{name}(x):"]
-    for constant, value in formula.reduction.constants(formula.fmt).items():
+    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
         whole = constant == "OFFSET"
-        text = f"jnp.uint{n}({value:#x})" if whole else scalar(float(value), formula)
+        text = f"jnp.uint{n}({value:#x})" if whole else f"fixed({scalar(float(value), formula)}, x)"
         lines.append(f"    {constant} = {text}")
     letters = {"name": f"_{name}", "n": n, "s": formula.fmt.digits - 1}
     for value, primitive, args in formula.reduction.steps():

@@ -19,7 +19,7 @@ def once(p):
 
 
 def fixed(c, x):
-    """c wherever x is a number. XLA divides by constants as multiplying with reciprocals, and drops + 0.0."""
+    """c wherever x is a number. XLA divides by constants as multiplying with reciprocals, and drops + 0.0 and + c - c."""
     return jnp.where(x == x, c, jnp.nan)
 
 

@@ -53,7 +53,7 @@ def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
     n, name = formula.fmt.bits, formula.name
     lines = [f"def {name}(x):", f'    """{summary(formula, name)}"""']
-    for constant, value in formula.reduction.constants(formula.fmt).items():
+    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
         text = f"np.uint{n}({value:#x})" if constant == "OFFSET" else number(float(value), formula)
         lines.append(f"    {constant} = {text}")
     lines += [f"    x = np.asarray(x, np.float{n})", '    with np.errstate(all="ignore"):']

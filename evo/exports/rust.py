@@ -53,7 +53,7 @@ def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
     n, name = formula.fmt.bits, formula.name
     lines = ["#[inline]", "#[allow(non_snake_case)]", f"pub fn {name}(x: f{n}) -> f{n} {{"]
-    for constant, value in formula.reduction.constants(formula.fmt).items():
+    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
         kind, text = (f"u{n}", f"{value:#x}") if constant == "OFFSET" else (f"f{n}", literal(value, formula))
         lines.append(f"    let {constant}: {kind} = {text};")
     letters = {"name": name, "n": n, "s": formula.fmt.digits - 1}
