@@ -18,7 +18,10 @@ from evo.verification import Verified, save_certificates, verified_front, verify
 
 def verify_command(
     source: Annotated[
-        str, typer.Argument(metavar="DIR|RUN|FILE", help="A search, a certificate, or formulas: JSON, FPCore, text.")
+        str,
+        typer.Argument(
+            metavar="DIR|RUN|FILE", help="A search, a certificate, or formulas: JSON, FPCore, text."
+        ),
     ],
     ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
@@ -55,13 +58,16 @@ def export_command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="DIR|RUN|FILE|models:/NAME@ALIAS", help="A search, a run, a formula, or a registered model."
+            metavar="DIR|RUN|FILE|models:/NAME@ALIAS",
+            help="A search, a run, a formula, or a registered model.",
         ),
     ],
     to: Annotated[str, typer.Option(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
     ops: Annotated[int | None, typer.Option(help="The member of this many operations.")] = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
-    full: Annotated[bool, typer.Option("--full", help="The function on all floats, special values too.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The function on all floats, special values too.")
+    ] = False,
     every: Annotated[bool, typer.Option("--all", help="Every member: a family in one file.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the function. [default: <target>_ops<NN>]")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
@@ -75,7 +81,9 @@ def export_command(
     if every and (ops is not None or name):
         raise ExportError("--all takes every member: leave out --ops and --name.")
     found = load_source(source, tracking_uri)
-    formulas = [prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)]
+    formulas = [
+        prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)
+    ]
     content = write(formulas, to)
     if output is not None:
         try:
@@ -84,7 +92,11 @@ def export_command(
             raise ExportError(f"{output} cannot be written: {error.strerror}.") from None
     if as_json:
         notes = [{"name": f.name, "ops": f.member.ops, **dict(f.notes())} for f in formulas]
-        print(json.dumps({"format": to, "dtype": dtype, "full": full, "formulas": notes, "text": content}, indent=1))
+        print(
+            json.dumps(
+                {"format": to, "dtype": dtype, "full": full, "formulas": notes, "text": content}, indent=1
+            )
+        )
     elif output is None:
         print(content, end="")
     else:

@@ -54,7 +54,9 @@ def read_fpcore(text: str) -> dict[str, Any]:
         "program": str(reader.program()),
         "constants": reader.constants,
         "interval": _interval(properties.get(":pre"), argument),
-        "target": target.strip('"') if isinstance(target, str) else (_infix(spec, argument) if spec else None),
+        "target": target.strip('"')
+        if isinstance(target, str)
+        else (_infix(spec, argument) if spec else None),
         "metric": str(properties[":evo-metric"]).strip('"') if ":evo-metric" in properties else None,
     }
 
@@ -92,7 +94,7 @@ class _Reader:
         return Operand("v", len(self._instructions) - 1)
 
     def _let(self, name: str, args: list[Any], known: dict[str, Operand]) -> Operand:
-        pairs = args[0] if args and isinstance(args[0], list) else [None]
+        pairs: list[Any] = args[0] if args and isinstance(args[0], list) else [None]
         if len(args) != 2 or not all(isinstance(p, list) and len(p) == 2 for p in pairs):
             raise FrontError("The FPCore has a let of another form than (let ([name value] ...) body).")
         inner = dict(known)

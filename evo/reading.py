@@ -1,7 +1,7 @@
 """Formulas from elsewhere: front.json, one member or export as JSON, FPCore, program text.
 
-Whatever is missing is computed: the op count, the formula in one line, the sampled error. Nothing of a text is
-ever executed. A program text says in comments what it approximates:
+Whatever is missing is computed: the op count, the formula in one line, the sampled error. Nothing of a text
+is ever executed. A program text says in comments what it approximates:
 
     # target: exp2
     # interval: 0 1
@@ -72,7 +72,9 @@ def _member(data: Any, where: str) -> Member:
         raise FrontError(f"{where} is no formula: expected an object, got {str(data)[:60]!r}.")
     if isinstance(data.get("program"), str) and isinstance(data.get("constants"), list | tuple):
         if not isinstance(data.get("target"), str):
-            raise FrontError(f"{where} does not say what it approximates: add a target, such as 'target: exp2'.")
+            raise FrontError(
+                f"{where} does not say what it approximates: add a target, such as 'target: exp2'."
+            )
     else:
         raise FrontError(f"{where} is no formula: it lacks a program or its constants.")
     target = _target(data, where)

@@ -154,7 +154,7 @@ class Reduction:
         yield "result", "mul", ("partly", "second")
 
     def plain_steps(self) -> Iterator[Step]:
-        """The same bits in fewer steps where |x - CENTRE| <= RADIUS: n goes straight into the exponent of the core.
+        """The same bits in fewer steps where |x - CENTRE| <= RADIUS: n goes into the exponent of the core.
 
         For cores that `keeps_exponent` passes.
         """
@@ -190,7 +190,9 @@ class Reduction:
             period = REDUCTIONS[self.name].period()
             magic = 1.5 * 2.0 ** (fmt.digits - 1)
             bits = int(np.asarray(fmt.type(magic)).view(fmt.unsigned))
-            lowest = fmt.emin - fmt.digits - 1  # 2^lowest is a quarter of the smallest subnormal: it rounds to 0
+            lowest = (
+                fmt.emin - fmt.digits - 1
+            )  # 2^lowest is a quarter of the smallest subnormal: it rounds to 0
             found: dict[str, float | int] = {
                 "LEAST": floor(Fraction(float(period * lowest))) if not self.exact else lowest,
                 "MOST": ceil(Fraction(float(period * (fmt.bias + 1)))),
@@ -222,14 +224,16 @@ class Reduction:
         return self._run(self.plain_steps(), program, constants, x, fmt)
 
     def keeps_exponent(self, program: Program, constants: Any, fmt: Format) -> bool:
-        """Whether the core stays near [1/2, 2], so that adding to its exponent bits multiplies: at many points."""
+        """Whether the core stays near [1/2, 2] at many points: its exponent then takes n without overflow."""
         half = float(REDUCTIONS[self.name].period()) * (0.51 if self.centred else 1.01)
         edges = [0.0, -0.0, half, *(s * 2.0**k for s in (1, -1) for k in range(fmt.emin, -2, 7))]
         r = np.concatenate([np.linspace(-half if self.centred else 0, half, 2001), edges])
         y = evaluate(program, constants, r, fmt)
         return bool(((y > 0.4) & (y < 2.5)).all())
 
-    def _run(self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: Format) -> np.ndarray:
+    def _run(
+        self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: Format
+    ) -> np.ndarray:
         values: dict[str, Any] = {
             k: (fmt.unsigned if k == "OFFSET" else fmt.type)(v) for k, v in self.constants(fmt).items()
         }

@@ -38,10 +38,10 @@ class Source:
 
     def origin(self, member: Member) -> Origin:
         """Of one of the formulas; its certificate is that of the folder, or made now if there was a proof."""
-        seed = self.spec.get("seed")
+        seed = str(self.spec.get("seed"))
         return Origin(
             source=shlex.quote(self.name),
-            seed=int(seed) if str(seed).isdigit() else None,
+            seed=int(seed) if seed.isdigit() else None,
             version=self.version,
             search=_command(self.spec) if self.spec else None,
             certificate=_digest(member, self.folder),
@@ -73,7 +73,11 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
         else:
             objects, params = run_front(source, tracking_uri), run_params(source, tracking_uri)
     except LookupError as error:
-        kind = "registered model" if source.startswith(REGISTERED) else "search directory, and no MLflow run either"
+        kind = (
+            "registered model"
+            if source.startswith(REGISTERED)
+            else "search directory, and no MLflow run either"
+        )
         raise FrontError(f"{source!r} is no {kind}: {error}") from None
     return Source(source, Front.from_objects(objects), params, params.get("version"))
 

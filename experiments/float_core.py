@@ -1,12 +1,12 @@
-"""From a search's candidates, the program that rounds best in a float format; its constants as that format has them.
+"""From a search's candidates, the program that rounds best in a float format, its constants as that has them.
 
     python experiments/float_core.py DIR --ops 6 --dtype float32 --output exp2-core.json
 
 Searches rank by the error in real arithmetic; of two programs with errors far below the format's spacing, the
-one that rounds well is better. So every program in its checkpoint of that op count is evaluated op by op in the format at
-the same inputs, and the one of least error in ulp is kept. Then, one by one and until nothing improves, each
-constant is replaced by one of its neighbours in the format if that lowers the largest error. Nothing here knows
-the target or the program. `evonum export FILE --full` takes the result.
+one that rounds well is better. So every program of that op count in the checkpoint is evaluated op by op in
+the format at the same inputs, and the one of least error in ulp is kept. Then, one by one and until nothing
+improves, each constant is replaced by one of its neighbours in the format if that lowers the largest error.
+Nothing here knows the target or the program. `evonum export FILE --full` takes the result.
 """
 
 import argparse
@@ -46,7 +46,9 @@ def archived(directory: Path, ops: int) -> list[tuple[Program, list[float]]]:
     return found
 
 
-def tuned(program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: Format) -> list[float]:
+def tuned(
+    program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: Format
+) -> list[float]:
     """Constants moved to neighbouring numbers of the format while the largest error falls."""
     best, least = list(numbers), worst(program, numbers, x, exact, fmt)
     improved = True
@@ -79,7 +81,9 @@ def main() -> None:
     target = make_target(spec["target"], spec["interval"], spec["metric"])
     x = points(target, fmt)
     exact = target.exact(x)
-    rounded = [(p, [float(fmt.type(c)) for c in numbers]) for p, numbers in archived(args.directory, args.ops)]
+    rounded = [
+        (p, [float(fmt.type(c)) for c in numbers]) for p, numbers in archived(args.directory, args.ops)
+    ]
     some = slice(None, None, 16)
     ranked = sorted(rounded, key=lambda pair: worst(pair[0], pair[1], x[some], exact[some], fmt))[:8]
     trials = [(p, tuned(p, numbers, x, exact, fmt)) for p, numbers in ranked]

@@ -1,8 +1,6 @@
-"""Exported code gives the interpreter's very bits: C by two compilers, Rust, NumPy, JAX; FPCore and SymPy agree."""
+"""Exported code gives the interpreter's very bits: C by two compilers, Rust, NumPy, JAX."""
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,8 +8,6 @@ from exported import assert_same, call, compiled, formulas, inputs, wanted
 
 from evo.exports import write
 from evo.floats import evaluate, flushed
-from evo.reduce import find_reduction
-from evo.target import make_target
 
 OPTIMISED = ("-O3", "-march=native")
 
@@ -31,7 +27,9 @@ def c_library(folder, compiler, flags, chosen):
     (folder / "all.c").write_text(write(chosen, "c") + "\n".join(wrappers) + "\n")
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]
     library = folder / f"{compiler}{flags[0]}.so"
-    return compiled([tool(compiler), *strict, *flags, str(folder / "all.c"), "-o", str(library), "-lm"], library)
+    return compiled(
+        [tool(compiler), *strict, *flags, str(folder / "all.c"), "-o", str(library), "-lm"], library
+    )
 
 
 @pytest.mark.parametrize("flags", [("-O0",), OPTIMISED], ids=["O0", "O3 native"])
@@ -44,20 +42,24 @@ def test_c_gives_the_interpreters_bits(compiler, flags, tmp_path):
         assert_same(formula, call(library, formula, x), wanted(k), x)
 
 
-def test_rust_gives_the_interpreters_bits(tmp_path):
-    chosen = formulas()
-    wrappers = []
+def rust_wrappers(chosen):
+    lines = []
     for f in chosen:
         t = f"f{f.fmt.bits}"
-        wrappers += [
+        lines += [
             "#[no_mangle]",
             f'pub unsafe extern "C" fn call_{f.name}(n: usize, x: *const {t}, y: *mut {t}) {{',
             "    let (a, b) = (std::slice::from_raw_parts(x, n), std::slice::from_raw_parts_mut(y, n));",
             f"    {f.name}_array(a, b);",
             "}",
         ]
+    return "\n".join(lines)
+
+
+def test_rust_gives_the_interpreters_bits(tmp_path):
+    chosen = formulas()
     source = tmp_path / "all.rs"
-    source.write_text(write(chosen, "rust") + "\n".join(wrappers))
+    source.write_text(write(chosen, "rust") + rust_wrappers(chosen))
     library = tmp_path / "all.so"
     flags = ["-O", "-C", "target-cpu=native", "--crate-type", "cdylib", "-A", "warnings"]
     loaded = compiled([tool("rustc"), *flags, str(source), "-o", str(library)], library)

@@ -53,10 +53,22 @@ def test_fma_is_the_c_librarys_bit_for_bit(hardware, dtype):
     fmt, rng, n = FORMATS[dtype], np.random.default_rng(6), 20_000
     info = np.finfo(fmt.type)
     special = [0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, info.smallest_subnormal]
-    special += [-info.smallest_subnormal, info.max, -info.max, info.eps, 1 + info.eps, info.tiny * (1 - info.eps)]
+    special += [
+        -info.smallest_subnormal,
+        info.max,
+        -info.max,
+        info.eps,
+        1 + info.eps,
+        info.tiny * (1 - info.eps),
+    ]
     grids = np.meshgrid(*[np.array(special, fmt.type)] * 3)
     cases = [tuple(np.ascontiguousarray(g.ravel()) for g in grids)]
-    for low, high in ((-fmt.bias, fmt.bias), (fmt.emin - 4, fmt.emin + 6), (fmt.emin - fmt.digits - 4, fmt.emin), (fmt.bias - 3, fmt.bias + 3)):
+    for low, high in (
+        (-fmt.bias, fmt.bias),
+        (fmt.emin - 4, fmt.emin + 6),
+        (fmt.emin - fmt.digits - 4, fmt.emin),
+        (fmt.bias - 3, fmt.bias + 3),
+    ):
         cases += [triples(rng, fmt, n, rng.integers(low, high, n)) for _ in range(4)]
     subnormal = 0
     for a, b, c in cases:
@@ -87,7 +99,8 @@ def test_fma_is_the_rounded_rational_result(a, b, c):
 def test_constants_are_rounded_once_and_refused_where_the_format_ends():
     single, double = FORMATS["float32"], FORMATS["float64"]
     tie = str(Fraction(1) + Fraction(1, 2**24)).split("/")
-    above = f"1.{int(tie[0]) * 10**40 // int(tie[1]) - 10**40:040d}1"  # a tie and a little: twice rounded, it is lost
+    above = f"1.{int(tie[0]) * 10**40 // int(tie[1]) - 10**40:040d}1"
+    # a tie and a little, which is lost where it is rounded twice
     assert round_decimal(above, single) == 1 + 2.0**-23
     assert np.float32(float(above)) == 1
     assert round_decimal("-0.0", single) == 0
@@ -116,4 +129,9 @@ def test_a_program_rounds_after_every_op_and_fma_once():
 
 def test_the_ulp_below_a_power_of_two_is_the_smaller_one():
     single = FORMATS["float32"]
-    assert ulp(np.array([1.0, 1 - 2.0**-40, 2.0**-149, 0.0]), single).tolist() == [2.0**-23, 2.0**-24, 2.0**-149, 2.0**-149]
+    assert ulp(np.array([1.0, 1 - 2.0**-40, 2.0**-149, 0.0]), single).tolist() == [
+        2.0**-23,
+        2.0**-24,
+        2.0**-149,
+        2.0**-149,
+    ]

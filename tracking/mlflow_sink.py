@@ -211,9 +211,7 @@ def run_params(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]:
     return registry.run_params(uri, run_id)
 
 
-def model_member(
-    name: str, tracking_uri: str | None = None
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The member of a registered model (`models:/exp2-relative@ops-07`) and its run's parameters.
 
     Raises:

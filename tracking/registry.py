@@ -36,7 +36,7 @@ def alias_of(member: Record) -> str:
 
 
 def registered_name(member: Mapping[str, Any]) -> str:
-    """`exp2-relative`; letters, digits, `_-. ` only, with a digest where an expression had other characters."""
+    """`exp2-relative`: letters, digits, `_-. `; with a digest where an expression had other characters."""
     plain = f"{member['target']}-{member['metric']}"
     safe = re.sub(r"[^A-Za-z0-9_\-. ]", "_", plain)[:200]
     return safe if safe == plain else f"{safe}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
@@ -47,7 +47,11 @@ def register(client: Any, run_id: str, member: Record, model: Any) -> None:
 
     Registering the same member again changes nothing.
     """
-    name, error, interval = registered_name(member), best_error(member)[1], " ".join(map(str, member["interval"]))
+    name, error, interval = (
+        registered_name(member),
+        best_error(member)[1],
+        " ".join(map(str, member["interval"])),
+    )
     holders = {alias: _holder(client, name, alias) for alias in (alias_of(member), CHAMPION)}
     elsewhere = any(tags and tags.get("interval") != interval for tags in holders.values())
     won = [

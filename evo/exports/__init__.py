@@ -114,7 +114,9 @@ def write(formulas: Sequence[Formula], to: str) -> Any:
         raise ExportError(f"{to} holds one formula; name it with --ops, or use {able}.")
     if any(f.reduction for f in formulas) and not row.full:
         able = ", ".join(r.name for r in FORMATS.values() if r.full)
-        raise ExportError(f"{to} has no form for the function on all floats; leave out --full, or use {able}.")
+        raise ExportError(
+            f"{to} has no form for the function on all floats; leave out --full, or use {able}."
+        )
     return row(formulas)
 
 

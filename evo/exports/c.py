@@ -90,7 +90,9 @@ def comment_block(
     for f in formulas:
         proved = f"{f.member.proved_bound:.4e}" if f.member.proved_bound else "none"
         errors = "; ".join(map(str, f.float_errors))
-        rows.append(f"{mark} {f.name:24} {f.member.ops:3}  {f.member.sampled_error:13.4e}  {proved:>13}  {errors}")
+        rows.append(
+            f"{mark} {f.name:24} {f.member.ops:3}  {f.member.sampled_error:13.4e}  {proved:>13}  {errors}"
+        )
     return [*comment([*notes, *usage], mark), mark, *rows]
 
 
@@ -98,7 +100,10 @@ def _function(formula: Formula) -> list[str]:
     t = formula.scalar
     return [
         f"static inline {t} {formula.core_name}({t} x) {{",
-        *(f"    const {t} {c} = {n.hex()}{formula.suffix}; /* {text} */" for c, n, text in formula.used_constants()),
+        *(
+            f"    const {t} {c} = {n.hex()}{formula.suffix}; /* {text} */"
+            for c, n, text in formula.used_constants()
+        ),
         *(f"    const {t} {v} = {text};" for v, text in formula.lines("c")),
         f"    return v{len(formula.program.instructions)};",
         "}",
@@ -116,7 +121,11 @@ def full_lines(formula: Formula, language: str) -> list[str]:
     if language == "c":
         to_bits, to_float = (f"{{ {b} b; memcpy(&b, &a, sizeof b); return b; }}" for b in (u, t))
     else:
-        pair = ("double_as_longlong", "longlong_as_double") if t == "double" else ("float_as_uint", "uint_as_float")
+        pair = (
+            ("double_as_longlong", "longlong_as_double")
+            if t == "double"
+            else ("float_as_uint", "uint_as_float")
+        )
         to_bits, to_float = (f"{{ return __{cast}(a); }}" for cast in pair)
     start = STARTS[language]
     casts = [f"{start} {u} {name}_bits({t} a) {to_bits}", f"{start} {t} {name}_float({u} a) {to_float}"]
@@ -153,10 +162,12 @@ def _stepwise(formula: Formula, language: str, function: str, steps: Iterable[St
 
 
 def _loop(formula: Formula) -> list[str]:
-    """The function over an array; full functions take blocks without far or special inputs by a shorter way."""
+    """The function over an array; blocks without far or special inputs go by a shorter way."""
     t, name, reduction = formula.scalar, formula.name, formula.reduction
     u, n, f = _unsigned(formula, "c"), formula.fmt.bits, formula.suffix
-    start = f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{"
+    start = (
+        f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{"
+    )
     about = f"/* y[i] = {name}(x[i]); x and y do not overlap. */"
     if reduction is None or not reduction.keeps_exponent(formula.program, formula.numbers, formula.fmt):
         return [about, start, f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);", "}"]
@@ -176,7 +187,7 @@ def _loop(formula: Formula) -> list[str]:
         f"            {u} size = {name}_bits(x[i + j] - {centre.hex()}{f}) & ({u})-1 >> 1;",
         "            far = size > far ? size : far;",
         "        }",
-        f"        if (far <= {whole:#x}u{'ll' if n == 64 else ''}) {{ /* the bits of {radius!r}; NaN is above */",
+        f"        if (far <= {whole:#x}u{'ll' if n == 64 else ''}) {{ /* {radius!r}; NaN is above */",
         f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}_near(x[i + j]);",
         "        } else {",
         f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}(x[i + j]);",

@@ -16,7 +16,10 @@ def render(formulas: Sequence[Formula]) -> str:
         lines += [
             "",
             f"static __device__ __forceinline__ {t} {core}({t} x) {{",
-            *(f"    const {t} {c} = {n.hex()}{formula.suffix}; // {text}" for c, n, text in formula.used_constants()),
+            *(
+                f"    const {t} {c} = {n.hex()}{formula.suffix}; // {text}"
+                for c, n, text in formula.used_constants()
+            ),
             *(f"    const {t} {v} = {text};" for v, text in formula.lines("cuda")),
             f"    return v{len(formula.program.instructions)};",
             "}",

@@ -13,20 +13,22 @@ from evo.program import Instruction, Operand, Program
 from evo.reduce import Reduction
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_C = """auto break case char const continue default do double else enum extern float for goto if inline int long
-register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-class namespace template this public private new delete operator bool true false using virtual friend"""
-_RUST = """as async await dyn fn impl in let loop match mod move mut pub ref self Self super trait type unsafe use
-where crate f32 f64 i32 u32 u64 usize"""
-_LIBRARY = """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim
-floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma log log10 log1p log2 logb lrint lround modf nan nearbyint
-pow remainder remquo rint round scalbn sin sinh sqrt tan tanh tgamma trunc main gamma j0 j1 jn y0 y1 yn memcpy
-np jnp jax once x y n i size_t union exp10 pow10"""
+_C = """auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned void
+volatile while class namespace template this public private new delete operator bool true false
+using virtual friend"""
+_RUST = """as async await dyn fn impl in let loop match mod move mut pub ref self Self super trait type unsafe
+use where crate f32 f64 i32 u32 u64 usize"""
+_LIBRARY = """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs
+fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma log log10 log1p log2 logb lrint
+lround modf nan nearbyint pow remainder remquo rint round scalbn sin sinh sqrt tan tanh tgamma
+trunc main gamma j0 j1 jn y0 y1 yn memcpy np jnp jax lax once fixed x y n i size_t exp10 pow10
+sympify Rational Symbol"""
 RESERVED = frozenset([*_C.split(), *_RUST.split(), *_LIBRARY.split(), *keyword.kwlist])
 
 
 class ExportError(ValueError):
-    """A formula that a format cannot take, an unknown format, or options that do not go together; one line."""
+    """A formula that a format cannot take, an unknown format, or options that contradict; one line."""
 
 
 @dataclass(frozen=True)
@@ -230,12 +232,14 @@ def check_name(name: str) -> str:
     if not _IDENTIFIER.fullmatch(name):
         raise ExportError(f"The name {name[:40]!r} is no identifier: letters, digits and _, no digit first.")
     if name in RESERVED or name.rstrip("fl") in RESERVED or re.fullmatch(r"_.*|[cv][0-9]+", name):
-        raise ExportError(f"The name {name!r} is taken in C, Rust or Python; choose another, such as my_{name}.")
+        raise ExportError(
+            f"The name {name!r} is taken in C, Rust or Python; choose another, such as my_{name}."
+        )
     return name
 
 
 def one_line(text: str) -> str:
-    """Printable ASCII without line breaks, and no backslash at the end: safe in any line comment (no trigraph either)."""
+    """Printable ASCII in one line, no backslash at its end, no trigraph: safe in any line comment."""
     plain = " ".join(text.split()).encode("ascii", "replace").decode()
     return "".join(c for c in plain if c.isprintable()).replace("??", "? ?").rstrip("\\ ")
 

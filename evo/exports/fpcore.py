@@ -1,7 +1,7 @@
 """FPCore 2.0, the language of FPBench: the program with its constants as rounded, and the target as `:spec`.
 
-Constants are the shortest decimals that the precision reads as the very numbers: tools (titanfp 0.1) stumble over
-negative hexadecimal ones.
+Constants are the shortest decimals that the precision reads as the very numbers: tools (titanfp 0.1) stumble
+over negative hexadecimal ones.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,10 @@ from evo.target import Target
 
 NEEDS = "an FPCore tool; binary arithmetic of the stated precision, round to nearest even"
 FUNCTIONS = frozenset(
-    "exp exp2 log log2 sin cos tan tanh sinh cosh atan asin acos sqrt cbrt erf erfc lgamma".split()
+    [
+        *("exp", "exp2", "log", "log2", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "asin", "acos"),
+        *("sqrt", "cbrt", "erf", "erfc", "lgamma"),
+    ]
 )
 """The target language's functions that FPCore has under the same name."""
 

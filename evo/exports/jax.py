@@ -15,7 +15,9 @@ from evo.ops import BY_TEXT
 from evo.program import Operand
 from evo.reduce import PRIMITIVES
 
-NEEDS = "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"
+NEEDS = (
+    "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"
+)
 RUNTIME = Path(__file__).with_name("jax_runtime.py")
 
 
@@ -46,13 +48,19 @@ def _function(formula: Formula) -> list[str]:
         "",
         "",
     ]
-    return [*lines, f"def {name}(x):", f'    """{summary(formula, name)}"""', *_checked(n), f"    return _{name}_smooth(x)"]
+    return [
+        *lines,
+        f"def {name}(x):",
+        f'    """{summary(formula, name)}"""',
+        *_checked(n),
+        f"    return _{name}_smooth(x)",
+    ]
 
 
 def _checked(bits: int) -> list[str]:
     refuse = [
         "    if not jax.config.jax_enable_x64:",
-        '        raise RuntimeError("float64 needs jax.config.update(\'jax_enable_x64\', True).")',
+        "        raise RuntimeError(\"float64 needs jax.config.update('jax_enable_x64', True).\")",
     ]
     return [*(refuse if bits == 64 else []), f"    x = jnp.asarray(x, jnp.float{bits})"]
 
@@ -80,13 +88,22 @@ def _slope(formula: Formula) -> Iterator[str]:
         for partial, arg in zip(BY_TEXT[op].partials, args, strict=True):
             if arg.kind == "x" or (arg.kind == "v" and moving[arg.index]):
                 names = dict(zip("abc", map(str, args), strict=False)) | {"v": value}
-                words = re.sub(r"\b[abcv]\b", lambda m, names=names: names[m[0]], partial)
+                words = _replaced(partial, names)
                 terms.append(f"({words})" if arg.kind == "x" else f"({words}) * d{arg}")
         moving.append(bool(terms))
         if terms:
             yield f"    d{value} = {' + '.join(terms)}"
     last = Operand("v", len(moving) - 1)
-    yield f"    return jnp.broadcast_to(d{last} + jnp.zeros_like(x), x.shape)" if moving[-1] else "    return jnp.zeros_like(x)"
+    yield (
+        f"    return jnp.broadcast_to(d{last} + jnp.zeros_like(x), x.shape)"
+        if moving[-1]
+        else "    return jnp.zeros_like(x)"
+    )
+
+
+def _replaced(text: str, names: dict[str, str]) -> str:
+    """The op table's a, b, c and v by their names here."""
+    return re.sub(r"\b[abcv]\b", lambda found: names[found[0]], text)
 
 
 def _full(formula: Formula) -> list[str]:
@@ -98,7 +115,7 @@ def _full(formula: Formula) -> list[str]:
         text = f"jnp.uint{n}({value:#x})" if whole else f"fixed({scalar(float(value), formula)}, x)"
         lines.append(f"    {constant} = {text}")
     letters = {"name": f"_{name}", "n": n, "s": formula.fmt.digits - 1}
-    for value, primitive, args in formula.reduction.steps():
+    for step, primitive, args in formula.reduction.steps():
         text = PRIMITIVES[primitive].printed["jax"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"    {value} = {text}")
+        lines.append(f"    {step} = {text}")
     return [*lines, "    return result"]

@@ -24,7 +24,11 @@ def render(formulas: Sequence[Formula]) -> str:
     lo, hi = (decimal(end) for end in m.interval)
     f = f"\\mathrm{{{m.target}}}(x)" if m.target.isalnum() else f"f(x) = \\texttt{{{_escaped(m.target)}}}"
     short = "f(x)" if not m.target.isalnum() else f
-    error = f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|" if m.metric == "relative" else f"|p(x) - {short}|"
+    error = (
+        f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|"
+        if m.metric == "relative"
+        else f"|p(x) - {short}|"
+    )
     if m.proved_bound:
         claim = f"{error} \\le {decimal(f'{m.proved_bound:.7g}')}"
         words = "proved for all"
@@ -32,7 +36,8 @@ def render(formulas: Sequence[Formula]) -> str:
         claim, words = f"{error} \\lesssim {decimal(f'{m.sampled_error:.4e}')}", "found (not proved) for"
     lines += [
         f"The error against ${f}$ in real arithmetic is ${claim}$, {words} ${lo} < x < {hi}$;",
-        f"the largest error found is ${decimal(f'{m.sampled_error:.4e}')}$ at $x = {decimal(repr(m.worst_x))}$.",
+        f"the largest error found is ${decimal(f'{m.sampled_error:.4e}')}$,",
+        f"at $x = {decimal(repr(m.worst_x))}$.",
     ]
     return "\n".join([*lines, ""])
 
@@ -56,4 +61,6 @@ def _name(word: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\_^{}#$%&~])", lambda m: {"^": "\\^{}", "\\": "", "~": ""}.get(m[1], f"\\{m[1]}"), text)
+    return re.sub(
+        r"([\\_^{}#$%&~])", lambda m: {"^": "\\^{}", "\\": "", "~": ""}.get(m[1], f"\\{m[1]}"), text
+    )

@@ -44,7 +44,7 @@ def core_points(target: Target, fmt: Format) -> np.ndarray:
 
 
 def all_points(fmt: Format, first: float, last: float, count: int = PER_OCTAVE) -> np.ndarray:
-    """Numbers of `fmt` of both signs and every exponent from 2^-70 on, and those around `first` and `last`."""
+    """Numbers of `fmt` of both signs, every exponent from 2^-70 on, and around `first` and `last`."""
     rng = np.random.default_rng(5)
     octaves = np.arange(-70, math.ceil(math.log2(max(-first, last))) + 1)
     sizes = np.ldexp(rng.uniform(1, 2, (len(octaves), count)), octaves[:, None]).ravel()
@@ -55,9 +55,7 @@ def all_points(fmt: Format, first: float, last: float, count: int = PER_OCTAVE) 
     return np.unique(x[(x > 1.01 * first) & (x < 1.01 * last)])
 
 
-def largest(
-    got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: Format, unit: str
-) -> Figure:
+def largest(got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: Format, unit: str) -> Figure:
     """The largest error of `got`, against a function on balls.
 
     A result of zero or infinity is right where the exact one rounds to it.

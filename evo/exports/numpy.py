@@ -58,7 +58,7 @@ def _full(formula: Formula) -> list[str]:
         lines.append(f"    {constant} = {text}")
     lines += [f"    x = np.asarray(x, np.float{n})", '    with np.errstate(all="ignore"):']
     letters = {"name": name, "f": "", "n": n, "s": formula.fmt.digits - 1}
-    for value, primitive, args in formula.reduction.steps():
+    for step, primitive, args in formula.reduction.steps():
         text = PRIMITIVES[primitive].printed["numpy"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"        {value} = {text}")
+        lines.append(f"        {step} = {text}")
     return [*lines, "    return result"]

@@ -57,10 +57,10 @@ def _full(formula: Formula) -> list[str]:
         kind, text = (f"u{n}", f"{value:#x}") if constant == "OFFSET" else (f"f{n}", literal(value, formula))
         lines.append(f"    let {constant}: {kind} = {text};")
     letters = {"name": name, "n": n, "s": formula.fmt.digits - 1}
-    for value, primitive, args in formula.reduction.steps():
+    for step, primitive, args in formula.reduction.steps():
         row = PRIMITIVES[primitive]
         text = row.printed["rust"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"    let {value}: {'f' if row.kind == 'float' else 'u'}{n} = {text};")
+        lines.append(f"    let {step}: {'f' if row.kind == 'float' else 'u'}{n} = {text};")
     return [*lines, "    result", "}"]
 
 
@@ -76,7 +76,7 @@ def _test(formulas: Sequence[Formula]) -> list[str]:
             f"        let samples: &[({u}, {u})] = &[{rows}];",
             "        for &(x, y) in samples {",
             f"            let (got, wanted) = (super::{f.name}({t}::from_bits(x)), {t}::from_bits(y));",
-            "            assert!(got.to_bits() == y || (got.is_nan() && wanted.is_nan()), \"{x:#x}\");",
+            '            assert!(got.to_bits() == y || (got.is_nan() && wanted.is_nan()), "{x:#x}");',
             "        }",
             "    }",
         ]

@@ -48,6 +48,8 @@ def _exported(formulas: Sequence[Formula], platforms: tuple[str, ...]) -> Any:
 def _x64(enable: bool) -> Any:
     """JAX's context of that name; it was experimental before jax 0.8."""
     import jax
-    from jax import experimental
 
-    return jax.enable_x64(enable) if hasattr(jax, "enable_x64") else experimental.enable_x64(enable)
+    context = getattr(jax, "enable_x64", None)
+    if context is None:
+        context = getattr(jax.experimental, "enable_x64")  # noqa: B009
+    return context(enable)

@@ -3,12 +3,12 @@
     python experiments/bench/exports.py [--check] [--rounds 41] [--domain -125 127] [--json]
 
 Speed: one array of 8,192 numbers of the domain (64 KiB with the results), all contestants in turn in an order
-drawn anew each round, in one process on one core; median ns an element, quartiles, and the ratio to the first.
-NumPy's call overhead (about 0.4 us, 0.05 ns an element) is in its figure.
+drawn anew each round, in one process on one core; median ns an element, quartiles, and the ratio to the
+first. NumPy's call overhead (about 0.4 us, 0.05 ns an element) is in its figure.
 
-`--check` calls every contestant with all 2^32 bit patterns, against glibc's exp2 in float64 (whose own error is
-below 2^-29 of a float32 ulp), about two minutes. The error is |got - exact| / ulp(exact), infinity standing for 2^128;
-the worst inputs are evaluated again by balls of 200 bits.
+`--check` calls every contestant with all 2^32 bit patterns, against glibc's exp2 in float64 (whose own error
+is below 2^-28 of a float32 ulp), about two minutes. The error is |got - exact| / ulp(exact), infinity
+standing for 2^128; the worst inputs are evaluated again by balls of 200 bits.
 """
 
 import argparse
@@ -49,8 +49,11 @@ LOOP(sleef_avx2, 8, _mm256_loadu_ps, Sleef_exp2f8_u10avx2, _mm256_storeu_ps)
 PLAIN = r"""
 #include <math.h>
 #include <stddef.h>
-void glibc(size_t n, const float *restrict x, float *restrict y) { for (size_t i = 0; i < n; i++) y[i] = exp2f(x[i]); }
-void plus_one(size_t n, const float *restrict x, float *restrict y) { for (size_t i = 0; i < n; i++) y[i] = x[i] + 1; }
+#define LOOP(name, value) \
+    void name(size_t n, const float *restrict x, float *restrict y) { \
+        for (size_t i = 0; i < n; i++) y[i] = value; }
+LOOP(glibc, exp2f(x[i]))
+LOOP(plus_one, x[i] + 1)
 """
 CHECK = r"""
 #include <math.h>
@@ -113,10 +116,18 @@ def contestants(folder: Path, core: Path) -> dict[str, Any]:
     vector = build(folder, "gcc", f"{fast} -ffast-math -mprefer-vector-width=512", PLAIN, "-lmvec -lm")
     found["glibc libmvec (-ffast-math)"] = vector.glibc
     try:
-        sleef = build(folder, "gcc", fast, CONTESTANTS.replace("#include <imm", "#include <stddef.h>\n#include <imm"), "-lsleef -lm")
+        sleef = build(
+            folder,
+            "gcc",
+            fast,
+            CONTESTANTS.replace("#include <imm", "#include <stddef.h>\n#include <imm"),
+            "-lsleef -lm",
+        )
         for name in ("sleef_avx512", "sleef_avx512_u35", "sleef_avx2"):
             if hasattr(sleef, name):
-                found[name.replace("_", " ").replace("sleef", "SLEEF").replace("avx", "AVX")] = getattr(sleef, name)
+                found[name.replace("_", " ").replace("sleef", "SLEEF").replace("avx", "AVX")] = getattr(
+                    sleef, name
+                )
     except subprocess.CalledProcessError:
         print("SLEEF is not installed (Debian: libsleef-dev); left out.")
     found["x + 1 (floor)"] = plain.plus_one
@@ -173,7 +184,9 @@ def by_balls(x: float, call: Any) -> float:
         top = min(float(exact), 2.0**128)
         exponent = max(min(int(np.frexp(top)[1]) - 1, 127), -126) - 23
         got = 2.0**128 if np.isposinf(y[0]) else float(y[0])
-        return float((abs(arb(got) - (exact if top < 2.0**128 else arb(2.0**128))) / arb(2) ** exponent).mid())
+        return float(
+            (abs(arb(got) - (exact if top < 2.0**128 else arb(2.0**128))) / arb(2) ** exponent).mid()
+        )
 
 
 def main() -> None:
@@ -199,17 +212,27 @@ def main() -> None:
             if name in errors:
                 ulp, x = errors[name]
                 bits = struct.unpack("<I", struct.pack("<f", x))[0]
-                row |= {"max_ulp": ulp, "worst_x": x, "worst_bits": f"{bits:#010x}", "by_balls": by_balls(x, calls[name])}
+                row |= {
+                    "max_ulp": ulp,
+                    "worst_x": x,
+                    "worst_bits": f"{bits:#010x}",
+                    "by_balls": by_balls(x, calls[name]),
+                }
             results.append(row)
         machine = _machine()
     if args.json:
         print(json.dumps({"machine": machine, "results": results}, indent=1))
         return
     print("; ".join(f"{key} {value}" for key, value in machine.items()))
-    print("| function | ns/element | quartiles | ratio | max ulp | worst input | by balls |\n|---|---|---|---|---|---|---|")
+    print("| function | ns/element | quartiles | ratio | max ulp | worst input | by balls |")
+    print("|---|---|---|---|---|---|---|")
     for row in results:
         low, high = row["ns_quartiles"]
-        ulp = f"{row['max_ulp']:.4f} | {row['worst_x']!r} | {row['by_balls']:.4f}" if "max_ulp" in row else " | | "
+        ulp = (
+            f"{row['max_ulp']:.4f} | {row['worst_x']!r} | {row['by_balls']:.4f}"
+            if "max_ulp" in row
+            else " | | "
+        )
         print(f"| {row['function']} | {row['ns']:.3f} | {low:.3f}-{high:.3f} | {row['ratio']:.2f} | {ulp} |")
 
 
