@@ -12,6 +12,7 @@ from evo.exports.formula import Origin
 from evo.front import Front, FrontError, Member
 from evo.prove import prove
 from evo.reading import read_members
+from evo.spec import SearchSpec
 from evo.target import Target
 
 REGISTERED = "models:/"
@@ -96,7 +97,18 @@ def _command(spec: Mapping[str, Any]) -> str:
     for name in _OPTIONS:
         if name in given:
             words += [f"--{name.replace('_', '-')}", str(given[name]) + ("s" if name == "time" else "")]
-    return shlex.join(words)
+    said = {"target", "interval", "version", "dtype", *_OPTIONS}
+    others = {k: v for k, v in given.items() if k not in said and not _usual(k, v)}
+    extra = ", ".join(f"{name} {value}" for name, value in others.items())
+    return shlex.join(words) + (f" and in a --spec file: {extra}" if extra else "")
+
+
+def _usual(name: str, value: Any) -> bool:
+    """Whether that is a specification's default, or no entry of it; MLflow has texts."""
+    if name not in SearchSpec.model_fields:
+        return True
+    usual = SearchSpec.model_fields[name].default
+    return str(value) in (str(usual), json.dumps(usual)) or (isinstance(value, list) and value == list(usual))
 
 
 def _spec(directory: Path) -> dict[str, Any]:

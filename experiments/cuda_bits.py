@@ -76,7 +76,9 @@ def check(folder: Path) -> int:
                 bits = [f"{v:#x}" for v in got[:SHOWN].view(unsigned).tolist()]
                 pairs = zip(arrays[expected["inputs"]][:SHOWN], bits, expected["first"], strict=True)
                 print(f"{label}: {name} differs; first: {[p for p in pairs if p[1] != p[2]][:3]}")
-        print(f"{label}: {len(wanted) - (wrong - before)} of {len(wanted)} functions give the interpreter's bits")
+        print(
+            f"{label}: {len(wanted) - (wrong - before)} of {len(wanted)} functions give the interpreter's bits"
+        )
     props = cupy.cuda.runtime.getDeviceProperties(0)
     print(f"device {props['name'].decode()}, cupy {cupy.__version__}, inputs {arrays['float64'].size:,} each")
     return int(wrong > 0)

@@ -24,7 +24,8 @@ from evo.program import Program
 from evo.reading import make_member
 from evo.target import Target, make_target
 
-INPUTS = 20_000
+INPUTS = 400_000
+CANDIDATES = 6
 NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 
 
@@ -84,8 +85,8 @@ def main() -> None:
     rounded = [
         (p, [float(fmt.type(c)) for c in numbers]) for p, numbers in archived(args.directory, args.ops)
     ]
-    some = slice(None, None, 16)
-    ranked = sorted(rounded, key=lambda pair: worst(pair[0], pair[1], x[some], exact[some], fmt))[:8]
+    some = slice(None, None, 100)
+    ranked = sorted(rounded, key=lambda pair: worst(pair[0], pair[1], x[some], exact[some], fmt))[:CANDIDATES]
     trials = [(p, tuned(p, numbers, x, exact, fmt)) for p, numbers in ranked]
     program, numbers = min(trials, key=lambda pair: worst(pair[0], pair[1], x, exact, fmt))
     texts = tuple(str(Decimal(c)) for c in numbers)
