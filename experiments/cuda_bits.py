@@ -1,10 +1,10 @@
 """Exported CUDA against the interpreter, bit for bit, on a GPU machine that has only NumPy and CuPy.
 
     python experiments/cuda_bits.py make FOLDER      # here: writes exports.cu, inputs.npz, wanted.json
-    python experiments/cuda_bits.py check FOLDER     # there: compiles by NVRTC, runs, compares; exit code 1 on a difference
+    python experiments/cuda_bits.py check FOLDER     # there: compiles by NVRTC, runs, compares; exit code 1
 
-The programs are those of tests/exported.py (the published ones, 200 random ones, both formats) and the functions
-on all floats of exp2 and exp; 100,000 inputs each, special values and random bit patterns among them. What is
+The programs are those of tests/exported.py (published ones, 200 random ones, both formats) and the functions on
+all floats of exp2 and exp; 100,000 inputs each, special values and random bit patterns among them. What is
 compared are SHA-256 digests of all result bits, any NaN counting as one; the first results are kept to show.
 Every program runs twice, compiled with the default flags and with those that make CUDA least exact: the
 exports name only -ftz=false.
@@ -76,9 +76,8 @@ def check(folder: Path) -> int:
                 bits = [f"{v:#x}" for v in got[:SHOWN].view(unsigned).tolist()]
                 pairs = zip(arrays[expected["inputs"]][:SHOWN], bits, expected["first"], strict=True)
                 print(f"{label}: {name} differs; first: {[p for p in pairs if p[1] != p[2]][:3]}")
-        print(
-            f"{label}: {len(wanted) - (wrong - before)} of {len(wanted)} functions give the interpreter's bits"
-        )
+        good = len(wanted) - (wrong - before)
+        print(f"{label}: {good} of {len(wanted)} functions give the interpreter's bits")
     props = cupy.cuda.runtime.getDeviceProperties(0)
     print(f"device {props['name'].decode()}, cupy {cupy.__version__}, inputs {arrays['float64'].size:,} each")
     return int(wrong > 0)

@@ -14,8 +14,10 @@ from searches import evonum
 from tracking.mlflow_sink import open_sink
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
-    import mlflow
+    import mlflow.pyfunc
 
+    from tracking.mlflow_store import save_model  # noqa: F401  (as it is imported by the sink's thread)
+    from tracking.model import parse  # noqa: F401
     from tracking.registry import registered_name
 
 pytestmark = [
@@ -25,7 +27,7 @@ pytestmark = [
 
 
 def deliver(folder, uri, *members):
-    sink = open_sink(folder, uri, base=folder)
+    sink = open_sink(folder, uri, base=folder, warn=pytest.fail)
     begin = start(tags={"v": folder.name})  # another search each
     for record in (begin, front(1, members), end(2, members)):
         sink.write(record)
