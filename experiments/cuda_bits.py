@@ -3,8 +3,8 @@
     python experiments/cuda_bits.py make FOLDER      # here: writes exports.cu, inputs.npz, wanted.json
     python experiments/cuda_bits.py check FOLDER     # there: compiles by NVRTC, runs, compares; exit code 1
 
-The programs are those of tests/exported.py (published ones, 200 random ones, both formats) and the functions on
-all floats of exp2 and exp; 100,000 inputs each, special values and random bit patterns among them. What is
+The programs are those of tests/exported.py (published ones, 200 random ones, both formats), and exp2 and exp
+on all floats; 100,000 inputs each, special values and random bit patterns among them. What is
 compared are SHA-256 digests of all result bits, any NaN counting as one; the first results are kept to show.
 Every program runs twice, compiled with the default flags and with those that make CUDA least exact: the
 exports name only -ftz=false.
