@@ -134,7 +134,7 @@ def _contestants() -> dict[str, tuple[str, Contestant]]:
 
 def _fitting(fit: Callable[..., Any]) -> Contestant:
     """A backend's own fit, of one start and nothing after it."""
-    effort = Effort(1, LM_STEPS, 0, 0, 0)
+    effort = Effort(starts=0, first_steps=LM_STEPS, final_steps=0, lawson_rounds=0)
 
     def run(batch: Batch, points: Points) -> int:
         stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))

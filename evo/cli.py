@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from evo.catalogue import CATALOGUE
 from evo.certificate import CertificateError
 from evo.checkpoint import CheckpointError
 from evo.commands import export_command, verify_command
@@ -29,7 +30,7 @@ from evo.program import ProgramError
 from evo.reduce import ReductionError
 from evo.sources import load_front
 from evo.spec import SpecError, load_spec, make_spec
-from evo.target import TargetError, catalogue, make_target
+from evo.target import TargetError, make_target
 from evo.workers import WorkersError
 
 BAD_INPUT = (
@@ -138,7 +139,7 @@ def search(
         _run(Search.resume(resume, checked), workers, address, tracking_uri, as_json)
         return
     if target is None and spec is None:
-        raise SpecError(f"Name a target ({', '.join(row.name for row in catalogue())}) or a --spec file")
+        raise SpecError(f"Name a target ({', '.join(row.name for row in CATALOGUE)}) or a --spec file")
     full = load_spec(spec, {**entries, **budget}) if spec else make_spec({**entries, **budget})
     made = Search(full, out or default_directory(full.target, full.seed))
     made.refuse_if_taken()
@@ -288,7 +289,7 @@ app.command("export")(export_command)
 @app.command()
 def targets(as_json: Json = False) -> None:
     """List the catalogue."""
-    rows = catalogue()
+    rows = CATALOGUE
     if as_json:
         print(json.dumps([row._asdict() for row in rows], indent=1))
         return

@@ -37,7 +37,7 @@ _ROUNDS = 4
 NONE = 1e-60
 """An error that counts as none, in units of the target's size in the metric."""
 
-_REFIT = Effort(starts=8, first_steps=20, final_steps=300)
+_REFIT = Effort(starts=8, clear_steps=20, finalists=8, first_steps=20, final_steps=100)
 _FLIPS = 40
 _NATIVE = NativeBackend()
 

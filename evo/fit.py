@@ -19,28 +19,29 @@ class Effort:
     """How hard to try.
 
     Attributes:
-        starts: initial constants tried: the inherited ones, then by turns nearby, half of them drawn
-            anew, scaled by powers of two, inherited again.
-        first_steps: LM iterations of each start.
-        final_steps: further LM iterations of the best start.
+        starts: initial constants tried with cleared denominators, besides the inherited ones as they are:
+            by turns inherited, all drawn anew, half of them, scaled by powers of two, near the inherited.
+        clear_steps: Gauss-Newton steps of each.
+        finalists: how many of those, the best, go on.
+        first_steps: LM iterations of each finalist and of the inherited constants.
+        final_steps: further LM iterations of the best.
         lawson_rounds: most reweightings towards the minimax.
         lawson_steps: LM iterations after each reweighting.
         lawson_stop: stop once the max residual is within this factor of its lower bound.
     """
 
     starts: int = 4
-    first_steps: int = 7
-    final_steps: int = 25
+    clear_steps: int = 10
+    finalists: int = 1
+    first_steps: int = 4
+    final_steps: int = 12
     lawson_rounds: int = 30
     lawson_steps: int = 3
     lawson_stop: float = 1.02
 
     def __post_init__(self) -> None:
-        if (
-            self.starts < 1
-            or min(self.first_steps, self.final_steps, self.lawson_rounds, self.lawson_steps) < 0
-        ):
-            raise ValueError(f"An effort has at least one start and no negative count, got {self}.")
+        if any(getattr(self, f.name) < 0 for f in fields(self)) or self.starts > 32:
+            raise ValueError(f"An effort has at most 32 starts and no negative count, got {self}.")
 
 
 class CEffort(ctypes.Structure):

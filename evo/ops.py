@@ -35,6 +35,8 @@ class Op:
         partials: d value / d operand as C expressions, one per operand.
         field: the value in the prime field.
         field_partials: d value / d operand in the prime field.
+        clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
+            those of the operands (evo/native/clear.h).
         printed: how exports write it where that is not `a + b`, by language: a template with the operands
             {a}, {b}, {c}, and {f} and {d} for C's and CUDA's letters of the type ("" or "f", "d" or "f").
         rounded: the value on floats where `real` would round more than once; `m` as for `real`.
@@ -51,6 +53,7 @@ class Op:
     partials: tuple[str, ...]
     field: str
     field_partials: tuple[str, ...]
+    clears: str
     printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
     rounded: Callable[..., Any] | None = None
     arithmetic: bool = True
@@ -85,34 +88,34 @@ def _words(default: str = "", **words: str) -> dict[str, str]:
 OPS: tuple[Op, ...] = (
     Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
        "a + b", ("1.0", "1.0"),
-       "add(a, b)", ("1", "1"),
+       "add(a, b)", ("1", "1"), "fmax(a, b)",
        _words(cuda="__{d}add_rn({a}, {b})")),
     Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
        "a - b", ("1.0", "-1.0"),
-       "sub(a, b)", ("1", "neg(1)"),
+       "sub(a, b)", ("1", "neg(1)"), "fmax(a, b)",
        _words(cuda="__{d}sub_rn({a}, {b})")),
     Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
        "a * b", ("b", "a"),
-       "mul(a, b)", ("b", "a"),
+       "mul(a, b)", ("b", "a"), "a + b",
        _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}")),
     Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
-       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"),
+       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"), "fmax(a, b)",
        _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}")),
     Op("neg", "neg", 1, False, 1, lambda m, a: -a,
        "-a", ("-1.0",),
-       "neg(a)", ("neg(1)",),
+       "neg(a)", ("neg(1)",), "a",
        _words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
     Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
        "sqrt(a)", ("0.5 / v",),
-       "root(a)", ("inv(add(v, v))",),
+       "root(a)", ("inv(add(v, v))",), "0.5 * a",
        _words(
            "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", rust="{a}.sqrt()", numpy="np.sqrt({a})",
            jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
        )),
     Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
        "fma(a, b, c)", ("b", "a", "1.0"),
-       "add(mul(a, b), c)", ("b", "a", "1"),
+       "add(mul(a, b), c)", ("b", "a", "1"), "fmax(a + b, c)",
        _words(
            "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
            numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",

@@ -33,7 +33,7 @@ MAX_PRECISION = 1536
 _MAX_ORDER = 64
 _MAX_DEPTH = 48
 _MAX_ROOT = 12
-_FLOOR = 1e-300
+_FLOOR = 1e-60
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def prove(
 
     Returns:
         A certificate, which `check` proves again alone; or a refusal with reason and place. An error
-        below 1e-300 counts as that.
+        below 1e-60 counts as that.
 
     Raises:
         ValueError: a tightness out of range.

@@ -1,4 +1,4 @@
-"""Targets: a real function with an interval and a metric; the catalogue, and users' own expressions.
+"""Targets: a real function with an interval and a metric, of the catalogue or a user's own expression.
 
 The error of an approximation p of a target f is the supremum over the OPEN interval (lo, hi) of
 |p - f| (metric "absolute") or |p - f| / |f| ("relative"). So f need not exist at an end: sin(x)/x on
@@ -17,13 +17,15 @@ from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import flint
 import numpy as np
 from flint import arb, fmpq
 
-from evo.expression import FUNCTIONS, LEAVES, Expression, ExpressionError, parse_expression
+from evo.catalogue import CATALOGUE
+from evo.expression import LEAVES, Expression, ExpressionError, parse_expression
+from evo.functions import FUNCTIONS
 
 METRICS = ("relative", "absolute")
 MIN_FLOATS = 1 << 16
@@ -40,45 +42,7 @@ class TargetError(ValueError):
     """A function, interval or metric that cannot be a target; one line with the reason."""
 
 
-class Row(NamedTuple):
-    """One catalogue entry: `expression` in the language of evo/expression.py, ends as users write them."""
-
-    name: str
-    expression: str
-    lo: str
-    hi: str
-    metric: str
-    description: str
-
-
-CATALOGUE: tuple[Row, ...] = (
-    Row("exp2", "exp2(x)", "0", "1", "relative", "2^x"),
-    Row("exp", "exp(x)", "0", "1", "relative", "natural exponential"),
-    Row("log2", "log2(x)", "1", "2", "absolute", "logarithm to base 2"),
-    Row("log", "log(x)", "1", "2", "absolute", "natural logarithm"),
-    Row("sin", "sin(x)", "0", "pi/4", "relative", "sine"),
-    Row("cos", "cos(x)", "0", "pi/4", "relative", "cosine"),
-    Row("tan", "tan(x)", "0", "pi/4", "relative", "tangent"),
-    Row("tanh", "tanh(x)", "0", "1", "relative", "hyperbolic tangent"),
-    Row("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
-    Row("gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"),
-    Row("erf", "erf(x)", "0", "1", "relative", "error function"),
-    Row("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
-    Row("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
-    Row("sqrt", "sqrt(x)", "1", "4", "relative", "square root"),
-    Row("cbrt", "cbrt(x)", "1", "8", "relative", "cube root"),
-    Row("airy", "airy_ai(-7*x)", "0", "1", "absolute", "Airy function Ai(-7x)"),
-    Row("bessel", "bessel_i(1/2, x)", "0", "1", "relative", "modified Bessel function I_{1/2}(x)"),
-    Row("lgamma", "lgamma(x)", "1", "2", "absolute", "logarithm of the gamma function"),
-)
-"""The named targets: to add one, add a row."""
-
 _ROWS = {row.name: row for row in CATALOGUE}
-
-
-def catalogue() -> list[Row]:
-    """The rows of the catalogue, in its order."""
-    return list(CATALOGUE)
 
 
 @dataclass(frozen=True)

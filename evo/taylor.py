@@ -21,7 +21,8 @@ from typing import Any
 import flint
 from flint import arb, arb_poly, arb_series, fmpq
 
-from evo.expression import FUNCTIONS, Expression, Function, apply_node
+from evo.expression import Expression, apply_node
+from evo.functions import FUNCTIONS, Function
 from evo.ops import function_module
 
 Taylor = Callable[[Any, int], Sequence[Any]]

@@ -1,5 +1,6 @@
 """The contract of every backend; a row added to BACKENDS or to the op table is tested by itself."""
 
+from dataclasses import replace
 from functools import cache
 
 import mpmath
@@ -71,6 +72,11 @@ def random_batch(rows: int = 96) -> Batch:
 @cache
 def exp2_points():
     return fit_points(make_target("exp2"))
+
+
+def plain(first: int, final: int = 0) -> Effort:
+    """Least squares from the inherited constants alone."""
+    return Effort(starts=0, first_steps=first, final_steps=final, lawson_rounds=0)
 
 
 def fit(engine: str, batch: Batch, effort: Effort = DEFAULT, stream=None, worth=None):
@@ -153,7 +159,7 @@ def test_backends_agree_to_rounding_on_random_programs(other):
 )
 def test_what_is_not_finite_has_a_status_infinite_errors_and_disturbs_nobody(engine, text, constants):
     bad, good = line(text, *constants), batch_of("f3", "f5")
-    effort = Effort(1, 5, 5, 3, 2)
+    effort = Effort(starts=1, first_steps=5, final_steps=5, lawson_rounds=3, lawson_steps=2)
     assert not np.isfinite(engine_of(engine).values(bad, X)).all()
     fits = fit(engine, Batch.concatenate([good, bad]), effort)
     assert fits.status.tolist() == [FITTED, FITTED, NOT_FINITE]
@@ -179,7 +185,7 @@ def test_published_structures_reach_their_optimum_within_one_percent(engine, nam
 
 @every_backend
 def test_a_fit_depends_on_the_row_and_its_stream_alone(engine):
-    batch, effort = random_batch(), Effort(4, 4, 6, 3, 2)
+    batch, effort = random_batch(), Effort(first_steps=4, final_steps=6, lawson_rounds=3, lawson_steps=2)
     stream = np.arange(7, 7 + len(batch), dtype=np.uint64)
     worth = np.full(len(batch), 0.1)
     whole = fit(engine, batch, effort, stream, worth)
@@ -196,7 +202,7 @@ def test_a_fit_depends_on_the_row_and_its_stream_alone(engine):
 @every_backend
 def test_the_first_start_is_the_inherited_constants(engine):
     batch = batch_of("f3", "f5")
-    fits = fit(engine, batch, Effort(1, 0, 0, 0, 0))
+    fits = fit(engine, batch, plain(0))
     np.testing.assert_array_equal(fits.constants, batch.constants)
     assert fits.iterations == 0
     error = np.abs(engine_of(engine).values(batch, exp2_points().x) / exp2_points().exact - 1)
@@ -207,7 +213,7 @@ def test_the_first_start_is_the_inherited_constants(engine):
 @every_backend
 def test_the_final_steps_go_on_where_the_best_start_ended(engine):
     batch = Batch.of([parse(F3), parse(F5)], [[-3.0, -8.0, 1.5], [25.0, -8.0, 17.0, -1.1]], WIDTH)
-    whole, halves = (fit(engine, batch, Effort(1, first, 5 - first, 0, 0)) for first in (5, 2))
+    whole, halves = (fit(engine, batch, plain(first, 5 - first)) for first in (5, 2))
     np.testing.assert_array_equal(halves.constants, whole.constants)
     np.testing.assert_array_equal(halves.rms, whole.rms)
     assert halves.iterations == whole.iterations == 10
@@ -215,7 +221,7 @@ def test_the_final_steps_go_on_where_the_best_start_ended(engine):
 
 @every_backend
 def test_rows_not_worth_it_get_least_squares_only_and_iterations_are_counted(engine):
-    batch, effort = batch_of("f3", "f3"), Effort(2, 3, 4, 6, 2)
+    batch, effort = batch_of("f3", "f3"), Effort(2, 3, 1, 3, 4, 6, 2)
     fits = fit(engine, batch, effort, np.zeros(2, np.uint64), np.array([0.0, np.inf]))
     assert fits.rms[0] == fits.rms[1]
     assert fits.error[1] < fits.error[0]
@@ -225,7 +231,7 @@ def test_rows_not_worth_it_get_least_squares_only_and_iterations_are_counted(eng
 @every_backend
 def test_other_starts_find_what_inherited_constants_do_not(engine):
     batch = Batch.of([parse(F3)] * 8, [[0.3, 1.0, 1.0]] * 8, WIDTH)
-    one, four = (fit(engine, batch, Effort(starts, 12, 12, 0, 0)) for starts in (1, 4))
+    one, four = (fit(engine, batch, replace(plain(12, 12), starts=starts)) for starts in (0, 4))
     assert (four.rms <= one.rms).all()
     assert four.rms.min() < 0.5 * one.rms.min()
 

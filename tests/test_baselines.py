@@ -15,6 +15,7 @@ from searches import evonum
 
 from evo import baselines as module
 from evo.baselines import FAMILIES, baselines, baselines_table, best_forms, families_table
+from evo.catalogue import CATALOGUE
 from evo.forms import Frame
 from evo.front import Front
 from evo.goals import Fits
@@ -22,7 +23,7 @@ from evo.pictures import GROUPS, curves, lines
 from evo.polish import polish
 from evo.program import parse
 from evo.remez import minimax
-from evo.target import catalogue, make_target
+from evo.target import make_target
 
 HORNER = dict(zip(range(2, 13, 2), ["3.0e-2", "1.7e-3", "7.5e-5", "2.6e-6", "7.5e-8", "1.9e-9"], strict=True))
 BEST = {
@@ -252,7 +253,7 @@ def test_awkward_targets_have_baselines_too(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [row.name for row in catalogue()])
+@pytest.mark.parametrize("name", [row.name for row in CATALOGUE])
 def test_every_target_of_the_catalogue_has_baselines(name):
     check_catalogue_row(name, 12)
 

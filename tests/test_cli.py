@@ -9,9 +9,9 @@ import pytest
 from searches import evonum, without_times, write_spec
 from typer.testing import CliRunner
 
+from evo.catalogue import CATALOGUE
 from evo.cli import app
 from evo.front import Front
-from evo.target import catalogue
 
 BAD = {
     "unknown target names the nearest": (["search", "exq2"], r"exp2"),
@@ -184,4 +184,4 @@ def test_every_command_explains_itself(command):
 
 def test_targets_lists_the_catalogue():
     shown = CliRunner().invoke(app, ["targets", "--json"])
-    assert [row["name"] for row in json.loads(shown.output)] == [row.name for row in catalogue()]
+    assert [row["name"] for row in json.loads(shown.output)] == [row.name for row in CATALOGUE]

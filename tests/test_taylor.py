@@ -8,7 +8,8 @@ from strategies import ALL, programs
 
 from evo import taylor
 from evo.balls import BALLS
-from evo.expression import FUNCTIONS, parse_expression
+from evo.expression import parse_expression
+from evo.functions import FUNCTIONS
 from evo.taylor import MODELS, BranchError, Model, UndefinedError, expression_model, working
 
 CENTERS = {

@@ -87,6 +87,26 @@ class NativeBackend:
         return Fits(fits.constants, fits.rms, fits.error, fits.status, iterations)
 
 
+def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What other backends need for cleared denominators (evo/native/clear.h).
+
+    Returns:
+        The instruction whose goal is known, -1 if there is none, int32 [rows]; how often each value divides
+        it, float64 [rows, width]; that goal and its weight, float64 [rows, points].
+    """
+    rows = len(batch)
+    root, multiplicity = np.empty(rows, np.int32), np.empty((rows, batch.width))
+    goal, power = np.empty((rows, len(points.x))), np.empty((rows, len(points.x)))
+    _check(
+        kernels().clearing(
+            ctypes.byref(batch.c()),
+            ctypes.byref(_points(points)),
+            *(ctypes.c_void_p(address(a)) for a in (root, multiplicity, goal, power)),
+        )
+    )
+    return root, multiplicity, goal, power
+
+
 def measure(batch: Batch, points: Points, probes: int) -> Measures:
     """Max weighted error of every row at the points, infinite if it has a pole between them.
 

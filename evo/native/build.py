@@ -49,6 +49,7 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
     return "\n".join(
         [
             "/* Generated from evo/ops.py by evo/native/build.py. */",
+            "#include <math.h>",
             "#define OPS(ROW) \\",
             *(row(code, op) for code, op in enumerate(ops)),
             "",
@@ -59,6 +60,14 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
             table("COST", [op.cost for op in ops]),
             table("ROOTS", [int("root(" in op.field) for op in ops]),
             table("DIVIDES", [int(op.symbol == "/") for op in ops]),
+            "static double clears(int op, double a, double b, double c)",
+            "{",
+            "    (void)a, (void)b, (void)c;",
+            "    switch (op) {",
+            *(f"    case {code}: return {op.clears};" for code, op in enumerate(ops)),
+            "    }",
+            "    return 0.0;",
+            "}",
             "",
         ]
     )

@@ -8,7 +8,7 @@
 #ifndef EVO_FIT_H
 #define EVO_FIT_H
 
-#include "interpret.h"
+#include "clear.h"
 #include "random.h"
 
 enum { FITTED = 0, NOT_FINITE = 1, POLE = 2 };
@@ -20,67 +20,71 @@ typedef struct {
 
 /* How hard to try: evo/fit.py. */
 typedef struct {
-    int32_t starts;         /* initial constants tried; the first are the inherited ones */
-    int32_t first_steps;    /* iterations of each start */
-    int32_t final_steps;    /* further iterations of the best start */
+    int32_t starts;         /* initial constants tried with cleared denominators, besides the inherited ones */
+    int32_t clear_steps;    /* steps of each */
+    int32_t finalists;      /* how many of the starts go on */
+    int32_t first_steps;    /* iterations of each finalist */
+    int32_t final_steps;    /* further iterations of the best */
     int32_t lawson_rounds;  /* reweightings */
     int32_t lawson_steps;   /* iterations after each */
     double lawson_stop;     /* stop at this ratio of the max residual to its lower bound */
 } Effort;
 
+#define MAX_STARTS 32
+
 typedef struct {
-    Tape tape;
-    double *exact, *weight;  /* [points], padded; weight includes the root of the Lawson weight */
-    double *lawson;          /* [points] */
-    double *residual;        /* [points] */
-    double *factor;          /* [points] metric weight */
-    double hessian[MAX_CONSTANTS][MAX_CONSTANTS];
-    double lower[MAX_CONSTANTS][MAX_CONSTANTS];
-    double gradient[MAX_CONSTANTS];
+    Sample all;                                 /* every point */
+    Sample few[MAX_CONSTANTS * 2 / LANES + 1];  /* by number of vectors; opened at first need */
+    double *lawson;                             /* [points] */
+    Factor factor;
     int64_t iterations;
+    const Points *points;
 } Fitter;
 
 static int fitter_open(Fitter *f, const Points *s)
 {
     memset(f, 0, sizeof *f);
-    if (!tape_open(&f->tape, s->x, s->points)) return 0;
-    const int64_t P = f->tape.points;
-    f->exact = aligned_alloc(64, (size_t)P * 5 * sizeof(double));
-    if (!f->exact) return 0;
-    f->weight = f->exact + P;
-    f->lawson = f->weight + P;
-    f->residual = f->lawson + P;
-    f->factor = f->residual + P;
-    for (int64_t q = 0; q < P; q++) {
-        const int64_t s_q = q < s->points ? q : s->points - 1;
-        f->exact[q] = s->exact[s_q];
-        f->factor[q] = q < s->points ? s->weight[s_q] : 0.0; /* padding weighs nothing */
-    }
-    return 1;
+    f->points = s;
+    if (!sample_open(&f->all, s->x, s->exact, s->weight, s->points, s->points)) return 0;
+    f->lawson = aligned_alloc(64, (size_t)f->all.tape.points * sizeof(double));
+    return f->lawson != NULL;
 }
 
 static void fitter_close(Fitter *f)
 {
-    tape_close(&f->tape);
-    free(f->exact);
+    sample_close(&f->all);
+    for (size_t i = 0; i < sizeof f->few / sizeof *f->few; i++) sample_close(&f->few[i]);
+    free(f->lawson);
+}
+
+/* Twice as many points as constants, or a few more: enough to start from. NULL if memory runs out. */
+static Sample *few_points(Fitter *f, int k)
+{
+    const Points *s = f->points;
+    const int vectors = (2 * k + LANES - 1) / LANES;
+    Sample *few = &f->few[vectors];
+    if (vectors * LANES >= s->points) return &f->all;
+    if (!few->exact && !sample_open(few, s->x, s->exact, s->weight, s->points, vectors * LANES)) return NULL;
+    return few;
 }
 
 static void plain_weights(Fitter *f)
 {
-    for (int64_t q = 0; q < f->tape.points; q++) {
+    Sample *s = &f->all;
+    for (int64_t q = 0; q < s->tape.points; q++) {
         f->lawson[q] = 1.0;
-        f->weight[q] = f->factor[q];
+        s->weight[q] = s->factor[q];
     }
 }
 
 /* Weighted sum of squares, infinite where the program is not finite; fills `residual` (weighted). */
-static double sum_of_squares(Fitter *f, const Program *p, const double *constants)
+static double sum_of_squares(Sample *s, const Program *p, const double *constants)
 {
-    const int64_t P = f->tape.points;
+    const int64_t P = s->tape.points;
     FULL_VECTORS(P);
-    const double *restrict v = forward(&f->tape, p, constants);
-    const double *restrict e = f->exact, *restrict w = f->weight;
-    double *restrict r = f->residual;
+    const double *restrict v = forward(&s->tape, p, constants);
+    const double *restrict e = s->exact, *restrict w = s->weight;
+    double *restrict r = s->residual;
     double sum = 0.0;
     for (int64_t q = 0; q < P; q++) {
         r[q] = (v[q] - e[q]) * w[q];
@@ -89,79 +93,33 @@ static double sum_of_squares(Fitter *f, const Program *p, const double *constant
     return sum < INFINITY ? sum : INFINITY; /* NaN compares false */
 }
 
-static void normal_equations(Fitter *f, const Program *p)
-{
-    const int64_t P = f->tape.points;
-    FULL_VECTORS(P);
-    reverse(&f->tape, p, f->weight);
-    const double *restrict r = f->residual;
-    for (int i = 0; i < p->k; i++) {
-        const double *restrict a = f->tape.adjoint + (CONSTANT + i) * P;
-        for (int j = 0; j <= i; j++) {
-            const double *restrict b = f->tape.adjoint + (CONSTANT + j) * P;
-            double sum = 0.0;
-            for (int64_t q = 0; q < P; q++) sum += a[q] * b[q];
-            f->hessian[i][j] = sum;
-        }
-        double sum = 0.0;
-        for (int64_t q = 0; q < P; q++) sum += a[q] * r[q];
-        f->gradient[i] = sum;
-    }
-}
-
-/* Cholesky solve of the damped normal equations into `step`; 0 if not positive definite. */
-static int damped_step(Fitter *f, int k, double damping, double *step)
-{
-    for (int i = 0; i < k; i++) {
-        for (int j = 0; j <= i; j++) {
-            double s = f->hessian[i][j];
-            if (i == j) s = s * (1.0 + damping) + 1e-290;
-            for (int m = 0; m < j; m++) s -= f->lower[i][m] * f->lower[j][m];
-            if (i == j) {
-                if (!(s > 0.0 && s < INFINITY)) return 0;
-                f->lower[i][i] = sqrt(s);
-            } else {
-                f->lower[i][j] = s / f->lower[j][j];
-            }
-        }
-    }
-    for (int i = 0; i < k; i++) {
-        double s = -f->gradient[i];
-        for (int m = 0; m < i; m++) s -= f->lower[i][m] * step[m];
-        step[i] = s / f->lower[i][i];
-    }
-    for (int i = k - 1; i >= 0; i--) {
-        double s = step[i];
-        for (int m = i + 1; m < k; m++) s -= f->lower[m][i] * step[m];
-        step[i] = s / f->lower[i][i];
-    }
-    return 1;
-}
-
 /* Improves `constants` in place; returns the weighted sum of squares. */
 static double levenberg_marquardt(Fitter *f, const Program *p, double *constants, int steps, double *damping)
 {
-    double best = sum_of_squares(f, p, constants);
+    Sample *s = &f->all;
+    double best = sum_of_squares(s, p, constants);
     if (best == INFINITY || p->k == 0) return best;
     double step[MAX_CONSTANTS], trial[MAX_CONSTANTS];
     int fresh = 0;
-    for (int s = 0; s < steps; s++) {
+    for (int i = 0; i < steps; i++) {
         f->iterations++;
-        if (!fresh) normal_equations(f, p), fresh = 1;
-        double found = INFINITY;
-        if (damped_step(f, p->k, *damping, step)) {
-            for (int j = 0; j < p->k; j++) trial[j] = constants[j] + step[j];
-            found = sum_of_squares(f, p, trial);
+        if (!fresh) {
+            reverse(&s->tape, p, s->weight);
+            factorise(&f->factor, p->k, s->tape.adjoint + CONSTANT * s->tape.points, s->residual, s->tape.points);
+            fresh = 1;
         }
+        damped_step(&f->factor, *damping, step);
+        for (int j = 0; j < p->k; j++) trial[j] = constants[j] + step[j];
+        const double found = sum_of_squares(s, p, trial);
         if (found < best) {
             const double gain = (best - found) / best;
             memcpy(constants, trial, (size_t)p->k * sizeof(double));
             best = found;
-            *damping = fmax(*damping * 0.15, 1e-14);
+            *damping = fmax(*damping * 0.1, 1e-24);
             fresh = 0;
             if (gain < 1e-9) break;
         } else {
-            *damping *= 6.0;
+            *damping *= 10.0;
             if (*damping > 1e9) break;
         }
     }
@@ -171,83 +129,106 @@ static double levenberg_marquardt(Fitter *f, const Program *p, double *constants
 /* Max weighted error at the points, infinite where not finite. */
 static double max_error(Fitter *f, const Program *p, const double *constants, int64_t *worst)
 {
-    const int64_t P = f->tape.points;
-    const double *v = forward(&f->tape, p, constants);
+    Sample *s = &f->all;
+    const int64_t P = s->tape.points;
+    const double *v = forward(&s->tape, p, constants);
     double max = -1.0;
     *worst = 0;
     for (int64_t q = 0; q < P; q++) {
-        const double e = fabs(v[q] - f->exact[q]) * f->factor[q];
+        const double e = fabs(v[q] - s->exact[q]) * s->factor[q];
         if (!(e < INFINITY)) return *worst = q, INFINITY;
         if (e > max) max = e, *worst = q;
     }
     return max;
 }
 
+/* Initial constants: as inherited, nearby, half of them drawn anew, all of them. */
 static void vary_start(const Program *p, int start, uint64_t *rng, double *constants)
 {
     for (int j = 0; j < p->k; j++) {
         switch (start % 4) {
-        case 1: /* nearby */
-            constants[j] = p->c[j] * (1.0 + 0.3 * normal(rng));
+        case 0:
+            constants[j] = start ? p->c[j] * (1.0 + 0.3 * normal(rng)) : p->c[j];
             break;
-        case 2: /* half of them anew */
+        case 1:
+            constants[j] = random_constant(rng);
+            break;
+        case 2:
             constants[j] = uniform(rng) < 0.5 ? p->c[j] : random_constant(rng);
             break;
-        case 3: /* another scale of x: powers of two */
+        default: /* another scale of x: powers of two */
             constants[j] = ldexp(p->c[j], below(rng, 5) - 2);
-            break;
-        default: /* as inherited */
-            constants[j] = p->c[j];
         }
     }
+}
+
+typedef struct {
+    double squares, damping;
+    double constants[MAX_CONSTANTS];
+} Start;
+
+static int by_squares(const void *a, const void *b)
+{
+    const double x = ((const Start *)a)->squares, y = ((const Start *)b)->squares;
+    return (x > y) - (x < y);
 }
 
 /* Least squares from several starts; returns the sum of squares of the best, which is in `constants`. */
 static double multi_start(Fitter *f, const Program *p, const Effort *effort, uint64_t rng, double *constants)
 {
-    double best = INFINITY, best_damping = 1e-3, trial[MAX_CONSTANTS];
-    memcpy(constants, p->c, (size_t)p->k * sizeof(double));
+    Start start[MAX_STARTS + 1];
+    int starts = 1;
     plain_weights(f);
-    const int starts = p->k ? effort->starts : 1;
-    for (int start = 0; start < starts; start++) {
-        double damping = 1e-3;
-        vary_start(p, start, &rng, trial);
-        const double found = levenberg_marquardt(f, p, trial, effort->first_steps, &damping);
-        if (found < best) {
-            best = found;
-            best_damping = damping;
-            memcpy(constants, trial, (size_t)p->k * sizeof(double));
-        }
+    memcpy(start[0].constants, p->c, sizeof p->c);
+    start[0].squares = sum_of_squares(&f->all, p, p->c);
+    start[0].damping = 1e-3;
+    Sample *few = p->k ? few_points(f, p->k) : NULL;
+    for (int i = 0; few && i < effort->starts && i < MAX_STARTS; i++) {
+        Start *now = &start[starts];
+        vary_start(p, i, &rng, now->constants);
+        clear_steps(few, &f->factor, p, now->constants, effort->clear_steps);
+        now->squares = sum_of_squares(&f->all, p, now->constants);
+        now->damping = 1e-6;
+        starts += now->squares < INFINITY;
     }
-    if (best == INFINITY) return best;
-    return levenberg_marquardt(f, p, constants, effort->final_steps, &best_damping);
+    qsort(start + 1, (size_t)(starts - 1), sizeof *start, by_squares);
+    Start *best = start;
+    for (int i = 0; i < starts && i <= effort->finalists; i++) {
+        Start *now = &start[i];
+        now->squares = levenberg_marquardt(f, p, now->constants, effort->first_steps, &now->damping);
+        if (now->squares < best->squares) best = now;
+    }
+    memcpy(constants, best->constants, (size_t)p->k * sizeof(double));
+    if (best->squares == INFINITY) return INFINITY;
+    return levenberg_marquardt(f, p, constants, effort->final_steps, &best->damping);
 }
 
 /* Lawson's reweighting; keeps the constants of least max error seen. */
 static double minimax(Fitter *f, const Program *p, const Effort *effort, double *constants)
 {
-    const int64_t P = f->tape.points;
+    Sample *s = &f->all;
+    const int64_t P = s->tape.points;
     int64_t worst;
     double trial[MAX_CONSTANTS];
     double best = max_error(f, p, constants, &worst);
     memcpy(trial, constants, (size_t)p->k * sizeof(double));
     double damping = 1e-6;
     for (int round = 0; round < effort->lawson_rounds && p->k; round++) {
-        const double *v = forward(&f->tape, p, trial);
+        const double *v = forward(&s->tape, p, trial);
         double max = 0.0, weighted = 0.0, total = 0.0;
         for (int64_t q = 0; q < P; q++) {
-            const double e = fabs(v[q] - f->exact[q]) * f->factor[q];
-            f->residual[q] = e;
+            const double e = fabs(v[q] - s->exact[q]) * s->factor[q];
+            s->residual[q] = e;
             if (e > max) max = e;
         }
         if (!(max > 0.0 && max < INFINITY)) break;
         for (int64_t q = 0; q < P; q++) {
-            f->lawson[q] *= fmax(f->residual[q] / max, 1e-9);
+            f->lawson[q] *= fmax(s->residual[q] / max, 1e-9);
             total += f->lawson[q];
         }
         for (int64_t q = 0; q < P; q++) {
             f->lawson[q] *= (double)P / total;
-            f->weight[q] = f->factor[q] * sqrt(f->lawson[q]);
+            s->weight[q] = s->factor[q] * sqrt(f->lawson[q]);
         }
         damping = fmin(damping, 1e-2);
         levenberg_marquardt(f, p, trial, effort->lawson_steps, &damping);
@@ -257,7 +238,7 @@ static double minimax(Fitter *f, const Program *p, const Effort *effort, double 
             memcpy(constants, trial, (size_t)p->k * sizeof(double));
         }
         for (int64_t q = 0; q < P; q++) {
-            const double e = fabs(f->tape.value[p->root * P + q] - f->exact[q]) * f->factor[q];
+            const double e = fabs(s->tape.value[p->root * P + q] - s->exact[q]) * s->factor[q];
             weighted += f->lawson[q] * e * e;
         }
         if (found <= effort->lawson_stop * sqrt(weighted / (double)P)) break;
@@ -294,6 +275,30 @@ EXPORT int64_t fit(const Batch *batch, const Points *points, const Effort *effor
     return iterations;
 }
 
+/* For other backends, what clear.h needs to know of every row at these points: the instruction whose goal is
+   known, `root` [rows], -1 if there is none; how often each value divides, `multiplicity` [rows, width];
+   `goal` and `power`, the target and its weight there [rows, points]. Returns 0, or 1 if memory ran out. */
+EXPORT int clearing(const Batch *batch, const Points *points, int32_t *root, double *multiplicity, double *goal,
+                    double *power)
+{
+    Sample s;
+    Program p;
+    const int64_t P = points->points;
+    memset(&s, 0, sizeof s);
+    int failed = !sample_open(&s, points->x, points->exact, points->weight, P, P);
+    for (int64_t row = 0; !failed && row < batch->rows; row++) {
+        load(batch, row, &p);
+        const int slot = without_squares(&s, &p);
+        root[row] = p.k && slot >= VALUE ? slot - VALUE : -1;
+        memset(multiplicity + row * batch->width, 0, (size_t)batch->width * sizeof(double));
+        if (root[row] >= 0) common_denominator(&p, slot, multiplicity + row * batch->width);
+        memcpy(goal + row * P, s.goal, (size_t)P * sizeof(double));
+        memcpy(power + row * P, s.power, (size_t)P * sizeof(double));
+    }
+    sample_close(&s);
+    return failed;
+}
+
 /* 1 if a divisor changes sign between neighbours among the points: the program has no value in between,
    even where the result's limit exists (1 / (1 / x) at 0), and no bound of it can be proved. */
 static int has_pole(const Tape *t, const Program *p, int64_t points)
@@ -322,12 +327,12 @@ EXPORT int measure(const Batch *batch, const Points *points, int64_t probes, dou
         error[row] = max_error(&f, &p, p.c, &at);
         worst[row] = points->x[at < points->points ? at : points->points - 1];
         status[row] = error[row] < INFINITY ? FITTED : NOT_FINITE;
-        const double *v = f.tape.value + p.root * f.tape.points;
+        const double *v = f.all.tape.value + p.root * f.all.tape.points;
         for (int64_t b = 0; b < probes; b++) {
             const int64_t q = (2 * b + 1) * points->points / (2 * probes);
-            behaviour[row * probes + b] = (v[q] - f.exact[q]) * f.factor[q];
+            behaviour[row * probes + b] = (v[q] - f.all.exact[q]) * f.all.factor[q];
         }
-        if (status[row] == FITTED && has_pole(&f.tape, &p, points->points)) {
+        if (status[row] == FITTED && has_pole(&f.all.tape, &p, points->points)) {
             status[row] = POLE;
             error[row] = INFINITY;
         }

@@ -68,14 +68,19 @@ static const double *forward(const Tape *t, const Program *p, const double *cons
     return t->value + p->root * P;
 }
 
-/* After forward(): adjoint rows of the constants become seed * d result / d constant. */
-static void reverse(const Tape *t, const Program *p, const double *seed)
+/* All adjoints 0. */
+static void reverse_open(const Tape *t, const Program *p)
+{
+    const int64_t P = t->points;
+    memset(t->adjoint, 0, (size_t)(P * (1 + p->k)) * sizeof(double));
+    memset(t->adjoint + VALUE * P, 0, (size_t)(P * p->n) * sizeof(double));
+}
+
+/* Takes the adjoints that were put into the rows of values down to the rows of the constants. */
+static void reverse_run(const Tape *t, const Program *p)
 {
     const int64_t P = t->points;
     FULL_VECTORS(P);
-    memset(t->adjoint, 0, (size_t)(P * (1 + p->k)) * sizeof(double));
-    memset(t->adjoint + VALUE * P, 0, (size_t)(P * p->n) * sizeof(double));
-    memcpy(t->adjoint + p->root * P, seed, (size_t)P * sizeof(double));
     for (int i = p->n - 1; i >= 0; i--) {
         const uint8_t *arg = p->arg[i];
         const int arity = ARITY[p->op[i]];
@@ -115,6 +120,14 @@ static void reverse(const Tape *t, const Program *p, const double *seed)
 #undef LOOP
         }
     }
+}
+
+/* After forward(): adjoint rows of the constants become seed * d result / d constant. */
+static void reverse(const Tape *t, const Program *p, const double *seed)
+{
+    reverse_open(t, p);
+    memcpy(t->adjoint + p->root * t->points, seed, (size_t)t->points * sizeof(double));
+    reverse_run(t, p);
 }
 
 /* values [rows, points]; jacobian [rows, width, points], zero beyond a row's constants, or NULL.
