@@ -3,14 +3,14 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evo.certificate import Certificate, CertificateError
 from evo.exports.formula import Origin
 from evo.front import Front, FrontError, Member
-from evo.prove import prove
+from evo.prove import Refusal, prove
 from evo.reading import read_members
 from evo.spec import SearchSpec
 from evo.target import Target
@@ -29,6 +29,7 @@ class Source:
         spec: of the search, as in spec.json; empty if unknown.
         version: of evonumerics that searched, if known.
         folder: with certificates, if there is one.
+        search: the command that searched, where no specification tells.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Source:
     spec: Mapping[str, Any] = field(default_factory=dict)
     version: str | None = None
     folder: Path | None = None
+    search: str | None = None
 
     def origin(self, member: Member) -> Origin:
         """Of one of the formulas; its certificate is that of the folder, or made now if there was a proof."""
@@ -44,7 +46,7 @@ class Source:
             source=shlex.quote(self.name),
             seed=int(seed) if seed.isdigit() else None,
             version=self.version,
-            search=_command(self.spec) if self.spec else None,
+            search=self.search or (_command(self.spec) if "target" in self.spec else None),
             certificate=_digest(member, self.folder),
         )
 
@@ -63,7 +65,7 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise FrontError(f"{path} cannot be read: {error}") from None
-        return Source(source, read_members(text, str(path)))
+        return _from_file(source, text)
     if path.suffix in (".json", ".fpcore", ".txt"):
         raise FrontError(f"There is no file {source!r}.")
     from tracking.mlflow_sink import model_member, run_front, run_params
@@ -74,13 +76,23 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
         else:
             objects, params = run_front(source, tracking_uri), run_params(source, tracking_uri)
     except LookupError as error:
-        kind = (
-            "registered model"
-            if source.startswith(REGISTERED)
-            else "search directory, and no MLflow run either"
-        )
+        registered = source.startswith(REGISTERED)
+        kind = "registered model" if registered else "search directory, and no MLflow run either"
         raise FrontError(f"{source!r} is no {kind}: {error}") from None
     return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def _from_file(source: str, text: str) -> Source:
+    """Formulas of a file: bounds that it does not give are proved; its origin is taken as it says."""
+    front = read_members(text, source)
+    proved = [m if m.proved_bound is not None else replace(m, proved_bound=_bound(m)) for m in front]
+    try:
+        said = json.loads(text)["origin"]
+        texts = {k: str(said[k]) for k in ("seed", "version", "search") if said.get(k) is not None}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        texts = {}
+    spec = {"seed": texts["seed"]} if "seed" in texts else {}
+    return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
 
 
 def load_front(source: str, tracking_uri: str | None) -> Front:
@@ -138,6 +150,14 @@ def _digest(member: Member, folder: Path | None) -> str | None:
                 return kept.digest
         except (OSError, UnicodeDecodeError, CertificateError):
             pass
-    target = Target(member.target, *member.interval, member.metric)
-    proof = prove(member.code, member.constants, target)
+    proof = _proof(member)
     return proof.digest if isinstance(proof, Certificate) else None
+
+
+def _bound(member: Member) -> float | None:
+    proof = _proof(member)
+    return float(proof.bound) if isinstance(proof, Certificate) else None
+
+
+def _proof(member: Member) -> Certificate | Refusal:
+    return prove(member.code, member.constants, Target(member.target, *member.interval, member.metric))

@@ -22,6 +22,7 @@ from evo.floats import FORMATS, Format, evaluate, ulp
 from evo.pool import Pool
 from evo.program import Program
 from evo.reading import make_member
+from evo.sources import load_source
 from evo.target import Target, make_target
 
 INPUTS = 400_000
@@ -91,7 +92,9 @@ def main() -> None:
     program, numbers = min(trials, key=lambda pair: worst(pair[0], pair[1], x, exact, fmt))
     texts = tuple(str(Decimal(c)) for c in numbers)
     member = make_member(program, texts, target)
-    args.output.write_text(json.dumps(asdict(member), indent=1) + "\n")
+    origin = asdict(load_source(str(args.directory)).origin(member))
+    said = {key: origin[key] for key in ("seed", "version", "search")}
+    args.output.write_text(json.dumps({**asdict(member), "origin": said}, indent=1) + "\n")
     print(f"{len(rounded)} programs of {args.ops} operations; kept: {program.formula()}")
     print(f"largest error {worst(program, numbers, x, exact, fmt):.4f} ulp at {len(x)} inputs, {args.dtype}")
     print(f"in real arithmetic {member.sampled_error:.4e} {member.metric} at x = {member.worst_x!r}")

@@ -1,5 +1,7 @@
 """Functions on all floats: special values, gradual underflow, error against balls, equal bits everywhere."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exported import assert_same, call, compiled, member
@@ -185,3 +187,22 @@ def test_a_core_on_another_interval_or_function_is_refused_with_what_is_needed()
     assert find_reduction(make_target("exp2")) == Reduction("exp2", centred=False)
     with pytest.raises(ExportError, match="full"):
         export(member(parse("v1 = x + c1"), ("0.96",)), "latex", full=True)
+
+
+@pytest.mark.slow
+def test_the_exported_exp2_is_within_one_ulp_on_every_float32(tmp_path):
+    """All 2^32 bit patterns, against float64; half a minute. The worst input is decided by balls."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parent.parent / "experiments" / "bench"))
+    import ctypes
+
+    import exports
+
+    every = exports.contestants(tmp_path, exports.HERE.parent / "exp2-core.json")
+    ours = {"evonum, gcc": every["evonum, gcc"]}
+    tools = exports.build(tmp_path, "gcc", "-std=gnu11 -O3 -march=native", exports.CHECK)
+    tools.worst.restype = ctypes.c_double
+    ((error, worst_x),) = exports.checked(ours, tools).values()
+    assert error < 1
+    assert exports.by_balls(worst_x, ours["evonum, gcc"]) == pytest.approx(error, rel=1e-6)

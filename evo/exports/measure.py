@@ -15,11 +15,13 @@ import numpy as np
 from flint import arb
 
 from evo.exports.formula import Figure, Formula
-from evo.floats import Format, evaluate
+from evo.floats import Format, evaluate, ulp
 from evo.points import holdout_points
 from evo.target import Target
 
 PER_OCTAVE = 24
+DENSE, SEEN = 400_000, 64
+"""Inputs of float32 functions tried in float64 arithmetic, and those of them that balls then decide."""
 _PRECISION = 192
 
 
@@ -91,10 +93,27 @@ def _on_all_floats(formula: Formula) -> Formula:
     assert formula.reduction is not None
     edges = formula.reduction.constants(formula.fmt)
     x = all_points(formula.fmt, float(edges["LEAST"]), float(edges["MOST"]))
+    count = len(x)
+    if formula.fmt.bits == 32:
+        x, tried = _with_worst(formula, x, float(edges["LEAST"]), float(edges["MOST"]))
+        count += tried
     got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
     figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
-    words = f"largest at {len(x):,} inputs of every exponent, subnormal results included"
+    words = f"largest at {count:,} inputs of every exponent, subnormal results included"
     return replace(formula, float_errors=(figure,), float_points=words)
+
+
+def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> tuple[np.ndarray, int]:
+    """`x` and those of `DENSE` more where float64 arithmetic sees the largest errors; how many more."""
+    assert formula.reduction is not None
+    fmt, rng = formula.fmt, np.random.default_rng(7)
+    small = np.ldexp(rng.uniform(-2, 2, DENSE // 2), rng.integers(-12, 3, DENSE // 2))
+    more = np.concatenate([rng.uniform(first, last, DENSE // 2), small]).astype(fmt.type)
+    got = formula.reduction.evaluate(formula.program, formula.numbers, more, fmt).astype(float)
+    exact = formula.reduction.float64(more.astype(float))
+    with np.errstate(all="ignore"):
+        error = np.where(np.isfinite(got), np.abs(got - exact) / ulp(exact, fmt), 0.0)
+    return np.unique(np.concatenate([x, more[np.argsort(error)[-SEEN:]]])), len(more)
 
 
 def _fraction(value: Any) -> Any:
