@@ -1,6 +1,7 @@
 """Exported code gives the interpreter's very bits: C by two compilers, Rust, NumPy, JAX."""
 
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def rust_wrappers(chosen):
             "}",
         ]
     return "\n".join(lines)
+
+
+def test_cuda_compiles_and_has_no_fma_but_those_written(tmp_path):
+    """On a GPU the bits are compared by experiments/cuda_bits.py; here the code that nvcc makes is read."""
+    nvcc = tool("nvcc")
+    for fused in (False, True):
+        chosen = [f for f in formulas() if f.fused == fused]
+        (tmp_path / "all.cu").write_text(write(chosen, "cuda"))
+        command = [nvcc, "-std=c++17", "-fmad=true", "-ptx", "all.cu", "-o", "all.ptx"]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=240)
+        code = (tmp_path / "all.ptx").read_text()
+        assert code.count(".entry") == len(chosen)
+        assert ("fma." in code) == fused
 
 
 def test_rust_gives_the_interpreters_bits(tmp_path):
