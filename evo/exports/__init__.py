@@ -109,6 +109,9 @@ def write(formulas: Sequence[Formula], to: str) -> Any:
     row = find_format(to)
     if not formulas:
         raise ExportError("There is no formula to export.")
+    names = [f.name for f in formulas]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ExportError(f"Two formulas would have the name {min(twice)}; export them one by one.")
     if len(formulas) > 1 and not row.many:
         able = ", ".join(r.name for r in FORMATS.values() if r.many)
         raise ExportError(f"{to} holds one formula; name it with --ops, or use {able}.")

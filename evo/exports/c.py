@@ -10,7 +10,7 @@ import numpy as np
 
 from evo.exports.formula import Formula, comment
 from evo.exports.samples import samples
-from evo.reduce import PRIMITIVES, Step
+from evo.steps import PRIMITIVES, Step
 
 BLOCK = 64
 """Elements of an array that are tried at once for being near."""

@@ -13,7 +13,7 @@ from evo.exports.formula import Formula
 from evo.exports.numpy import summary
 from evo.ops import BY_TEXT
 from evo.program import Operand
-from evo.reduce import PRIMITIVES
+from evo.steps import PRIMITIVES
 
 NEEDS = (
     "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"

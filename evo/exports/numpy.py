@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
-from evo.reduce import PRIMITIVES
+from evo.steps import PRIMITIVES
 
 NEEDS = "NumPy 2 or newer; nothing is compiled"
 RUNTIME = Path(__file__).parent.with_name("fma.py")

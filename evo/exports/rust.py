@@ -7,7 +7,7 @@ import numpy as np
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
 from evo.exports.samples import samples
-from evo.reduce import PRIMITIVES
+from evo.steps import PRIMITIVES
 
 NEEDS = "rustc -O (any flags; -C target-cpu=native for speed)"
 
