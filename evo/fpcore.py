@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from decimal import Context, Decimal
 from typing import Any
 
-from evo.expression import FUNCTIONS
 from evo.front import FrontError
+from evo.functions import FUNCTIONS
 from evo.ops import BY_TEXT
 from evo.program import Instruction, Operand, Program, X
 

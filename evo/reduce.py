@@ -1,8 +1,8 @@
 """Range reduction: from a core on a short interval to the function on all floats.
 
 A row of `REDUCTIONS` is a function; its steps are straight-line code over the primitives of evo/steps.py.
-Exponentials b^x share one list of steps. With P = log_b 2, n the integer nearest to x/P (or below, for cores on
-[0, P]) and r = x - nP:
+Exponentials b^x share one list of steps. With P = log_b 2, n the integer nearest to x/P (or below, for cores
+on [0, P]) and r = x - nP:
 
     b^x = core(r) 2^n
 
@@ -27,8 +27,8 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.expression import FUNCTIONS
 from evo.floats import Format, evaluate
+from evo.functions import FUNCTIONS
 from evo.program import Program
 from evo.steps import PRIMITIVES, Step
 from evo.target import Target
