@@ -21,9 +21,9 @@ from evo.exports.formula import Origin, check_name, default_name, needed, one_li
 from evo.exports.measure import core_points
 from evo.floats import FloatError
 from evo.ops import LANGUAGES, OPS
-from evo.program import parse
+from evo.program import ProgramError, parse
 from evo.prove import prove
-from evo.target import Target, make_target
+from evo.target import Target, TargetError, make_target
 
 F5 = member(*PUBLISHED["f5"][0])
 every_format = pytest.mark.parametrize("name", FORMATS)
@@ -277,3 +277,31 @@ def test_json_holds_the_rounded_constants_and_every_figure():
     assert float.fromhex(data["rounded_constants"]["c1"]["hex"]) == float(np.float32(25.596749740144819))
     assert {f["unit"] for f in data["float_errors"]} == {"relative", "ulp"}
     assert all(math.isfinite(f["value"]) for f in data["float_errors"])
+
+
+HOSTILE = {
+    "ops": "*/ int main",
+    "sampled_error": "1\n#error",
+    "worst_x": None,
+    "proved_bound": "x",
+    "constants": (1.5, "2", "3", "4"),
+    "program": "v1 = x + c1; system()",
+    "target": "exp2*/",
+    "metric": "relative\n",
+}
+
+
+@pytest.mark.parametrize("field", HOSTILE)
+def test_a_front_that_says_odd_things_is_refused_in_one_line(field):
+    odd = replace(F5, **{field: HOSTILE[field]})
+    for name in FORMATS:
+        with pytest.raises((ExportError, ProgramError, TargetError, FloatError)) as caught:
+            export(odd, name)
+        assert "\n" not in str(caught.value)
+
+
+def test_constants_that_the_program_does_not_read_are_not_printed():
+    odd = replace(F5, constants=(*F5.constants, "1\n#odd"))
+    for name, row in FORMATS.items():
+        if not row.binary and name != "json":
+            assert "\n#odd" not in export(odd, name)

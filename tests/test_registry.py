@@ -9,8 +9,10 @@ import warnings
 import numpy as np
 import pytest
 from records import F2, F3, F5, end, f3, front, start
-from searches import evonum
 
+from evo.exports import export
+from evo.front import FrontError
+from evo.sources import load_source
 from tracking.mlflow_sink import open_sink
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
@@ -100,18 +102,25 @@ def test_mlflows_own_command_predicts_with_a_registered_model(store, tmp_path):
     np.testing.assert_array_equal(got, [f3(0.25), f3(0.5)])
 
 
-def test_a_registered_model_and_a_run_are_exported_with_their_seed(store, tmp_path):
+def test_a_registered_model_and_a_run_are_exported_with_their_seed(store, monkeypatch):
     uri = store[1]
-    done = evonum("export", "models:/exp2-relative@ops-03", "--to", "c", "--tracking-uri", uri, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "double exp2_ops03(double x)" in done.stdout
-    assert "seed 0" in done.stdout
+    named = load_source("models:/exp2-relative@ops-03", uri)
+    (found,) = named.front
+    text = export(found, "c", origin=named.origin(found))
+    assert "double exp2_ops03(double x)" in text
+    assert "seed 0" in text
     version = client(uri).get_model_version_by_alias("exp2-relative", "ops-02")
-    run = evonum(
-        "export", version.run_id, "--ops", 2, "--to", "json", cwd=tmp_path, env={"MLFLOW_TRACKING_URI": uri}
-    )
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["constants"] == F2["constants"]
-    for name in ("models:/exp2-relative@ops-99", "models:/exp2-relative"):
-        wrong = evonum("export", name, "--to", "c", "--tracking-uri", uri, cwd=tmp_path)
-        assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1), wrong.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    run = load_source(version.run_id)
+    assert [list(m.constants) for m in run.front if m.ops == 2] == [F2["constants"]]
+    assert run.origin(run.front[0]).seed == 0
+    assert load_source(f"models:/exp2-relative/{version.version}").front[0].ops == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["models:/exp2-relative@ops-99", "models:/none/1", "models:/exp2-relative", "0" * 32]
+)
+def test_names_of_nothing_are_refused_in_one_line(store, name):
+    with pytest.raises(FrontError, match=r"is no (registered model|search directory)") as caught:
+        load_source(name, store[1])
+    assert "\n" not in str(caught.value)

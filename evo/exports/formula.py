@@ -179,6 +179,7 @@ def make_formula(
         FloatError: a constant that the format cannot hold, or an unknown format.
         ProgramError: no program, or fewer constants than it uses.
     """
+    _check_member(member)
     fmt, program = find_format(dtype), needed(member.code)
     if not any(a.kind == "x" for i in program.instructions for a in i.args):
         raise ExportError("The program's result does not depend on x.")
@@ -199,6 +200,18 @@ def make_formula(
         origin=origin or Origin(),
         reduction=reduction,
     )
+
+
+def _check_member(member: Member) -> None:
+    """A front.json may say anything: what is printed must be numbers and texts."""
+    numbers = {"sampled_error": member.sampled_error, "worst_x": member.worst_x}
+    if member.proved_bound is not None:
+        numbers["proved_bound"] = member.proved_bound
+    for name, value in {"ops": member.ops, **numbers}.items():
+        if isinstance(value, bool) or not isinstance(value, int if name == "ops" else int | float):
+            raise ExportError(f"The member's {name} is no number: {str(value)[:40]!r}.")
+    if not all(isinstance(text, str) for text in (member.target, member.program, *member.constants)):
+        raise ExportError("The member's target, program and constants must be texts.")
 
 
 def needed(program: Program) -> Program:

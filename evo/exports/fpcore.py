@@ -29,7 +29,7 @@ def render(formulas: Sequence[Formula]) -> str:
     bindings += list(formula.lines("fpcore"))
     inner = "\n          ".join(f"[{name} {text}]" for name, text in bindings)
     spec = spec_of(target.expression)
-    constants = " ".join(f'"{c}"' for c in m.constants)
+    constants = " ".join(f'"{c}"' for _, _, c in formula.used_constants())
     lines = [
         *comment(formula.notes(NEEDS), ";"),
         f"(FPCore {formula.name} (x)",

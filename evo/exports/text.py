@@ -16,9 +16,9 @@ def render_text(formulas: Sequence[Formula]) -> str:
     m = formula.member
     keys = {"target": m.target, "interval": " ".join(m.interval), "metric": m.metric}
     lines = [f"# {key}: {value}" for key, value in keys.items()]
-    lines += [f"# c{j + 1} = {text}" for j, text in enumerate(m.constants)]
+    lines += [f"# {name} = {text}" for name, _, text in formula.used_constants()]
     known = comment([n for n in formula.notes() if n[0] not in ("target", "constants")], "#  ")
-    return "\n".join([*lines, *known, m.program, ""])
+    return "\n".join([*lines, *known, str(formula.program), ""])
 
 
 def render_json(formulas: Sequence[Formula]) -> str:
