@@ -17,7 +17,7 @@ import numpy as np
 
 from evo.files import write_atomically
 
-VERSION = 1
+VERSION = 2
 T = TypeVar("T")
 
 

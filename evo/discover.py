@@ -66,7 +66,7 @@ def make_problem(spec: SearchSpec) -> Problem:
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target, variation, spec.seed, spec.offspring, spec.parents, spec.niche, spec.cache_entries,
-        backend=spec.backend,
+        backend=spec.backend, stretch=spec.stretch,
     )  # fmt: skip
 
 

@@ -17,13 +17,15 @@ from deap import base, tools
 from evo import vary
 from evo.backends import Backend, backend
 from evo.backends.native import measure
+from evo.batch import Batch
 from evo.cache import Cache, Entries
 from evo.deep import at_floor, deepen
 from evo.fingerprint import behaviours
-from evo.fit import FITTED, Effort
+from evo.fit import FITTED, Effort, Fits
 from evo.front import archive, non_dominated, thresholds
 from evo.points import Points, fit_points, select_points
 from evo.pool import Pool
+from evo.stretch import at_home, stretched, worth_polishing
 from evo.target import Target
 
 PROBES = 12
@@ -44,6 +46,8 @@ class Problem:
         effort: of a fit.
         backend: what fits.
         deep_fits: most candidates of a generation that are fitted beyond float64.
+        stretch: interval lengths by island, in turns, as multiples of the target's (evo/stretch.py).
+        home: the target as given, where `target` is stretched.
     """
 
     target: Target
@@ -56,6 +60,13 @@ class Problem:
     effort: Effort = field(default_factory=Effort)
     backend: str = "native"
     deep_fits: int = 4
+    stretch: tuple[float, ...] = (1.0,)
+    home: Target | None = None
+
+    def of_island(self, island: int) -> "Problem":
+        """What this island searches for."""
+        target = stretched(self.target, self.stretch[island % len(self.stretch)])
+        return self if target == self.target else replace(self, target=target, home=self.target)
 
     @cached_property
     def fit_points(self) -> Points:
@@ -113,12 +124,14 @@ class State:
         counts: what became of all mutants so far (vary.COUNTERS), fits and their LM iterations.
         seconds: search time so far [s]; nothing depends on it.
         sent: error of the last emigrant of each op count, float64 [max_ops + 1].
+        tried: keys of candidates that were polished at home, if the island's interval is stretched, uint64.
     """
 
     generation: int
     population: Pool
     archive: Pool
     sent: np.ndarray
+    tried: np.ndarray
     texts: Cache
     functions: Cache
     counts: dict[str, int] = field(default_factory=dict)
@@ -145,7 +158,8 @@ def init(problem: Problem) -> State:
     empty = Pool.empty(max(problem.variation.max_ops, 2))
     functions = Cache.empty(problem.cache_entries)
     sent = np.full(problem.variation.max_ops + 1, np.inf)
-    return State(0, empty, empty, sent, Cache.empty(max(problem.cache_entries // 4, 4)), functions)
+    texts = Cache.empty(max(problem.cache_entries // 4, 4))
+    return State(0, empty, empty, sent, np.zeros(0, np.uint64), texts, functions)
 
 
 def stream(*words: int) -> int:
@@ -173,7 +187,10 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
 
     seconds = state.seconds + fitted - started
     newcomers = Pool.concatenate(
-        [_newcomers(problem, brood, fits, limit[ops], seconds), _deep(problem, brood, fits, limit, seconds)]
+        [
+            _newcomers(problem, brood.batch, brood.key, fits, limit, seconds),
+            _deep(problem, brood, fits, limit, seconds),
+        ]
     )
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = _select(problem, Pool.concatenate([state.population, newcomers]))
@@ -207,24 +224,47 @@ def admit(problem: Problem, state: State, immigrants: Pool, known: Sequence[Entr
         state.functions.merge(entries)
     if not len(immigrants):
         return state
+    if problem.home:
+        sent = state.sent.copy()
+        np.minimum.at(sent, immigrants.ops, immigrants.error)
+        state = replace(state, sent=sent)
+        immigrants = _abroad(problem, state, immigrants)
     kept = archive(Pool.concatenate([state.archive, immigrants]), problem.niche)
     population = _select(problem, Pool.concatenate([state.population, immigrants]))
     return replace(state, archive=kept, population=population)
 
 
-def emigrate(state: State) -> tuple[Pool, State]:
+def emigrate(problem: Problem, state: State) -> tuple[Pool, State]:
     """What an island tells the others: of its front, the members that are news by more than a thousandth."""
-    front = non_dominated(state.archive)
+    if problem.home:
+        scale = float(np.max(problem.fit_points.weight * np.abs(problem.fit_points.exact)))
+        rows = worth_polishing(state.archive, state.sent, state.tried, scale)
+        chosen = state.archive.take(rows)
+        state = replace(state, tried=np.concatenate([state.tried, chosen.key]))
+        front = non_dominated(at_home(problem.home, chosen, state.seconds))
+    else:
+        front = non_dominated(state.archive)
     news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))
     sent = state.sent.copy()
     sent[news.ops] = news.error
     return news, replace(state, sent=sent)
 
 
-def _newcomers(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:
+def _abroad(problem: Problem, state: State, immigrants: Pool) -> Pool:
+    """Immigrants fitted on this island's own, stretched interval."""
+    limit = thresholds(state.archive, problem.niche, problem.variation.max_ops)
+    worth = np.full(len(immigrants), np.inf)
+    fits = problem.toolbox.fit(immigrants.batch, stream=immigrants.key, worth=worth)
+    return _newcomers(problem, immigrants.batch, immigrants.key, fits, limit, state.seconds)
+
+
+def _newcomers(
+    problem: Problem, batch: Batch, key: np.ndarray, fits: Fits, limit: np.ndarray, seconds: float
+) -> Pool:
     """The fitted candidates that beat their niche's limit at the select points too."""
-    rows = np.flatnonzero(fits.error < limit)
-    batch = replace(brood.batch, constants=fits.constants).take(rows)
+    limits = limit[batch.ops]
+    rows = np.flatnonzero(fits.error < limits)
+    batch = replace(batch, constants=fits.constants).take(rows)
     measures = problem.toolbox.measure(batch)
     keys = behaviours(measures.behaviour, measures.error)
     pool = Pool(
@@ -233,11 +273,11 @@ def _newcomers(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.nda
         batch.ops,
         measures.error,
         measures.worst_x,
-        brood.key[rows],
+        key[rows],
         np.frombuffer(b"".join(keys), np.uint64).copy(),
         np.full(len(rows), seconds),
     )
-    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limit[rows]))).distinct()
+    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limits[rows]))).distinct()
 
 
 def _deep(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:

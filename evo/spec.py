@@ -60,6 +60,7 @@ class SearchSpec(BaseModel):
         epoch: generations between exchanges.
         save_every: between checkpoints [s].
         cache_entries: functions an island remembers, a power of two.
+        stretch: lengths of the islands' intervals, in turns, as multiples of the target's.
         backend: what fits constants.
         tiers: equivalence tiers that skip programs.
         mutations: weights by name, where not the table's (evo/native/vary.h).
@@ -83,6 +84,7 @@ class SearchSpec(BaseModel):
     epoch: int = Field(8, ge=1)
     save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
     cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
+    stretch: Annotated[tuple[Annotated[float, Field(ge=1, le=64)], ...], Field(min_length=1)] = (1.0, 8.0)
     backend: Literal["native", "jax"] = "native"
     tiers: tuple[Literal["text", "function", "redundant"], ...] = ("text", "function", "redundant")
     mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None

@@ -93,7 +93,7 @@ def run_epoch(problem: Problem, task: Task, state: State | None) -> tuple[Outcom
     entries = Entries(
         *(np.concatenate([getattr(e, n) for e in found]) for n in ("key", "check", "ops", "score"))
     )
-    news, state = emigrate(state)
+    news, state = emigrate(problem, state)
     outcome = Outcome(
         task.island,
         task.epoch,
@@ -139,7 +139,7 @@ class SerialWorkers:
     """The islands one after another in this process."""
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+        self._island = Island(problem)
         self._tasks: deque[tuple[Task, State | None]] = deque()
 
     def submit(self, task: Task, state: State | None) -> None:
@@ -148,7 +148,7 @@ class SerialWorkers:
 
     def collect(self, timeout: float) -> tuple[Outcome, State] | None:
         """See `Workers.collect`; runs the oldest task, however long it takes."""
-        return run_epoch(self._problem, *self._tasks.popleft()) if self._tasks else None
+        return self._island.run(*self._tasks.popleft()) if self._tasks else None
 
     def fetch(self, handle: State) -> State:
         """See `Workers.fetch`."""
@@ -168,10 +168,13 @@ class Island:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._own: dict[int, Problem] = {}
 
     def run(self, task: Task, state: State | None) -> tuple[Outcome, State]:
         """Runs a task on the island's state."""
-        return run_epoch(self._problem, task, state)
+        if task.island not in self._own:
+            self._own[task.island] = self._problem.of_island(task.island)
+        return run_epoch(self._own[task.island], task, state)
 
 
 class RayWorkers:

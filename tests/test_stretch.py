@@ -1,0 +1,107 @@
+"""Islands on a longer interval: which interval, what they send, what they make of what they are sent."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from published import F5
+
+from evo.batch import Batch
+from evo.front import non_dominated
+from evo.polish import polish
+from evo.searcher import Problem, admit, emigrate, init, step
+from evo.stretch import POLISHES, RANKS, stretched, worth_polishing
+from evo.target import make_target
+from evo.vary import Variation
+
+EXP2 = make_target("exp2")
+
+
+def problem(max_ops: int = 8, stretch: tuple[float, ...] = (1.0, 8.0)) -> Problem:
+    return Problem(
+        EXP2, Variation(("add", "sub", "mul", "div"), max_ops), 3, 512, 64, 8, 1 << 14, stretch=stretch
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "interval", "metric", "factor", "expected"),
+    [
+        ("exp2", ("0", "1"), "relative", 8, (0, 8)),
+        ("exp2", ("-1", "0"), "relative", 8, (-8, 0)),
+        ("exp2", ("-1", "2"), "relative", 4, (-4, 8)),
+        ("log2", ("1", "2"), "absolute", 8, (1, 9)),
+        ("exp2", ("0", "1"), "relative", 1, (0, 1)),
+    ],
+)
+def test_the_end_nearer_to_zero_stays(name, interval, metric, factor, expected):
+    target = make_target(name, interval, metric)
+    assert stretched(target, factor).ends == tuple(map(Fraction, expected))
+
+
+def test_a_pole_or_a_zero_in_the_longer_interval_shortens_it():
+    tan, sine = make_target("tan"), make_target("sin", ("0", "3"), "relative")
+    assert 0.9 < float(stretched(tan, 8).ends[1]) < np.pi / 2
+    assert 3 <= float(stretched(sine, 8).ends[1]) < np.pi
+    assert stretched(make_target("1/(x-1.01)", ("0", "1")), 8).ends == (0, 1)
+
+
+def test_islands_take_the_lengths_in_turns():
+    lengths = [float(problem().of_island(i).target.ends[1]) for i in range(4)]
+    assert lengths == [1, 8, 1, 8]
+    assert problem().of_island(0) is not problem().of_island(1)
+    assert problem().of_island(1).home == EXP2
+    assert problem().of_island(0).home is None
+
+
+@pytest.fixture(scope="module")
+def abroad():
+    own = problem().of_island(1)
+    state = init(own)
+    for _ in range(6):
+        state, _ = step(own, 1, state)
+    return own, state
+
+
+def test_emigrants_have_their_error_on_the_targets_own_interval_and_are_told_once(abroad):
+    own, state = abroad
+    news, after = emigrate(own, state)
+    assert len(news)
+    for row in range(len(news)):
+        again = polish(news.batch.program(row), news.decimals(row), EXP2)
+        assert again.error == pytest.approx(news.error[row], rel=1e-4)
+    assert len(non_dominated(news)) == len(news)
+    assert 0 < len(after.tried) <= POLISHES
+    later, last = emigrate(own, after)
+    assert not set(later.key.tolist()) & set(news.key.tolist())
+    assert len(set(last.tried.tolist())) == len(last.tried)
+
+
+def test_immigrants_are_fitted_on_the_islands_own_interval(abroad):
+    own, state = abroad
+    program, constants = F5
+    batch = Batch.of([program], [[float(c) for c in constants]], state.population.batch.width)
+    one = replace(
+        state.archive.take([0]),
+        batch=batch, low=np.zeros_like(batch.constants), ops=batch.ops, error=np.array([6.4e-6]),
+        key=np.array([77], np.uint64),
+    )  # fmt: skip
+    empty = init(own)
+    after = admit(own, empty, one, [])
+    assert after.sent[5] == 6.4e-6
+    assert 6.4e-6 < after.archive.error[after.archive.key == 77][0] < 1
+    assert (after.archive.batch.constants != batch.constants).any()
+
+
+def test_only_the_best_is_polished_where_float64_ranks_well_at_home(abroad):
+    own, state = abroad
+    known = np.full(own.variation.max_ops + 1, 1e-3)
+    none = np.zeros(0, np.uint64)
+    rows = worth_polishing(state.archive, known, none, 1.0)
+    assert len(rows) == len(np.unique(state.archive.ops)) == len(np.unique(state.archive.ops[rows]))
+    known[:] = 1e-14
+    rows = worth_polishing(state.archive, known, none, 1.0)
+    assert len(rows) == POLISHES
+    assert max(np.unique(state.archive.ops[rows], return_counts=True)[1]) <= RANKS
+    rest = worth_polishing(state.archive, known, state.archive.key[rows], 1.0)
+    assert not set(rest.tolist()) & set(rows.tolist())
