@@ -112,6 +112,8 @@ def test_a_family_is_one_header_with_a_table_of_errors():
     for k in (3, 4, 5):
         assert f"double exp2_ops0{k}(double x)" in text
         assert re.search(rf"// exp2_ops0{k} +{k} +1.0000e-0{k} .* ulp at x = ", text)
+        assert f"evonum export a formula in memory --ops {k} " in text
+    assert text.count("(c2 / (c4 + (x + (c1 / x)))) - c3") == 3
 
 
 @given(programs(ops=ALL, dead=False))

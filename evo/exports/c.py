@@ -80,19 +80,20 @@ def _negation(formula: Formula) -> list[str]:
 def comment_block(
     formulas: Sequence[Formula], needs: str, mark: str = "//", usage: Sequence[tuple[str, str]] = ()
 ) -> list[str]:
-    """All that is known of a formula, or the table of a family."""
+    """All that is known of a formula, or the table of a family and what is known of each."""
     first = formulas[0]
     if len(formulas) == 1:
         return comment([*first.notes(needs), *usage], mark)
-    shared = {"target", "dtype", "search", "searched by", "exported by", "compile with"}
+    shared = {"target", "dtype", "search", "searched by", "compile with"}
     notes = [note for note in first.notes(needs) if note[0] in shared]
     rows = [f"{mark} {'function':24} ops  {'sampled error':>13}  {'proved bound':>13}  float error"]
     for f in formulas:
-        proved = f"{f.member.proved_bound:.4e}" if f.member.proved_bound else "none"
-        errors = "; ".join(map(str, f.float_errors))
-        rows.append(
-            f"{mark} {f.name:24} {f.member.ops:3}  {f.member.sampled_error:13.4e}  {proved:>13}  {errors}"
-        )
+        m, errors = f.member, "; ".join(map(str, f.float_errors))
+        proved = f"{m.proved_bound:.4e}" if m.proved_bound else "none"
+        rows.append(f"{mark} {f.name:24} {m.ops:3}  {m.sampled_error:13.4e}  {proved:>13}  {errors}")
+    for f in formulas:
+        own = [note for note in f.notes() if note[0] not in shared]
+        rows += [mark, f"{mark} {f.name}:", *comment(own, mark)]
     return [*comment([*notes, *usage], mark), mark, *rows]
 
 
