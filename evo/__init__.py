@@ -42,18 +42,20 @@ def search(
     Raises:
         SpecError, TargetError, OpError, DirectoryError, WorkersError: one line says what is wrong.
     """
-    from evo.discover import Search, default_directory, locked, make_workers
+    from evo.directory import default_directory, locked
+    from evo.discover import Search, make_workers
     from evo.spec import make_spec
 
     spec = make_spec({"target": target, **entries})
     made = Search(spec, Path(out) if out else default_directory(spec.target, spec.seed))
-    made.refuse_if_taken()
-    crew = make_workers(made.problem, made.islands, workers, address)
-    try:
-        with locked(made.make_directory()):
+    with locked(made.directory):
+        made.refuse_if_taken()
+        crew = make_workers(made.problem, made.islands, workers, address)
+        try:
+            made.make_directory()
             return made.run(crew, sink)[0]
-    finally:
-        crew.close()
+        finally:
+            crew.close()
 
 
 def verify(member: "Member") -> "Verified":

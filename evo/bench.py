@@ -45,7 +45,7 @@ Contestant = Callable[[Batch, Points], int]
 
 def _machine() -> dict[str, Any]:
     """What the figures depend on."""
-    compiler = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    compiler = subprocess.run([*_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
         "processor": _processor(),
         "cores": len(_cores()),

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 FORMAT = "evonum certificate 1"
 MAX_TEXT = 20_000
+MAX_CONSTANTS = 1000
+MAX_FILE = 10_000_000
 _BOUND = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _DYADIC = re.compile(r"[01]|[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
 
@@ -92,6 +94,8 @@ class Certificate:
         Raises:
             CertificateError: one line with what is wrong.
         """
+        if len(text) > MAX_FILE:
+            raise CertificateError(f"A certificate has at most {MAX_FILE} characters, got {len(text)}.")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -121,9 +125,10 @@ class Certificate:
         numbers = (self.bound, self.lower)
         for wrong, message in (
             (not all(isinstance(t, str) and len(t) <= MAX_TEXT for t in texts), "a text that is none"),
+            (len(self.constants) > MAX_CONSTANTS, "too many constants"),
             (len(self.interval) != 2, "an interval without two ends"),
             (
-                not all(isinstance(n, str) and _BOUND.fullmatch(n) for n in numbers),
+                not all(isinstance(n, str) and len(n) <= 100 and _BOUND.fullmatch(n) for n in numbers),
                 "a bound that is no number",
             ),
             (not isinstance(self.lower_x, float) or not math.isfinite(self.lower_x), "a bad lower_x"),

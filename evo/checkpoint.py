@@ -81,10 +81,14 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
     except (
-        ValueError,
-        KeyError,
+        ArithmeticError,
+        AttributeError,
         EOFError,
+        LookupError,
+        MemoryError,
         RuntimeError,
+        TypeError,
+        ValueError,
         zipfile.BadZipFile,
         zlib.error,
         struct.error,

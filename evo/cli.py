@@ -1,25 +1,27 @@
-"""The command line. Exit code 0 on success, 2 on bad input with one line that says why."""
+"""The command line.
 
+Exit code 0 on success, 2 on bad input, 1 if something else is in the way (a full disk), 128 + n after
+signal n; anything but 0 comes with one line that says why.
+"""
+
+import contextlib
 import json
-import signal
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from evo.catalogue import CATALOGUE
 from evo.certificate import CertificateError
 from evo.checkpoint import CheckpointError
 from evo.commands import export_command, verify_command
-from evo.discover import DirectoryError, Search, default_directory, locked, make_workers
-from evo.display import Display, front_table
+from evo.directory import DirectoryError, default_directory, locked
+from evo.discover import Search
+from evo.display import Terminal, abandon, front_table, printable
 from evo.exports import ExportError
 from evo.expression import ExpressionError
 from evo.floats import FloatError
@@ -28,9 +30,11 @@ from evo.native.build import BuildError
 from evo.ops import OpError
 from evo.program import ProgramError
 from evo.reduce import ReductionError
+from evo.session import StoppedError, run_search, teller
 from evo.sources import load_front
 from evo.spec import SpecError, load_spec, make_spec
 from evo.target import TargetError, make_target
+from evo.verification import VerifyError
 from evo.workers import WorkersError
 
 BAD_INPUT = (
@@ -62,33 +66,70 @@ app = typer.Typer(
 bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
+INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def main() -> None:
     """The command `evonum`."""
+    with contextlib.suppress(AttributeError):  # closed, or no stream of text
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        code = app(standalone_mode=False)
+        code = _invoke(sys.argv[1:] or ["--help"])
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UsageError as error:
-        _fail(error.format_message())
+        code = _fail(error.format_message())
+    except StoppedError as stopped:
+        code = stopped.code
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        code = 130
     except BAD_INPUT as error:
-        _fail(str(error))
-    sys.exit(code if isinstance(code, int) else 0)
+        code = _fail(str(error))
+    except VerifyError as error:
+        code = _fail(str(error), 1)
+    except OSError as error:
+        code = _fail(_reason(error), 1)
+        abandon(sys.stdout)
+    sys.exit(code)
 
 
-def _fail(message: str) -> None:
-    print(f"evonum: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+def _invoke(words: list[str]) -> int:
+    """Runs a command as typer does, apart from its silence after a broken pipe; the exit code."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("evonum", words) as context:
+            code = command.invoke(context)
+    except typer.Exit as done:
+        code = done.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int = 2) -> int:
+    try:
+        print(f"evonum: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    except OSError:
+        abandon(sys.stderr)
+    return code
+
+
+def _reason(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    where = "the output cannot be written" if error.filename is None else error.filename
+    return f"{where}: {error.strerror}"
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise DirectoryError("The name of a directory is empty.")
+    return Path(text)
 
 
 @app.command()
 def search(
     target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
-    interval: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
-    ] = None,
+    interval: Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)] = None,
     ops: Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')] = None,
     metric: Annotated[
         str | None, typer.Option(help="relative or absolute; the target's own by default.")
@@ -112,9 +153,12 @@ def search(
         Path | None, typer.Option(metavar="FILE.yaml", help="Specification; options take precedence.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Search directory. [default: runs/...]")
+        Path | None,
+        typer.Option(metavar="DIR", help="Search directory. [default: runs/...]", parser=_folder),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.", parser=_folder)
+    ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow. [default: $MLFLOW_TRACKING_URI, else mlflow.db here]")
     ] = None,
@@ -129,85 +173,34 @@ def search(
         "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend,
     }  # fmt: skip
     entries = {name: value for name, value in given.items() if value is not None}
+    tell = teller(to_stderr=as_json)
     if resume is not None:
         if entries or spec or out:
             extra = ", ".join([*entries, *(["spec"] if spec else []), *(["out"] if out else [])])
             raise SpecError(f"--resume continues the search as it was: leave out {extra}")
-        if not resume.is_dir():
+        if not os.path.isdir(resume):
             raise DirectoryError(f"No search directory {resume}.")
         checked = make_spec({"target": "x", **budget}).model_dump(include=set(budget))
-        _run(Search.resume(resume, checked), workers, address, tracking_uri, as_json)
-        return
-    if target is None and spec is None:
-        raise SpecError(f"Name a target ({', '.join(row.name for row in CATALOGUE)}) or a --spec file")
-    full = load_spec(spec, {**entries, **budget}) if spec else make_spec({**entries, **budget})
-    made = Search(full, out or default_directory(full.target, full.seed))
-    made.refuse_if_taken()
-    _run(made, workers, address, tracking_uri, as_json)
-
-
-def _run(search: Search, kind: str, address: str | None, tracking_uri: str | None, as_json: bool) -> None:
-    """Runs a search with its display, records and signals."""
-    from evo.pictures import BackgroundLines
-    from tracking.mlflow_sink import open_sink, undelivered
-
-    console = Console(stderr=as_json)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    target = search.problem.target
-    title = (
-        f"{target.name} on ({target.interval[0]}, {target.interval[1]}), max {target.metric} error "
-        f"[{search.directory}]"
-    )
-    say(title)
-    if kind == "ray":
-        say("starting workers ...")
-    crew = make_workers(search.problem, search.islands, kind, address)
-    try:
-        with _stop_on_signal(console) as signals, locked(search.make_directory()):  # after Ray's own handlers
-            sink = open_sink(search.directory, tracking_uri, warn=say)
-            classical = BackgroundLines(target, search.spec.max_ops)
-            try:
-                with Display(console, title) as display:
-                    front, status = search.run(crew, sink, display.update, lambda: bool(signals), classical)
-            finally:
-                classical.close()
-                sink.close(timeout_s=60)
-    finally:
-        crew.close()
-    console.print(front_table(front))
-    here = search.directory
-    say(
-        f"{'stopped' if status == 'KILLED' else 'finished'}; front: {here}/front.json; "
-        f"go on: evonum search --resume {here}; dashboard: evonum ui"
-    )
-    if left := undelivered(here):
-        say(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
+        with locked(resume):
+            front, code = run_search(Search.resume(resume, checked), workers, address, tracking_uri, tell)
+    else:
+        if target is None and spec is None:
+            names = ", ".join(row.name for row in CATALOGUE)
+            raise SpecError(f"Name a target ({names}) or a --spec file")
+        full = load_spec(spec, {**entries, **budget}) if spec else make_spec({**entries, **budget})
+        made = Search(full, out or default_directory(full.target, full.seed))
+        with locked(made.directory):
+            made.refuse_if_taken()
+            front, code = run_search(made, workers, address, tracking_uri, tell)
     if as_json:
-        print(front.to_json(), end="")
-    if signals:
-        raise typer.Exit(128 + signals[0])
+        print(front.to_json(), end="", flush=True)
+    raise typer.Exit(code)
 
 
-@contextmanager
-def _stop_on_signal(console: Console) -> Iterator[list[int]]:
-    """The signals received: the first Ctrl-C or SIGTERM asks for a stop, a second one ends at once."""
-    stopping: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.append(number)
-        if len(stopping) > 1:
-            raise KeyboardInterrupt
-        console.print("Stopping after this epoch; everything is kept. Once more to end at once.")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _figure(text: str) -> Path:
+    if not text or text.endswith("/") or os.path.isdir(text) or text == ".":
+        raise typer.BadParameter(f"expected the name of a figure, such as front.png, got {text!r}.")
+    return Path(text)
 
 
 @app.command()
@@ -216,7 +209,9 @@ def front(
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw it, and the error curves to FILE-curves.png."),
+        typer.Option(
+            metavar="FILE.png", help="Draw it, and the error curves to FILE-curves.png.", parser=_figure
+        ),
     ] = None,
     with_baselines: Annotated[
         bool, typer.Option("--baselines", help="Show the classical forms in the figure, too.")
@@ -232,7 +227,7 @@ def front(
     if as_json:
         print(found.to_json(), end="")
         return
-    Console().print(front_table(found))
+    Terminal().print(front_table(found))
 
 
 def _plot(found: Front, path: Path, with_baselines: bool) -> None:
@@ -243,9 +238,10 @@ def _plot(found: Front, path: Path, with_baselines: bool) -> None:
 
     if not len(found):
         raise FrontError("The front has no members to draw.")
+    path = path if path.suffix else path.with_name(f"{path.name}.png")
     first = found[0]
     target = make_target(first.target, first.interval, first.metric)
-    shown = lines(baselines(target, found[-1].ops)) if with_baselines else None
+    shown = lines(baselines(target, min(max(found[-1].ops, 2), 24))) if with_baselines else None
     members = json.loads(found.to_json())
     beside = path.with_name(f"{path.stem}-curves{path.suffix}")
     try:
@@ -259,9 +255,7 @@ def _plot(found: Front, path: Path, with_baselines: bool) -> None:
 @app.command("baselines")
 def baselines_command(
     target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
-    interval: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="LO HI", help="Two numbers; pi/4 and the like work.")
-    ] = None,
+    interval: Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)] = None,
     metric: Annotated[
         str | None, typer.Option(help="relative or absolute; the target's own by default.")
     ] = None,
@@ -272,14 +266,25 @@ def baselines_command(
     from evo.baselines import baselines, baselines_table, families_table
 
     checked = make_target(target, interval, metric)
-    with Console(stderr=True).status("") as status:
-        found = baselines(checked, max_ops, report=lambda line: status.update(line))
+    tried: list[str] = []
+    with Terminal(stderr=True).status("") as status:
+
+        def report(line: str) -> None:
+            tried.append(line)
+            status.update(printable(line))
+
+        found = baselines(checked, max_ops, report)
+    if not found:
+        raise TargetError(
+            f"No classical form of {checked.name} on ({', '.join(checked.interval)}) with at most {max_ops} "
+            f"ops: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
+        )
     if as_json:
         print(json.dumps([asdict(b) for b in found], indent=1))
         return
     ends = ", ".join(checked.interval)
     title = f"{checked.name} on ({ends}), max {checked.metric} error"
-    Console().print(baselines_table(found, title), "", families_table(found))
+    Terminal().print(baselines_table(found, printable(title)), "", families_table(found))
 
 
 app.command("verify")(verify_command)
@@ -296,7 +301,7 @@ def targets(as_json: Json = False) -> None:
     table = Table("name", "interval", "metric", "function", header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(row.name, f"({row.lo}, {row.hi})", row.metric, row.description)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command()
@@ -352,7 +357,7 @@ def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1))
         return
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Terminal(width=None if sys.stdout.isatty() else 160)
     console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)
     rows = result["results"]
     table = Table(*rows[0], header_style="bold", pad_edge=False)

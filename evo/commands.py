@@ -1,19 +1,21 @@
 """Commands over finished fronts: verify, export. The search's own commands are in evo/cli.py."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from evo.certificate import FORMAT, Certificate
+from evo.certificate import Certificate
+from evo.display import Terminal, printable
 from evo.exports import FORMATS, ExportError, find_format, prepare, write
+from evo.exports.text import JSON_FORMAT
 from evo.front import Front, FrontError, Member
 from evo.prove import check
 from evo.sources import load_front, load_source
-from evo.verification import Verified, save_certificates, verified_front, verify
+from evo.verification import Verified, VerifyError, save_certificates, verify
 
 
 def verify_command(
@@ -29,29 +31,34 @@ def verify_command(
 ) -> None:
     """Polish and prove a front, or prove a certificate again from its file alone.
 
-    A search directory keeps the certificates and the bounds.
+    A search directory keeps the certificates and the bounds, if the front is what it says.
     """
     path = Path(source)
-    if path.is_file() and (certificate := _certificate(path)):
+    if _is_file(path) and (certificate := _certificate(path)):
         check(certificate)
         ends = ", ".join(certificate.interval)
         claim = f"max {certificate.metric} error at most {certificate.bound} on ({ends})"
         print(json.dumps({"holds": True, "claim": claim}) if as_json else f"The certificate holds: {claim}.")
         return
-    members = [m for m in load_front(source, tracking_uri) if ops in (None, m.ops)]
+    front = load_front(source, tracking_uri)
+    members = [m for m in front if ops in (None, m.ops)]
     if not members:
-        raise FrontError(f"{source} has no member of {ops} ops.")
+        raise FrontError(
+            f"{source} has no member of {ops} ops." if len(front) else f"{source} has no members."
+        )
     found = [verify(m) for m in members]
-    if path.is_dir():
+    if path.is_dir() and not any(one.faults for one in found):
         save_certificates(path, found)
-        kept = [m for m in Front.load(path / "front.json") if m.ops not in {v.member.ops for v in found}]
-        Front.of([*kept, *verified_front(found)]).save(path / "front.json")
+        new = {m: one.member for m, one in zip(members, found, strict=True)}
+        Front(tuple(new.get(m, m) for m in front)).save(path / "front.json")
     given = [m.sampled_error for m in members]
     if as_json:
         rows = [{**_plain(one), "given_error": error} for one, error in zip(found, given, strict=True)]
         print(json.dumps(rows, indent=1))
-        return
-    _print(found, given)
+    else:
+        _print(found, given)
+    if wrong := [f"{one.member.ops} ops: {text}" for one in found for text in one.complaints]:
+        raise VerifyError("; ".join(wrong))
 
 
 def export_command(
@@ -121,23 +128,32 @@ def _chosen(front: Front, ops: int | None, every: bool, source: str) -> list[Mem
     return found
 
 
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # unlike Path.is_file, with a name that is too long, too
+
+
 def _certificate(path: Path) -> Certificate | None:
     """The certificate of a file; None if it holds something else."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise FrontError(f"{path} cannot be read: {error}") from None
-    return Certificate.from_json(text) if f'"{FORMAT}"' in text[:200] else None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    certificate = isinstance(found, dict) and found.get("format") not in (None, JSON_FORMAT)
+    return Certificate.from_json(text) if certificate else None
 
 
 def _plain(one: Verified) -> dict[str, Any]:
-    proved = isinstance(one.proof, Certificate)
     member: dict[str, Any] = json.loads(Front((one.member,)).to_json())[0]
     bound = getattr(one.float64_bound, "bound", None)
     return {
         **member,
         "status": one.status,
-        "refusal": None if proved else getattr(one.proof, "reason", None),
+        "faults": list(one.faults),
+        "refusal": getattr(one.proof, "reason", None),
         "float64_error": one.float64_error,
         "float64_worst_x": one.float64_worst_x,
         "float64_bound": bound,
@@ -159,6 +175,6 @@ def _print(found: list[Verified], given: list[float]) -> None:
         table.add_row(
             str(one.member.ops), f"{before:.4e}", f"{one.member.sampled_error:.4e}", proved,
             f"{one.float64_error:.4e}", rounded,
-            one.status if isinstance(one.proof, Certificate) else f"{one.status}; {one.proof.reason}",
+            printable("; ".join((one.status, *one.complaints))),
         )  # fmt: skip
-    Console().print(table)
+    Terminal().print(table)

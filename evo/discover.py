@@ -8,13 +8,13 @@ generations give the same front on any number of CPUs, and after any number of r
 A search directory holds spec.json, checkpoint.npz, front.json, certificates/ and records.jsonl.
 """
 
-import fcntl
+import contextlib
 import json
+import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,22 +23,22 @@ import numpy as np
 
 from evo import checkpoint
 from evo.cache import Entries
-from evo.front import Front, FrontError
+from evo.directory import DirectoryError, cannot_keep
+from evo.files import write_atomically
+from evo.front import Front, FrontError, Member
 from evo.journal import Journal, Progress, Sink
 from evo.members import Members
 from evo.ops import parse_ops
 from evo.pool import Pool
 from evo.searcher import Problem, State
-from evo.spec import SearchSpec, SpecError, make_spec
+from evo.spec import SearchSpec, make_spec, read_spec
 from evo.target import make_target
 from evo.vary import Variation
 from evo.verification import save_certificates, verified_front, verify
-from evo.workers import Outcome, RayWorkers, SerialWorkers, Task, Workers
+from evo.workers import Outcome, RayWorkers, SerialWorkers, Task, Workers, WorkersError
 
-
-class DirectoryError(OSError):
-    """A search directory that cannot be used; one line says why."""
-
+PATIENCE = 20.0
+"""Time without any process for the islands after which the search says so [s]."""
 
 Families = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -95,6 +95,7 @@ class Search:
         self._islands = [_Island() for _ in range(self.spec.islands or 1)]
         self._seconds = 0.0
         self._saved: list[State | None] = []
+        self._whole = True
 
     @property
     def islands(self) -> int:
@@ -102,14 +103,15 @@ class Search:
         return len(self._islands)
 
     def refuse_if_taken(self) -> None:
-        """Checks that a new search may use the directory.
+        """Checks that a new search may use the directory; the caller holds its lock.
 
         Raises:
             DirectoryError: it holds a search already.
         """
         if any((self.directory / name).exists() for name in ("spec.json", "checkpoint.npz", "front.json")):
             raise DirectoryError(
-                f"{self.directory} holds a search already: use --resume {self.directory}, or another --out."
+                f"{self.directory} holds a search already: go on with --resume {self.directory} (which "
+                "starts over if that search died before its first checkpoint), or use another --out."
             )
 
     def make_directory(self) -> Path:
@@ -120,16 +122,18 @@ class Search:
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / "spec.json").write_text(self.spec.model_dump_json(indent=1) + "\n")
+            text = self.spec.model_dump_json(indent=1) + "\n"
+            write_atomically(self.directory / "spec.json", text.encode())
         except OSError as error:
-            raise DirectoryError(
-                f"The search cannot be kept in {self.directory}: {error.strerror}."
-            ) from None
+            raise cannot_keep(self.directory, error.strerror or str(error)) from None
         return self.directory
 
     @classmethod
     def resume(cls, directory: Path, budget: Mapping[str, Any]) -> "Search":
-        """The search of a directory, as its last checkpoint has it.
+        """The search of a directory as its last checkpoint has it; the caller holds the directory's lock.
+
+        A search that died before its first checkpoint starts over, from its spec.json. Formulas in front.json
+        that were found after the checkpoint are kept.
 
         Args:
             budget: `time` or `generations`, in place of the first session's.
@@ -137,17 +141,20 @@ class Search:
         Raises:
             CheckpointError: no checkpoint, or a damaged one.
         """
-        meta, arrays = checkpoint.load(directory / "checkpoint.npz")
+        path, fresh = directory / "checkpoint.npz", directory / "spec.json"
+        meta, arrays = (None, {}) if fresh.exists() and not path.exists() else checkpoint.load(path)
         try:
-            entries = {
-                k: v for k, v in meta["spec"].items() if not budget or k not in ("time", "generations")
-            }
-            search = cls(make_spec({**entries, **budget}), directory)
-            search._restore(meta, arrays)
-        except (KeyError, TypeError, SpecError, FrontError) as error:
+            known = read_spec(fresh) if meta is None else meta["spec"]
+            kept = {k: v for k, v in known.items() if not budget or k not in ("time", "generations")}
+            search = cls(make_spec({**kept, **budget}), directory)
+            if meta is not None:
+                search._restore(meta, arrays)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise checkpoint.CheckpointError(
-                f"The checkpoint {directory / 'checkpoint.npz'} lacks parts ({error}); it cannot be resumed."
+                f"{fresh if meta is None else path} cannot be resumed: "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
             ) from None
+        search._take_front()
         return search
 
     def run(
@@ -157,71 +164,110 @@ class Search:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         should_stop: Callable[[], bool] = lambda: False,
         families: Callable[[], Families] = dict,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> tuple[Front, str]:
-        """Evolves until the budget is spent or `should_stop`.
+        """Evolves until the budget is spent or `should_stop`; at least one generation.
 
-        `families` gives the lines of the classical forms for the pictures, once they are known.
+        `families` gives the lines of the classical forms for the pictures, once they are known; `warn` is
+        told in one line what the search waits for.
 
-        The caller closes the workers. Whatever ends the search, its last states are saved first.
+        The caller holds the directory's lock and closes the workers. The front is written whenever it
+        changes, and whatever ends the search, its last states are saved first.
 
         Returns:
             The front, and "FINISHED" or "KILLED" (stopped).
 
         Raises:
-            WorkersError: an island failed for good.
+            WorkersError: an island failed for good, or no process came for any within the time budget.
             OSError: the directory cannot be written (the disk is full); what was saved before stays.
         """
         started, before = time.monotonic(), self._seconds
         fitted_before = self._counts()["fitted"]
-        budget, saved_at, stopping = self.spec.budget, started, False
+        budget = self.spec.budget
 
         def progress() -> Progress:
             spent = time.monotonic() - started
+            self._seconds = before + spent
             fitted = self._counts()["fitted"] - fitted_before
             left = None if budget is None else budget - spent
             return self._progress(left, fitted / max(spent, 1e-9), families())
 
+        def advance() -> None:
+            on_progress(now := progress())
+            journal.advance(now)
+
         journal = Journal(sink, self.spec, self.problem.target, self.directory)
         journal.start(resumed=bool(before))
-        for island, state in zip(self._islands, self._saved, strict=False):
-            island.handle = workers.put(state) if state else None
-        self._saved = []
         try:
-            while True:
-                spent = time.monotonic() - started
-                self._seconds = before + spent
-                left = None if budget is None else budget - spent
-                stopping = stopping or should_stop()
-                if not (stopping or (left is not None and left <= 0)):
-                    self._submit(workers, left)
-                if not any(island.running for island in self._islands):
-                    break
-                collected = workers.collect(timeout=0.2)
-                if not collected:
-                    continue
-                self._apply(*collected)
-                on_progress(now := progress())
-                journal.advance(now)
-                if time.monotonic() - saved_at > self.spec.save_every:
-                    self.save(workers)
-                    saved_at = time.monotonic()
+            for island, state in zip(self._islands, self._saved, strict=False):
+                island.handle = workers.put(state) if state else None
+            self._saved = []
+            stopped = self._evolve(workers, started, advance, should_stop, warn)
+            self._seconds = before + time.monotonic() - started
             self.save(workers)
             self.front = self._proved()
         except BaseException as error:
+            self._rescue(workers)
             status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             journal.end(progress(), status, f"{type(error).__name__}: {error}")
             raise
-        status = "KILLED" if stopping else "FINISHED"
-        journal.end(progress(), status, "stopped" if stopping else "budget spent")
+        status = "KILLED" if stopped else "FINISHED"
+        journal.end(progress(), status, "stopped" if stopped else "budget spent")
         return self.front, status
 
+    def _evolve(
+        self,
+        workers: Workers,
+        started: float,
+        advance: Callable[[], None],
+        should_stop: Callable[[], bool],
+        warn: Callable[[str], None],
+    ) -> bool:
+        """Runs epochs until the budget is spent; whether it was stopped before."""
+        saved_at, stopping, begun, told = -math.inf, False, False, False
+        while True:
+            spent = time.monotonic() - started
+            left = None if self.spec.budget is None else self.spec.budget - spent
+            stopping = stopping or should_stop()
+            if not stopping and not (begun and left is not None and left <= 0):
+                self._submit(workers, left)
+                begun = True
+            if stopping:  # what has not begun need not be waited for
+                for i in workers.waiting():
+                    self._islands[i].running = False
+            if not any(island.running for island in self._islands):
+                return stopping
+            collected = workers.collect(timeout=0.2)
+            if collected:
+                self._apply(*collected)
+                advance()
+                if time.monotonic() - saved_at > self.spec.save_every:
+                    self.save(workers)
+                    saved_at = time.monotonic()
+            elif saved_at < 0 and spent > PATIENCE and len(workers.waiting()) == self.islands:
+                reason = (
+                    f"The cluster has no free CPUs for this search's islands (one each for {self.islands})"
+                )
+                if left is not None and left <= 0:
+                    raise WorkersError(f"{reason}, and its time is over.")
+                if not told:
+                    warn(f"{reason}. Waiting; Ctrl-C ends it.")
+                told = True
+
     def save(self, workers: Workers) -> None:
-        """Writes checkpoint.npz and front.json, each whole or not at all."""
+        """Writes front.json and checkpoint.npz, each whole or not at all.
+
+        Raises:
+            OSError: no space, or the directory is gone; the front is written even where the larger
+                checkpoint cannot be.
+            WorkersError: a state is lost; an older checkpoint stays.
+        """
+        self.front.save(self.directory / "front.json")
         arrays: dict[str, np.ndarray] = {}
         islands = []
         for i, island in enumerate(self._islands):
-            if island.handle is not None:
-                arrays |= checkpoint.to_arrays(f"island{i}/state", workers.fetch(island.handle))
+            if island.epochs:
+                arrays |= checkpoint.to_arrays(f"island{i}/state", self._state(i, workers))
             for epoch, (pool, entries) in island.history.items():
                 arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/pool", pool)
                 arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/entries", entries)
@@ -233,7 +279,22 @@ class Search:
             "front": json.loads(self.front.to_json()),
         }
         checkpoint.save(self.directory / "checkpoint.npz", meta, arrays)
-        self.front.save(self.directory / "front.json")
+
+    def _state(self, island: int, workers: Workers) -> State:
+        """An island's last state: its workers', or the resumed checkpoint's before they have it."""
+        handle = self._islands[island].handle
+        state = workers.fetch(handle) if handle is not None else self._saved[island]
+        if state is None:
+            raise WorkersError(f"The state of island {island} is lost.")
+        return state
+
+    def _rescue(self, workers: Workers) -> None:
+        """Saves what there is when something else went wrong already."""
+        with contextlib.suppress(Exception):
+            self.front.save(self.directory / "front.json")
+        if self._whole:
+            with contextlib.suppress(Exception):
+                self.save(workers)
 
     def _proved(self) -> Front:
         """The front with its bounds; they go to front.json and certificates/."""
@@ -242,6 +303,22 @@ class Search:
         save_certificates(self.directory, found)
         front.save(self.directory / "front.json")
         return front
+
+    def _take_front(self) -> None:
+        """Takes from front.json what was found after the last checkpoint.
+
+        A proved front is of a session's end, and the checkpoint's but for rounding.
+        """
+        target = self.problem.target
+
+        def is_news(m: Member) -> bool:
+            known = min((own.sampled_error for own in self.front if own.ops <= m.ops), default=math.inf)
+            ours = (m.target, m.interval, m.metric) == (target.name, target.interval, target.metric)
+            return ours and (m.proved_bound is None or m.sampled_error < 0.999 * known)
+
+        with contextlib.suppress(FrontError):
+            news = filter(is_news, Front.load(self.directory / "front.json"))
+            self.front = Front.of([*self.front, *news]).found_first(self.front)
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         self._seconds = float(meta["seconds"])
@@ -281,8 +358,11 @@ class Search:
             island.running = True
 
     def _apply(self, outcome: Outcome, handle: Any) -> None:
-        """Takes an epoch's outcome."""
+        """Takes an epoch's outcome; the front is written if it is another now."""
+        before, found = self.front, Front.of([*self.front, *self._members.of(outcome.emigrants)])
         island = self._islands[outcome.island]
+        self._whole = False  # a second Ctrl-C amid these lines must not reach the checkpoint
+        self.front = found.found_first(before)
         island.running, island.handle = False, handle
         island.epochs, island.generation = outcome.epoch + 1, outcome.generation
         island.counts, island.used = outcome.counts, outcome.used
@@ -290,8 +370,9 @@ class Search:
         needed = min(other.epochs for other in self._islands) - 2
         for other in self._islands:
             other.history = {e: v for e, v in other.history.items() if e >= needed}
-        found = Front.of([*self.front, *self._members.of(outcome.emigrants)])
-        self.front = found.found_first(self.front)
+        self._whole = True
+        if self.front != before:
+            self.front.save(self.directory / "front.json")
 
     def _counts(self) -> Counter[str]:
         total: Counter[str] = Counter()
@@ -313,26 +394,3 @@ class Search:
             cache_used=sum(i.used for i in self._islands),
             per_second=rate,
         )
-
-
-def default_directory(target: str, seed: int) -> Path:
-    """A new directory under `runs`, named by target, seed and time."""
-    safe = "".join(c if c.isalnum() else "-" for c in target).strip("-")[:40]
-    base = f"{safe}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    names = (Path("runs") / (base if n == 1 else f"{base}-{n}") for n in range(1, 1000))
-    return next(name for name in names if not name.exists())
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Holds the directory for one process; a second one is refused.
-
-    Raises:
-        DirectoryError: another process runs this search.
-    """
-    with (directory / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DirectoryError(f"Another process runs the search in {directory}.") from None
-        yield

@@ -10,8 +10,22 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replaces `path` by `data`; after a crash at any point the old or the new file is whole.
 
     Raises:
-        OSError: no space, no permission; the old file is untouched and no scratch file stays.
+        OSError: no space, no permission, no such folder; it names `path`. The old file is untouched and no
+            scratch file stays.
     """
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    with contextlib.suppress(OSError):  # the new file is there; some file systems cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -24,8 +38,3 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

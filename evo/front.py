@@ -5,7 +5,8 @@ its object alone.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import inf
 from pathlib import Path
@@ -16,7 +17,9 @@ import numpy as np
 from evo.files import write_atomically
 from evo.floats import FORMATS, evaluate
 from evo.pool import Pool
-from evo.program import Program, parse
+from evo.program import Program, ProgramError, parse
+
+MAX_FLOAT = sys.float_info.max
 
 
 class FrontError(ValueError):
@@ -168,7 +171,7 @@ class Front(Sequence[Member]):
             objects = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise FrontError(f"No front at {path}: {error.strerror}.") from None
-        except ValueError as error:  # not JSON, or not even text
+        except (ValueError, RecursionError) as error:  # not JSON, or not even text
             raise FrontError(f"{path} is not JSON: {error}.") from None
         try:
             return cls.from_objects(objects)
@@ -182,18 +185,49 @@ class Front(Sequence[Member]):
         Raises:
             FrontError: not an array of objects with the members' keys; further keys are ignored.
         """
-        names = {f.name for f in fields(Member)}
         if not isinstance(objects, list) or not all(isinstance(o, dict) for o in objects):
             raise FrontError("A front is an array of objects.")
-        for o in objects:
-            if missing := names - set(o):
-                raise FrontError(f"A member lacks {', '.join(sorted(missing))}.")
-            if not all(isinstance(o[name], list) for name in ("interval", "constants")):
-                raise FrontError("A member's interval and constants are arrays.")
-        kept = ({name: o[name] for name in names} for o in objects)
-        return cls(
-            tuple(
-                Member(**{**o, "interval": tuple(o["interval"]), "constants": tuple(o["constants"])})
-                for o in kept
-            )
-        )
+        return cls(tuple(_member(o) for o in objects))
+
+
+def _member(o: dict[str, Any]) -> Member:
+    """The member of a JSON object, with every key of the right type."""
+    names = [f.name for f in fields(Member)]
+    if missing := sorted(set(names) - set(o)):
+        raise FrontError(f"A member lacks {', '.join(missing)}.")
+    for name in names:
+        expected, right = _TYPES[name]
+        if not right(o[name]):
+            raise FrontError(f"A member's {name} is {expected}, got {str(o[name])[:60]!r}.")
+    try:
+        parse(o["program"])
+    except ProgramError as error:
+        raise FrontError(f"A member's program is none. {error}") from None
+    lists = {"interval": tuple(o["interval"]), "constants": tuple(o["constants"])}
+    return Member(**{**{name: o[name] for name in names}, **lists})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number in float64's range."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_FLOAT
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "ops": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 10_000),
+    **{name: ("a text", _is_text) for name in ("target", "metric", "formula", "program")},
+    "interval": ("an array of two texts", lambda v: _are_texts(v) and len(v) == 2),
+    "constants": ("an array of texts", _are_texts),
+    **{name: ("a number", _is_number) for name in ("sampled_error", "worst_x", "seconds_to_find")},
+    **{
+        name: ("a number or null", lambda v: v is None or _is_number(v))
+        for name in ("polished_error", "proved_bound")
+    },
+}

@@ -73,7 +73,10 @@ class BackgroundLines:
         if self._lines is None and self._process.poll() is not None:
             self._output.seek(0)
             text = self._output.read() if self._process.returncode == 0 else b"[]"
-            self._lines = lines(Baseline(**form) for form in json.loads(text))
+            try:
+                self._lines = lines(Baseline(**form) for form in json.loads(text))
+            except ValueError:  # cut off by a full disk
+                self._lines = {}
         return self._lines or {}
 
     def close(self) -> None:

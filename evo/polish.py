@@ -83,6 +83,7 @@ class Polished:
     iterations: int
 
 
+@np.errstate(all="ignore")  # hopeless starts overflow; what comes out says so
 def polish(
     program: Program,
     constants: Sequence[str | float],
@@ -261,6 +262,7 @@ def _decimals(curves: Curves, curve: Curve) -> tuple[str, ...]:
     model, texts = Model(curves, curve), []
     share = _DIGITS * max(curve.error, NONE * curves.size) / max(len(curve.constants), 1)
     for k, constant in enumerate(curve.constants):
-        digits = math.ceil(math.log10(max(model.needs.get(k, 0.0) / share, 1.0))) + 1
+        ratio = min(max(1.0, model.needs.get(k, 0.0) / share), 1e300)  # 1 for nan: `max` keeps its first
+        digits = math.ceil(math.log10(ratio)) + 1
         texts.append(constant.str(max(17, digits), radius=False))
     return tuple(texts)

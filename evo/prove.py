@@ -253,15 +253,43 @@ def check(certificate: Certificate) -> None:
     with working(certificate.precision, order):
         bound = ball(Fraction(certificate.bound))
         for piece in certificate.pieces:
-            where = f"on the piece {piece.lo} to {piece.hi} of the interval"
             try:
                 Error(candidate, piece).hold(arb(bound.lower()), arb(bound.upper()))
             except AboveError as above:
                 raise CertificateError(f"The bound {certificate.bound} does not hold: {above}.") from None
-            except (UndefinedError, WideError) as error:
-                reason = str(error) or "the error's enclosure is wider than that"
-                raise CertificateError(f"The bound is not confirmed {where}: {reason}.") from None
+            except UndefinedError as error:
+                where = _where(candidate, _narrowed(candidate, piece))
+                raise CertificateError(f"The bound is not confirmed {where}: {error}.") from None
+            except WideError:
+                raise CertificateError(
+                    f"The bound is not confirmed {_where(candidate, piece)}: "
+                    "the error's enclosure is wider than that."
+                ) from None
         if not target.span[0] <= certificate.lower_x <= target.span[1]:
             raise CertificateError(f"lower_x = {certificate.lower_x!r} is not inside the interval.")
         if not candidate.error_at(certificate.lower_x).abs_lower() >= ball(Fraction(certificate.lower)):
             raise CertificateError(f"The error at x = {certificate.lower_x!r} is not {certificate.lower}.")
+
+
+def _narrowed(candidate: Candidate, piece: Piece) -> Piece:
+    """A small part of a piece on which the error is still undefined."""
+    for _ in range(_MAX_DEPTH):
+        middle = (piece.lo + piece.hi) / 2
+        for lo, hi in ((piece.lo, middle), (middle, piece.hi)):
+            half = Piece(lo, hi, piece.order)
+            half = half._replace(root=piece.root if half.at_end else 1)
+            try:
+                Error(candidate, half)
+            except UndefinedError:
+                piece = half
+                break
+        else:
+            break
+    return piece
+
+
+def _where(candidate: Candidate, piece: Piece) -> str:
+    lo, hi = candidate.target.ends
+    first, last = (float(lo + (hi - lo) * part) for part in (piece.lo, piece.hi))
+    narrow = piece.hi - piece.lo < Fraction(1, 1 << 20)
+    return f"near x = {(first + last) / 2:.9g}" if narrow else f"for x from {first:.9g} to {last:.9g}"

@@ -140,6 +140,7 @@ def minimax(goal: Goal, m: int, n: int, start: Rational) -> Rational:
     raise FitError(f"not levelled after {_ROUNDS} exchanges")
 
 
+@np.errstate(all="ignore")  # poles and exact fits divide by zero, and are told by what comes out
 def least_squares(goal: Goal, m: int, n: int) -> Rational:
     """A start where interpolation fails: linearised least squares, reweighted, in float64.
 
@@ -165,6 +166,8 @@ def least_squares(goal: Goal, m: int, n: int) -> Rational:
     for k in range(_REWEIGHTED):
         weight = unit * np.sqrt(share) / np.abs(q)
         rows = np.hstack([top, -r[:, None] * below[:, 1:]]) * weight[:, None]
+        if not np.isfinite(rows).all():  # an exact fit has no errors to weigh
+            break
         x = np.linalg.lstsq(rows, r * weight, rcond=None)[0]
         q = below @ np.append(1.0, x[m + 1 :])
         size = np.abs(top @ x[: m + 1] / q - r) * unit

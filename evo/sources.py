@@ -1,6 +1,7 @@
 """Where commands take formulas from: a search directory, a file, an MLflow run, a registered model."""
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -58,9 +59,9 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
         FrontError: none of these; one line says what was tried.
     """
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -84,7 +85,7 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
 
 def _from_file(source: str, text: str) -> Source:
     """Formulas of a file: bounds that it does not give are proved; its origin is taken as it says."""
-    front = read_members(text, source)
+    front = Front.load(Path(source)) if text.lstrip().startswith("[") else read_members(text, source)
     proved = [m if m.proved_bound is not None else replace(m, proved_bound=_bound(m)) for m in front]
     try:
         said = json.loads(text)["origin"]

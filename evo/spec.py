@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,8 +10,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from evo.ops import parse_ops
+from evo.vary import mutations
 
 MAX_OPS = 32
+MAX_BYTES = 1_000_000  # of a file
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -66,7 +69,7 @@ class SearchSpec(BaseModel):
         mutations: weights by name, where not the table's (evo/native/vary.h).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     target: str
     interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
@@ -76,7 +79,7 @@ class SearchSpec(BaseModel):
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
     generations: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 64)
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int = Field(4096, ge=1, le=1 << 20)
     parents: int = Field(256, ge=4, le=1 << 16)
@@ -94,12 +97,27 @@ class SearchSpec(BaseModel):
         parse_ops(self.ops)
         if self.cache_entries & (self.cache_entries - 1):
             raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
+        if self.mutations:
+            _check_mutations(self.mutations)
         return self
 
     @property
     def budget(self) -> float | None:
         """Time budget [s]: a minute if neither time nor generations are given."""
         return 60.0 if self.time is None and self.generations is None else self.time
+
+
+def _check_mutations(weights: Mapping[str, float]) -> None:
+    known = mutations()
+    for name in weights:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"unknown mutation {name[:60]!r}; evo/native/vary.h has {', '.join(known)}.{hint}"
+            )
+    if not any({**known, **weights}.values()):
+        raise ValueError("mutations: at least one weight must be positive")
 
 
 def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
@@ -112,9 +130,68 @@ def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
         return SearchSpec(**entries)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "specification"
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "specification"
         got = "" if not first["loc"] or first["type"] == "missing" else f" (got {str(first['input'])[:60]!r})"
         raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+
+
+_YAML_ERRORS = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What PyYAML raises: of all these kinds, for numbers and dates that are none."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases (a few lines of them make gigabytes) and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuses what an alias stands for."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases are not taken here: *{self.peek_event().anchor}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuses a key that comes twice: one of the two would be lost."""
+        keys: set[str] = set()
+        for part, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            key = self.construct_object(part, deep=True)
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"a key is a name, not {str(key)[:60]!r}")
+            if key in keys:
+                raise yaml.YAMLError(f"the key {key[:60]!r} comes twice")
+            keys.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The entries of a YAML file, unchecked.
+
+    Raises:
+        SpecError: no such file, not a regular one of at most `MAX_BYTES`, not YAML, not a mapping.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise SpecError(f"{path} is no regular file")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(text) > MAX_BYTES:
+        raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: no specification")
+    try:
+        entries = yaml.load(text, _Loader)
+    except _YAML_ERRORS as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SpecError(f"{path} is not YAML: {' '.join(reason.split())[:200]}") from None
+    if not isinstance(entries, dict):
+        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
+    return entries
 
 
 def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
@@ -123,12 +200,4 @@ def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
     Raises:
         SpecError: no such file, not YAML, not a mapping, or a wrong entry.
     """
-    try:
-        entries = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(entries, dict):
-        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
-    return make_spec({**entries, **overrides})
+    return make_spec({**read_spec(path), **overrides})

@@ -1,4 +1,4 @@
-"""Gives a front its true errors: every member polished, proved, and measured in float64.
+"""Gives a front its true errors: every member tested as it is, polished, proved, and measured in float64.
 
 The order of trust: `sampled_error` is found at points, `polished_error` is that of the best constants,
 `proved_bound` holds on the whole interval.
@@ -9,15 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evo.certificate import Certificate
+from evo.enclosure import make_candidate
 from evo.errors import sampled_error
 from evo.files import write_atomically
-from evo.front import Front, Member
+from evo.front import Front, FrontError, Member
 from evo.members import LEVELLED, evaluator
 from evo.points import holdout_points, select_points
 from evo.polish import polish
 from evo.prove import Refusal, prove
 from evo.rounding import RoundingBound, bound_float64_error, sampled_float64_error
 from evo.target import Target
+
+ROUNDING = 1e-3
+"""How much smaller than the error a number in front.json may be: errors are found to three digits."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Verified:
         proof: the certificate, or why there is none.
         float64_error: largest error found in float64 arithmetic, and `float64_worst_x` where.
         float64_bound: a rigorous bound of it, or why there is none.
+        faults: what the member said of itself, with the constants as given, that is not so; one line each.
     """
 
     member: Member
@@ -38,33 +43,77 @@ class Verified:
     float64_error: float
     float64_worst_x: float
     float64_bound: RoundingBound | Refusal
+    faults: tuple[str, ...] = ()
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """The faults, and that nothing is proved."""
+        if isinstance(self.proof, Certificate):
+            return self.faults
+        return *self.faults, f"nothing is proved: {self.proof.reason}"
 
 
 def verify(member: Member) -> Verified:
-    """Polishes, proves and measures one member; never worse than it was."""
+    """Tests, polishes, proves and measures one member; never worse than it was.
+
+    Raises:
+        FrontError: constants that are no finite decimal numbers, or other ops than the program has.
+        TargetError: no such target.
+    """
     target = Target.from_json({"target": member.target, "interval": member.interval, "metric": member.metric})
     program = member.code
-    polished = polish(program, member.constants, target)
+    try:
+        make_candidate(program, member.constants, target)
+    except ValueError as wrong:
+        raise FrontError(f"The member of {member.ops} ops: {wrong}.") from None
+    if member.ops != program.ops:
+        raise FrontError(f"A member says {member.ops} ops, but its program has {program.ops}.")
     x = holdout_points(target).x
-    error, worst_x = sampled_error(evaluator(program, polished.constants), target, x)
-    proof = prove(program, polished.constants, target)
+    given = error, worst_x = sampled_error(evaluator(program, member.constants), target, x)
+    proof = prove(program, member.constants, target)
+    faults = _faults(member, given, proof)
+    polished = polish(program, member.constants, target)
+    constants = member.constants
+    if polished.constants != constants:
+        better = prove(program, polished.constants, target)
+        if isinstance(better, Certificate) or not isinstance(proof, Certificate):
+            constants, proof = polished.constants, better
+            error, worst_x = sampled_error(evaluator(program, constants), target, x)
     proved = proof if isinstance(proof, Certificate) else None
     points = select_points(target).x
-    rounded, rounded_x = sampled_float64_error(program, polished.constants, target, points)
+    rounded, rounded_x = sampled_float64_error(program, constants, target, points)
     bound: RoundingBound | Refusal = (
-        bound_float64_error(program, polished.constants, target, proof)
-        if isinstance(proof, Certificate)
-        else proof
+        bound_float64_error(program, constants, target, proof) if isinstance(proof, Certificate) else proof
     )
-    better = replace(
+    optimal = polished.status == LEVELLED and constants == polished.constants
+    best = replace(
         member,
-        constants=polished.constants,
+        constants=constants,
         sampled_error=error,
         worst_x=worst_x,
-        polished_error=polished.error if polished.status == LEVELLED else None,
+        polished_error=polished.error if optimal else None,
         proved_bound=float(proved.bound) if proved else None,
     )
-    return Verified(better, polished.status, proof, rounded, rounded_x, bound)
+    return Verified(best, polished.status, proof, rounded, rounded_x, bound, faults)
+
+
+def _faults(member: Member, given: tuple[float, float], proof: Certificate | Refusal) -> tuple[str, ...]:
+    """What the member says of its errors that these very constants do not keep."""
+    error, x = given
+    if isinstance(proof, Refusal) and proof.status in ("pole", "undefined"):
+        return (f"as given it has no finite error: {proof.reason}",)
+    if isinstance(proof, Certificate) and float(proof.lower) > error:
+        error, x = float(proof.lower), proof.lower_x
+    claims = {name: getattr(member, name) for name in ("sampled_error", "polished_error", "proved_bound")}
+    return tuple(
+        f"{name} is given as {claim:.6g}, but the error at x = {x:.9g} is {error:.6g}"
+        for name, claim in claims.items()
+        if claim is not None and not claim * (1 + ROUNDING) >= error
+    )
+
+
+class VerifyError(RuntimeError):
+    """A front that is not what it says; one line."""
 
 
 def verified_front(found: Iterable[Verified]) -> Front:

@@ -23,6 +23,7 @@ from evo.searcher import Problem, State, admit, emigrate, init, step
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
+_FETCH_S = 60.0  # a state that does not come within this time is lost
 
 
 class WorkersError(RuntimeError):
@@ -130,6 +131,10 @@ class Workers(Protocol):
         """A handle for a state that comes from a checkpoint."""
         ...
 
+    def waiting(self) -> Sequence[int]:
+        """The islands that have no process yet: what they were given has not begun."""
+        ...
+
     def close(self) -> None:
         """Ends all workers."""
         ...
@@ -158,6 +163,10 @@ class SerialWorkers:
         """See `Workers.put`."""
         return state
 
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        return ()
+
     def close(self) -> None:
         """See `Workers.close`."""
         self._tasks.clear()
@@ -185,11 +194,17 @@ class RayWorkers:
         import ray
 
         self._ray = ray
-        cpus = ray.cluster_resources().get("CPU", 1.0)
-        share = min(1.0, int(1000 * cpus / islands) / 1000)
-        remote = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share)(Island)
-        self._actors = [remote.remote(problem) for _ in range(islands)]
         self._running: dict[Any, Any] = {}
+        self._actors: list[Any] = []
+        try:
+            cpus = ray.cluster_resources().get("CPU", 1.0)
+            share = min(1.0, int(1000 * cpus / islands) / 1000)
+            remote = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share)(Island)
+            self._actors = [remote.remote(problem) for _ in range(islands)]
+            self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
+        except Exception as error:  # Ray raises many kinds, its own and plain ones
+            self.close()
+            raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
 
     def submit(self, task: Task, state: Any) -> None:
         """See `Workers.submit`."""
@@ -198,18 +213,16 @@ class RayWorkers:
 
     def collect(self, timeout: float) -> tuple[Outcome, Any] | None:
         """See `Workers.collect`."""
-        done, _ = self._ray.wait(list(self._running), timeout=timeout) if self._running else ([], [])
-        if not done:
-            return None
         try:
-            return self._ray.get(done[0]), self._running.pop(done[0])
+            done, _ = self._ray.wait(list(self._running), timeout=timeout) if self._running else ([], [])
+            return (self._ray.get(done[0]), self._running.pop(done[0])) if done else None
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island failed: {_last_line(error)}") from error
 
     def fetch(self, handle: Any) -> State:
         """See `Workers.fetch`."""
         try:
-            state: State = self._ray.get(handle)
+            state: State = self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island's state is lost: {_last_line(error)}") from error
         return state
@@ -217,6 +230,13 @@ class RayWorkers:
     def put(self, state: State) -> Any:
         """See `Workers.put`."""
         return self._ray.put(state)
+
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        if self._starting:
+            ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
+            self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
+        return tuple(self._starting.values())
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it."""
@@ -246,7 +266,9 @@ def connect(address: str | None) -> None:
             address=address or "local", include_dashboard=False if address in (None, "local") else None,
             log_to_driver=False, logging_level="error", ignore_reinit_error=True,
         )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises many kinds, a plain Exception when its processes are slow
+        with contextlib.suppress(Exception):
+            ray.shutdown()
         raise WorkersError(
             f"No Ray cluster at {address or 'this machine'}: {_last_line(error)} "
             "Start one with `ray start --head`, or leave out --address."

@@ -10,8 +10,10 @@ import pytest
 from searches import SMALL, without_times
 
 import evo
+from evo import checkpoint
 from evo.checkpoint import CheckpointError
-from evo.discover import DirectoryError, Search, locked
+from evo.directory import DirectoryError, locked
+from evo.discover import Search
 from evo.front import Front
 from evo.spec import make_spec
 from evo.workers import SerialWorkers
@@ -146,6 +148,30 @@ def test_a_damaged_checkpoint_is_not_resumed(tmp_path):
         Search.resume(tmp_path / "s", {})
     with pytest.raises(CheckpointError, match="No checkpoint"):
         Search.resume(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spec": None},
+        {"spec": []},
+        {"spec": {"target": "exp2", "max_ops": "many"}},
+        {"seconds": "long"},
+        {"seconds": None},
+        {"islands": 5},
+        {"islands": [5]},
+        {"islands": [{"epochs": "one", "history": []}]},
+        {"islands": [{"epochs": 1, "history": [7]}]},
+        {"front": [5]},
+        {"front": [{"ops": 1}]},
+    ],
+)
+def test_a_checkpoint_of_other_content_is_one_line(tmp_path, changes):
+    meta = {"spec": SMALL, "seconds": 1.0, "islands": [], "front": []}
+    checkpoint.save(tmp_path / "checkpoint.npz", {**meta, **changes}, {})
+    with pytest.raises(CheckpointError, match="cannot be resumed") as error:
+        Search.resume(tmp_path, {})
+    assert "\n" not in str(error.value)
 
 
 def test_the_python_interface_is_a_search(in_tmp):

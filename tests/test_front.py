@@ -215,8 +215,11 @@ def test_further_keys_of_a_member_are_ignored():
         (b"[1]", "array of objects"),
         (b"[{}]", "lacks constants, formula"),
         (FRONT.to_json().replace('"metric"', '"metrik"').encode(), "lacks metric"),
-        (json.dumps([{**json.loads(FRONT.to_json())[0], "interval": 5}]).encode(), "are arrays"),
-        (json.dumps([{**json.loads(FRONT.to_json())[0], "constants": None}]).encode(), "are arrays"),
+        (json.dumps([{**json.loads(FRONT.to_json())[0], "interval": 5}]).encode(), "interval is an array"),
+        (
+            json.dumps([{**json.loads(FRONT.to_json())[0], "constants": None}]).encode(),
+            "constants is an array",
+        ),
     ],
 )
 def test_what_is_no_front_is_an_error_of_one_line_with_the_path(tmp_path, data, message):

@@ -28,18 +28,81 @@ def test_the_kernels_compile_without_a_single_warning(tmp_path, monkeypatch):
 def test_a_second_build_is_a_cache_hit_and_other_flags_are_another_build(tmp_path, monkeypatch):
     first = build(tmp_path, ("-O0",))
     stamp = first.stat().st_mtime_ns
-    real = subprocess.run
 
-    def only_version(command, **options):
-        assert command[1:] == ["--version"], "compiled again"
-        return real(command, **options)
+    def again(command, **options):
+        raise AssertionError("compiled again")
 
-    monkeypatch.setattr(subprocess, "run", only_version)
+    monkeypatch.setattr(subprocess, "run", again)
     assert build(tmp_path, ("-O0",)) == first
     assert first.stat().st_mtime_ns == stamp
     with pytest.raises(AssertionError, match="compiled again"):
         build(tmp_path, ("-O0", "-g"))
     assert os.listdir(tmp_path) == [first.name], "no scratch folder stays"
+
+
+def damage_nothing(library):
+    pass
+
+
+def damage_by_truncation(library):
+    library.write_bytes(library.read_bytes()[:-1000])
+
+
+def damage_a_byte(library):
+    data = bytearray(library.read_bytes())
+    data[len(data) // 2] ^= 1
+    library.write_bytes(data)
+
+
+def damage_to_nothing(library):
+    library.write_bytes(b"")
+
+
+def damage_to_a_folder(library):
+    library.unlink()
+    (library / "deep").mkdir(parents=True)
+
+
+@gcc
+@pytest.mark.parametrize(
+    "damage", [damage_nothing, damage_by_truncation, damage_a_byte, damage_to_nothing, damage_to_a_folder]
+)
+def test_a_damaged_library_is_compiled_again_and_a_whole_one_needs_no_compiler(tmp_path, monkeypatch, damage):
+    library = build(tmp_path / "cache", ("-O0",))
+    whole = library.read_bytes()
+    damage(library)
+    if damage is damage_nothing:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert build(tmp_path / "cache", ("-O0",)) == library
+    assert library.read_bytes() == whole
+    ctypes.CDLL(str(library))
+    assert os.listdir(tmp_path / "cache") == [library.name]
+
+
+def test_a_compiler_that_makes_nothing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "true --quiet")
+    with pytest.raises(BuildError, match=r"true says that it compiled .* made no file\. Set CC"):
+        build(tmp_path)
+    monkeypatch.setenv("CC", "gcc '")
+    with pytest.raises(BuildError, match=r"is no command"):
+        build(tmp_path)
+    monkeypatch.setenv("CC", "false")
+    with pytest.raises(BuildError, match=r"false could not compile"):
+        build(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_library_that_does_not_load_is_told(tmp_path, monkeypatch):
+    (tmp_path / "kernels.so").write_text("no library")
+    monkeypatch.setattr(native, "build", lambda: tmp_path / "kernels.so")
+    with pytest.raises(BuildError, match="do not load"):
+        kernels.__wrapped__()
+
+
+@gcc
+def test_the_compiler_may_have_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "gcc -DOPTION")
+    assert build(tmp_path, ("-O0",)).exists()
 
 
 def test_the_generated_header_lists_every_op():

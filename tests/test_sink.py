@@ -3,12 +3,14 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from records import F2, F3, end, front, metrics, search, start
 
+from tracking import mlflow_sink
 from tracking.outbox import Ledger, Outbox, RejectedError, RunMissingError
 from tracking.sink import JsonLinesSink, NullSink, Tee, is_being_written, iter_lines, read_records
 
@@ -326,3 +328,34 @@ def test_only_one_process_delivers_a_directory(directory):
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_a_store_that_never_opened_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    """The store fails once and then hangs, as one behind a firewall; waiting is allowed for ages."""
+    tried, release = threading.Event(), threading.Event()
+
+    def away(ledger):
+        if tried.is_set():
+            release.wait()
+        tried.set()
+        raise ConnectionError("two\nlines")
+
+    monkeypatch.setattr(mlflow_sink, "_open_store", away)
+    monkeypatch.setattr(mlflow_sink, "GIVE_UP_S", 0.01)
+    monkeypatch.setattr(mlflow_sink, "POLL_S", 0.01)
+    said: list[str] = []
+    sink = mlflow_sink.open_sink(tmp_path, "http://127.0.0.1:9", warn=said.append)
+    sink.write(start())
+    assert tried.wait(60)
+    sink.close(timeout_s=1e6)
+    release.set()
+    assert len(said) == 2
+    assert not any("\n" in text for text in said)
+
+
+@pytest.mark.parametrize("content", [b"no database", None])
+def test_a_file_that_is_no_database_is_told_at_once(tmp_path, content):
+    path = tmp_path / "store.db"
+    path.write_bytes(content) if content else path.mkdir()
+    with pytest.raises(OSError, match="cannot be opened"):
+        mlflow_sink._open_store(Ledger(f"sqlite:///{path}", "evonum"))

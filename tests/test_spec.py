@@ -1,6 +1,10 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from evo.spec import SpecError, load_spec, make_spec, parse_duration
+from evo.vary import mutations
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,11 @@ def test_durations_have_units(text, seconds):
         ({"target": "exp2", "cache_entries": 5000}, "power of two"),
         ({"target": "exp2", "seed": -1}, "seed"),
         ({"target": "exp2", "mutations": {"graft": -1}}, "graft"),
+        ({"target": "exp2", "mutations": {"grapt": 1}}, "unknown mutation 'grapt'.*Did you mean 'graft'"),
+        ({"target": "exp2", "mutations": dict.fromkeys(mutations(), 0)}, "at least one weight"),
+        ({"target": "exp2", "mutations": {"graft": float("inf")}}, "finite"),
+        ({"target": "exp2", "time": float("inf")}, "finite"),
+        ({"target": "exp2", "seed": 1 << 64}, "seed"),
     ],
 )
 def test_a_wrong_entry_is_named_with_what_came(entries, reason):
@@ -49,14 +58,45 @@ def test_yaml_is_the_same_schema_and_options_take_precedence(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["- a\n- b\n", "target: [", "just words", "target: exp2\nbudget: 5\n", "\x00"]
+    ("text", "reason"),
+    [
+        ("- a\n- b\n", "must hold a mapping"),
+        ("target: [", "not YAML"),
+        ("just words", "must hold a mapping"),
+        ("target: exp2\nbudget: 5\n", "budget"),
+        ("\x00", "not YAML"),
+        ("target: exp2\ntarget: sin\n", "'target' comes twice"),
+        ("target: exp2\nmutations: {graft: 1, graft: 2}\n", "'graft' comes twice"),
+        ("1: exp2\n", "a key is a name, not '1'"),
+        ("? [a]\n: 1\n", "a key is a name"),
+        ("target: exp2\nmutations: {1: 2}\n", "a key is a name"),
+        ("a: &a [x]\nb: [*a, *a]\n", "aliases are not taken here: .a"),
+        ("target: 2020-99-99\n", "not YAML"),
+        ("target: !!timestamp x\n", "not YAML"),
+        ("target: !!int ''\n", "not YAML"),
+        ("target: !!map [a]\n", "not YAML"),
+        ("seed: " + "9" * 5000, "not YAML"),
+        ("[" * 100_000, "nested too deeply"),
+        ("target: exp2\n#" + "x" * 1_000_000, "larger than 1000000 bytes"),
+    ],
 )
-def test_bad_yaml_gives_one_line(tmp_path, text):
+def test_bad_yaml_gives_one_line(tmp_path, text, reason):
     path = tmp_path / "spec.yaml"
     path.write_text(text)
-    with pytest.raises(SpecError) as error:
+    with pytest.raises(SpecError, match=reason) as error:
         load_spec(path, {})
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+
+
+def test_a_specification_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(SpecError, match="no regular file"):
+            load_spec(path, {})
+    for path in (tmp_path / "none", tmp_path / ("a" * 300), Path("a\0b")):
+        with pytest.raises(SpecError):
+            load_spec(path, {})
 
 
 def test_a_minute_is_the_budget_if_none_is_given():

@@ -6,8 +6,10 @@ imported in the thread, because that takes seconds.
 """
 
 import os
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "evonum"
 POLL_S = 1.0
+GIVE_UP_S = 5.0  # for a store that failed before and has taken nothing
+FIRST_S = 30.0  # for one that is being opened: MLflow's import and a new database take many seconds
 SETTINGS = {  # a dead server is noticed in seconds; the records are kept and sent again anyway
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",  # a database that is away is told in many lines, again and again
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the standard output is the search's, perhaps JSON
 }
 
@@ -42,6 +46,19 @@ def sqlite_path(tracking_uri: str) -> Path | None:
     """The file of a SQLite store; None for any other."""
     prefix = "sqlite:///"
     return Path(tracking_uri[len(prefix) :].split("?")[0]) if tracking_uri.startswith(prefix) else None
+
+
+def check_database(file: Path) -> None:
+    """Opens a SQLite store, or makes it; MLflow would try for minutes.
+
+    Raises:
+        OSError: it is none, or cannot be opened; one line.
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=1)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise OSError(f"The store {file} cannot be opened: {error}.") from None
 
 
 def open_sink(
@@ -83,6 +100,7 @@ class MlflowSink:
         self._outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._opened = self._failed = False
 
     @property
     def tracking_uri(self) -> str:
@@ -101,11 +119,21 @@ class MlflowSink:
             self._thread.start()
 
     def close(self, timeout_s: float) -> None:
-        """Deliver what is left, trying once; warn if anything stays behind."""
+        """Deliver what is left, trying once; warn if anything stays behind.
+
+        A store that could not be opened so far is waited for no longer than a few seconds.
+        """
         self._closing.set()
         if self._thread is None:
             return
-        self._thread.join(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        first = min(deadline, time.monotonic() + FIRST_S)
+        later = min(deadline, time.monotonic() + GIVE_UP_S)
+        while self._thread.is_alive():
+            until = deadline if self._opened else later if self._failed else first
+            if time.monotonic() >= until:
+                break
+            self._thread.join(0.05)
         if left := self._outbox.undelivered():
             self._warn(
                 f"{left} records of the search are not in MLflow ({self.tracking_uri}) yet. They are kept in "
@@ -122,9 +150,11 @@ class MlflowSink:
                 if self._outbox.acquire():
                     store = store or _open_store(self._outbox.ledger)
                     self._outbox.deliver(store, draw_now=last)
-                failures = 0
+                    self._opened = True
+                failures, self._failed = 0, False
             except Exception as error:
                 failures += 1
+                self._failed = True
                 if failures == 1:
                     self._warn(_away(self.tracking_uri, error))
             if last:
@@ -256,6 +286,7 @@ def _open_store(ledger: Ledger) -> "MlflowStore":
     file = sqlite_path(ledger.tracking_uri)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        check_database(file)
     return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
 
 

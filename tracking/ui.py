@@ -8,7 +8,9 @@ import sys
 import threading
 from types import FrameType
 
-from tracking.mlflow_sink import resolve_tracking_uri, sqlite_path
+from tracking.mlflow_sink import check_database, resolve_tracking_uri, sqlite_path
+
+STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
 
 
 def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:
@@ -26,7 +28,8 @@ def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int 
 
     Raises:
         FileNotFoundError: the SQLite store does not exist.
-        OSError: the port is taken, or the host is none of this machine's.
+        OSError: the port is taken, the host is none of this machine's, or the store is no database.
+        ValueError: the address is no store's.
     """
     uri = resolve_tracking_uri(tracking_uri)
     if uri.startswith(("http://", "https://")):
@@ -36,6 +39,12 @@ def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int 
     if store is not None and not store.exists():
         raise FileNotFoundError(
             f"There is no MLflow store at {store}: run a search first, or set MLFLOW_TRACKING_URI to another."
+        )
+    if store is not None:
+        check_database(store)
+    elif not uri.startswith(STORES):
+        raise ValueError(
+            f"{uri!r} is no store: expected sqlite:///FILE, http://HOST:PORT or postgresql://..."
         )
     _check_port(host, port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]

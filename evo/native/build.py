@@ -1,13 +1,16 @@
 """Generates the kernels' op table, compiles the kernels for this machine's processor, loads them.
 
 The library is compiled once (about two seconds) and kept in the user's cache folder, under a name made
-of everything it depends on: sources, op table, flags, compiler and processor.
+of what it depends on: sources, op table, flags, $CC and processor. So a machine that has it needs no
+compiler. Its own digest follows it in the file (the loader ignores what comes after the library): a file that
+a full disk or a crash damaged is compiled anew.
 """
 
 import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +28,7 @@ FLAGS = (
     *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
 )
 SOURCES = Path(__file__).parent
+_DIGEST = 10  # bytes
 
 
 class BuildError(RuntimeError):
@@ -73,10 +77,16 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
     )
 
 
-def _compiler() -> str:
-    for name in (os.environ.get("CC"), "gcc", "cc", "clang"):
-        if name and (path := shutil.which(name)):
-            return path
+def _compiler() -> list[str]:
+    """The compiler's command; $CC may have options."""
+    named = os.environ.get("CC", "")
+    try:
+        given = shlex.split(named)
+    except ValueError as error:
+        raise BuildError(f"CC={named!r} is no command: {error}.") from None
+    for words in (given, ["gcc"], ["cc"], ["clang"]):
+        if words and (path := shutil.which(words[0])):
+            return [path, *words[1:]]
     raise BuildError(
         "No C compiler found (tried $CC, gcc, cc, clang). evonum compiles its kernels for your "
         "processor: install gcc, or set CC to a compiler."
@@ -107,23 +117,24 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
     Raises:
         BuildError: no compiler, or it refused; carries the compiler's words.
     """
-    compiler, flags, header = _compiler(), (*FLAGS, *extra_flags), ops_header()
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    flags, header = (*FLAGS, *extra_flags), ops_header()
     sources = sorted(path for path in SOURCES.iterdir() if path.suffix in (".c", ".h"))
-    parts = [header, *flags, compiler, version, _processor(), *(path.read_text() for path in sources)]
-    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
-    library = (folder or cache_folder()) / f"kernels-{digest}.so"
-    if library.exists():
+    named = os.environ.get("CC", "")
+    parts = [header, *flags, named, _processor(), *(path.read_text() for path in sources)]
+    library = (folder or cache_folder()) / f"kernels-{_digest(chr(0).join(parts).encode()).hex()}.so"
+    if _is_whole(library):
         return library
+    compiler = _compiler()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
             (Path(scratch) / "ops.h").write_text(header)
             output = Path(scratch) / "kernels.so"
-            command = [compiler, *flags, "-I", scratch, str(SOURCES / "kernels.c"), "-o", str(output), "-lm"]
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
-            if run.returncode:
-                raise BuildError(f"{compiler} could not compile the kernels:\n{run.stderr[-2000:]}")
+            _compile([*compiler, *flags, "-I", scratch, str(SOURCES / "kernels.c"), "-o", str(output), "-lm"])
+            data = output.read_bytes()
+            output.write_bytes(data + _digest(data))
+            if library.is_dir():
+                shutil.rmtree(library)
             output.replace(library)  # atomic: a second process never loads half a file
     except OSError as error:
         raise BuildError(
@@ -133,6 +144,38 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
     return library
 
 
+def _compile(command: list[str]) -> None:
+    """Runs the compiler.
+
+    Raises:
+        BuildError: it refused, or what it made is no library.
+    """
+    compiler, output = command[0], command[command.index("-o") + 1]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"{compiler} could not compile the kernels:\n{run.stderr[-2000:]}")
+    try:
+        empty = Path(output).stat().st_size == 0
+    except OSError:
+        empty = True
+    if empty:
+        raise BuildError(
+            f"{compiler} says that it compiled the kernels, but made no file. Set CC to a C compiler."
+        )
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
+
+
+def _is_whole(library: Path) -> bool:
+    try:
+        data = library.read_bytes()
+    except OSError:
+        return False
+    return len(data) > _DIGEST and _digest(data[:-_DIGEST]) == data[-_DIGEST:]
+
+
 @cache
 def kernels() -> ctypes.CDLL:
     """The loaded library, compiled first if need be.
@@ -140,7 +183,13 @@ def kernels() -> ctypes.CDLL:
     Raises:
         BuildError: as `build`.
     """
-    library = ctypes.CDLL(str(build()))
+    path = build()
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(
+            f"The compiled kernels do not load ({error}). Set CC to a C compiler for this machine."
+        ) from None
     library.fit.restype = ctypes.c_int64
     library.offspring.restype = ctypes.c_int64
     library.mutation_name.restype = ctypes.c_char_p

@@ -1,0 +1,299 @@
+"""Nothing that a search found is lost, whatever ends it: signals, full disks, readers that go away."""
+
+import errno
+import io
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
+from typer.testing import CliRunner
+
+import evo.discover
+from evo import checkpoint
+from evo.checkpoint import CheckpointError
+from evo.cli import app
+from evo.directory import DirectoryError, locked
+from evo.discover import Search
+from evo.display import Display, Teller, Terminal
+from evo.front import Front
+from evo.session import Signals
+from evo.spec import make_spec
+from evo.workers import SerialWorkers, WorkersError
+
+
+def make(directory: Path, **entries: object) -> Search:
+    return Search(make_spec({**SMALL, "generations": 12, **entries}), directory)
+
+
+def run(search: Search, *args, **options):
+    search.make_directory()
+    return search.run(SerialWorkers(search.problem), *args, **options)
+
+
+def no_space(*args):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> list[dict[str, object]]:
+    directory = tmp_path_factory.mktemp("whole") / "s"
+    run(make(directory))
+    return without_times(directory / "front.json")
+
+
+def test_a_directory_in_use_is_neither_read_nor_written(in_tmp):
+    words = ["search", "exp2", "--workers", "serial", "--generations", "2", "--out", "s"]
+    with locked(in_tmp / "s"):
+        for command in (words, ["search", "--resume", "s"]):
+            refused = CliRunner().invoke(app, command)
+            assert isinstance(refused.exception, DirectoryError)
+            assert "Another process" in str(refused.exception)
+        assert os.listdir("s") == ["lock"]
+    assert not Path("s").exists(), "a directory that nothing came into stays"
+
+
+def test_a_directory_that_was_there_stays_and_its_lock_goes(tmp_path):
+    with locked(tmp_path):
+        assert os.listdir(tmp_path) == ["lock"]
+    assert os.listdir(tmp_path) == []
+    with locked(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "b" / "file").write_text("")
+    assert (tmp_path / "a" / "b" / "file").exists()
+
+
+def test_the_specification_is_whole_or_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(DirectoryError, match=r"cannot be kept.*No space"):
+        make(tmp_path / "s").make_directory()
+    assert os.listdir(tmp_path / "s") == []
+
+
+def test_the_front_is_on_the_disk_whenever_it_is_shown(tmp_path):
+    fronts = []
+
+    def shown(progress):
+        fronts.append(progress.front)
+        assert Front.load(tmp_path / "s" / "front.json") == progress.front
+        assert (len(fronts) == 1) == (not (tmp_path / "s" / "checkpoint.npz").exists())
+
+    run(make(tmp_path / "s", save_every=1000), on_progress=shown)
+    assert len(fronts) > 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_whatever_ends_a_search_its_last_epoch_is_saved(tmp_path, undisturbed, error):
+    calls = iter(range(100))
+
+    def ends(progress):
+        if next(calls) == 3:
+            raise error
+
+    search = make(tmp_path / "s", save_every=1000)
+    with pytest.raises(error):
+        run(search, on_progress=ends)
+    assert Front.load(tmp_path / "s" / "front.json") == search.front
+    resumed = Search.resume(tmp_path / "s", {})
+    assert sum(island.epochs for island in resumed._islands) == 4
+    run(resumed)
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
+
+
+def test_a_front_that_fits_is_written_where_the_checkpoint_does_not(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr(checkpoint, "save", no_space)
+    search = make(tmp_path / "s")
+    with pytest.raises(OSError, match="No space"):
+        run(search)
+    assert len(Front.load(tmp_path / "s" / "front.json"))
+    assert Front.load(tmp_path / "s" / "front.json") == search.front
+    monkeypatch.undo()
+    run(Search.resume(tmp_path / "s", {}))
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
+
+
+def test_a_search_that_died_before_its_first_checkpoint_starts_over(tmp_path, undisturbed):
+    with pytest.raises(CheckpointError, match="No checkpoint"):
+        Search.resume(tmp_path, {})
+    make(tmp_path / "s").make_directory()
+    with pytest.raises(DirectoryError, match="starts over"):
+        make(tmp_path / "s").refuse_if_taken()
+    run(Search.resume(tmp_path / "s", {}))
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "spec.json").write_text('{"target": "exp2", "max_ops": 1000}')
+    with pytest.raises(CheckpointError, match=r"spec\.json cannot be resumed.*max_ops"):
+        Search.resume(tmp_path / "t", {})
+
+
+def test_what_was_found_after_the_checkpoint_is_taken_from_the_front(tmp_path):
+    search = make(tmp_path / "s")
+    run(search)
+    saved, later = (tmp_path / "s" / "checkpoint.npz").read_bytes(), make(tmp_path / "s", generations=30)
+    front, _ = run(later)
+    (tmp_path / "s" / "checkpoint.npz").write_bytes(saved)
+    assert front.best(ops=6).sampled_error < 0.9 * search.front.best(ops=6).sampled_error
+    assert Search.resume(tmp_path / "s", {}).front.best(ops=6) == front.best(ops=6)
+
+
+class Away(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, text):
+        no_space()
+
+
+class Ascii(io.TextIOWrapper):
+    """A terminal that knows no letters but ASCII's."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), encoding="ascii")
+
+
+@pytest.mark.parametrize("stream", [Away, Full, Ascii])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_display_that_fails_ends_no_search(tmp_path, stream, terminal):
+    tell = Teller(Terminal(file=stream(), force_terminal=terminal))
+    tell("Padé")
+    with Display(tell, "Padé") as display:
+        _, status = run(make(tmp_path / "s", generations=3), on_progress=display.update)
+    assert status == "FINISHED"
+    assert tell.console.quiet
+
+
+def test_the_reader_of_a_search_may_go_away(in_tmp):
+    write_spec(in_tmp, generations=6)
+    command = [*EVONUM, "search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert Front.load(in_tmp / "s" / "front.json").best(ops=3).proved_bound
+
+
+@pytest.mark.parametrize("limit", [8, 64])
+def test_a_limit_of_the_file_size_is_one_line(in_tmp, limit):
+    """8 kB hold a front and no checkpoint."""
+    write_spec(in_tmp, generations=200)
+    words = " ".join(
+        [*EVONUM, "search --spec spec.yaml --workers serial --out s --tracking-uri http://[::1]:9"]
+    )
+    done = subprocess.run(["bash", "-c", f"ulimit -f {limit}; {words}"], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "cannot be kept in s: File too large" in done.stderr
+    assert len(Front.load(in_tmp / "s" / "front.json"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_asks_and_the_second_ends(number):
+    before = signal.getsignal(number)
+    said = io.StringIO()
+    with Signals(Teller(Terminal(file=said))) as signals:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
+        signals.begin()
+        os.kill(os.getpid(), number)
+        assert signals.received == [number]
+        assert signals.code == 128 + number
+        assert "Once more" in said.getvalue()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+def test_before_a_search_begins_the_first_signal_ends_at_once():
+    with Signals(Teller(Terminal(file=io.StringIO()))) as signals:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.code == 143
+
+
+def test_a_signal_that_ray_swallowed_ends_a_search_before_it_begins():
+    with Signals(Teller(Terminal(file=io.StringIO()))) as signals:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signals.begin()
+        assert signals.code == 143
+
+
+def test_nohup_is_respected():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals(Teller(Terminal(file=io.StringIO()))) as signals:
+            signals.begin()
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.received == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_stops_the_search_and_keeps_everything(in_tmp):
+    write_spec(in_tmp, generations=100_000)
+    process = start("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
+    wait_for((in_tmp / "s" / "checkpoint.npz").exists, process)
+    process.send_signal(signal.SIGHUP)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 129, output
+    assert Front.load(in_tmp / "s" / "front.json").best(ops=3).proved_bound
+    assert Search.resume(in_tmp / "s", {}).front
+
+
+class NoProcesses(SerialWorkers):
+    """A cluster without a free CPU."""
+
+    def waiting(self):
+        return range(2)
+
+    def collect(self, timeout):
+        return None
+
+
+def test_a_cluster_without_cpus_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(evo.discover, "PATIENCE", 0.05)
+    told: list[str] = []
+    search = make(tmp_path / "s", generations=None, time=0.2)
+    search.make_directory()
+    with pytest.raises(WorkersError, match="its time is over"):
+        search.run(NoProcesses(search.problem), warn=told.append)
+    assert len(told) == 1
+    assert "no free CPUs" in told[0]
+    assert "2" in told[0]
+
+
+def test_a_search_that_waits_for_cpus_stops_when_it_is_asked(tmp_path):
+    search = make(tmp_path / "s")
+    search.make_directory()
+    answers = iter([False, False, True])
+    front, status = search.run(NoProcesses(search.problem), should_stop=lambda: next(answers))
+    assert (len(front), status) == (0, "KILLED")
+    assert Search.resume(tmp_path / "s", {}).islands == 2
+
+
+def test_the_shortest_budget_is_one_generation(tmp_path):
+    front, status = run(make(tmp_path / "s", generations=None, time="0.0000001s"))
+    assert status == "FINISHED"
+    assert len(front)
+
+
+def test_a_full_output_is_one_line(in_tmp):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*EVONUM, "targets"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr == "evonum: the output cannot be written: No space left on device\n"
+
+
+def test_letters_that_the_output_does_not_know_are_written_otherwise(in_tmp):
+    done = evonum("targets", "--json", cwd=in_tmp, env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,162 @@
+"""`evonum verify`: what a front or a certificate says must be so, and what is not so is said in one line."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from records import F3, F5
+from typer.testing import CliRunner
+
+from evo.certificate import MAX_FILE, Certificate, CertificateError
+from evo.cli import BAD_INPUT, app
+from evo.front import Front, FrontError
+from evo.program import parse
+from evo.prove import check, prove
+from evo.target import make_target
+from evo.verification import VerifyError, verify
+
+POLE = F3 | {
+    "ops": 2,
+    "program": "v1 = x - c1\nv2 = c2 / v1",
+    "formula": "c2 / (x - c1)",
+    "constants": ["0.5", "-1"],
+}
+PROVED = "The certificate holds"
+
+
+def refused(*words):
+    """The error of a command, and what it printed."""
+    done = CliRunner().invoke(app, list(map(str, words)))
+    assert done.exception, done.output
+    assert "\n" not in str(done.exception)
+    return done.exception, done.output
+
+
+def test_an_honest_front_keeps_every_member_and_gets_bounds(in_tmp):
+    text = json.dumps([F3, {**F3, "worst_x": 0.5}, F5])
+    (in_tmp / "front.json").write_text(text)
+    assert CliRunner().invoke(app, ["verify", "."]).exit_code == 0
+    front = Front.load(in_tmp / "front.json")
+    assert [m.ops for m in front] == [3, 3, 5]
+    assert all(m.proved_bound for m in front)
+    done = CliRunner().invoke(app, ["verify", "certificates/ops-05.json"])
+    assert PROVED in done.output
+
+
+@pytest.mark.parametrize("name", ["sampled_error", "polished_error", "proved_bound"])
+def test_a_number_that_the_constants_do_not_keep_is_told_and_nothing_is_written(in_tmp, name):
+    text = json.dumps([F3, F5 | {name: 6.2e-6}])
+    (in_tmp / "front.json").write_text(text)
+    error, _ = refused("verify", ".")
+    assert isinstance(error, VerifyError)
+    assert f"5 ops: {name} is given as 6.2e-06, but the error at x = " in str(error)
+    assert "is 6.33" in str(error)
+    assert (in_tmp / "front.json").read_text() == text
+    assert not (in_tmp / "certificates").exists()
+
+
+def test_a_pole_is_told_with_its_place_though_other_constants_have_none(in_tmp):
+    text = json.dumps([POLE, F3])
+    (in_tmp / "front.json").write_text(text)
+    error, output = refused("verify", ".")
+    assert isinstance(error, VerifyError)
+    assert "2 ops: as given it has no finite error" in str(error)
+    assert "x = 0.5" in str(error)
+    assert (in_tmp / "front.json").read_text() == text
+    assert "3.4355" not in output
+
+
+def test_nothing_proved_is_no_success(in_tmp, monkeypatch):
+    monkeypatch.setattr("evo.prove.MAX_PIECES", 1)
+    (in_tmp / "front.json").write_text(json.dumps([F3]))
+    error, _ = refused("verify", ".")
+    assert isinstance(error, VerifyError)
+    assert "3 ops: nothing is proved: The proof needs more than 1 pieces" in str(error)
+    assert len(Front.load(in_tmp / "front.json")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"constants": ["nan", "1", "1"]}, "c1 = 'nan' is not a finite decimal number"),
+        ({"constants": ["1e999999999", "1", "1"]}, "not a finite decimal number"),
+        ({"constants": ["1", "2"]}, "uses 3 constants, got 2"),
+        ({"ops": 2}, "says 2 ops, but its program has 3"),
+        ({"ops": True}, "ops is a whole number"),
+        ({"ops": "3"}, "ops is a whole number"),
+        ({"sampled_error": None}, "sampled_error is a number"),
+        ({"sampled_error": 10**400}, "sampled_error is a number"),
+        ({"worst_x": float("nan")}, "worst_x is a number"),
+        ({"proved_bound": "1"}, "proved_bound is a number or null"),
+        ({"constants": [1, 2, 3]}, "constants is an array of texts"),
+        ({"interval": ["0"]}, "interval is an array of two texts"),
+        ({"program": "v1 = rm(x)"}, "program is none.*Unknown op 'rm'"),
+        ({"program": ""}, "program is none"),
+        ({"formula": 5}, "formula is a text"),
+        ({"target": "exq2"}, "exq2"),
+        ({"interval": ["1", "0"]}, "reversed"),
+        ({"metric": "ulp"}, "Unknown metric"),
+    ],
+)
+def test_what_makes_no_member_is_one_line(in_tmp, changes, reason):
+    (in_tmp / "front.json").write_text(json.dumps([F3 | changes]))
+    error, _ = refused("verify", ".")
+    assert isinstance(error, BAD_INPUT)
+    with pytest.raises(type(error), match=reason):
+        raise error
+
+
+def test_deep_nesting_and_markup_do_no_harm(in_tmp):
+    (in_tmp / "deep.json").write_text("[" * 100_000)
+    error, _ = refused("front", "deep.json")
+    assert isinstance(error, FrontError)
+    (in_tmp / "front.json").write_text(json.dumps([F3 | {"formula": "[/red][b]x\x1b[2J"}]))
+    shown = CliRunner().invoke(app, ["front", "."])
+    assert shown.exit_code == 0
+    assert "[/red][b]x\\x1b[2J" in shown.output
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Certificate:
+    made = prove(parse(F5["program"]), F5["constants"], make_target("exp2"))
+    assert isinstance(made, Certificate)
+    return made
+
+
+def test_a_certificate_is_known_by_its_keys_in_any_order(in_tmp, certificate):
+    whole = json.loads(certificate.to_json())
+    (in_tmp / "c.json").write_text(json.dumps(dict(reversed(whole.items()))))
+    assert PROVED in CliRunner().invoke(app, ["verify", "c.json"]).output
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bound": "1" * 5000}, {"lower": "0." + "1" * 5000}, {"constants": ["1"] * 100_000}]
+)
+def test_a_certificate_of_endless_numbers_is_one_line(certificate, changes):
+    text = json.dumps({**json.loads(certificate.to_json()), **changes})
+    with pytest.raises(CertificateError):
+        Certificate.from_json(text)
+    with pytest.raises(CertificateError, match="at most"):
+        Certificate.from_json(" " * MAX_FILE + text)
+
+
+def test_a_certificate_of_a_program_with_a_pole_names_the_place(certificate):
+    wrong = replace(certificate, program="v1 = x - c1\nv2 = c2 / v1", constants=("0.3", "1"))
+    with pytest.raises(CertificateError, match=r"near x = (0\.3|0\.29999|0\.30000)"):
+        check(wrong)
+
+
+def test_better_constants_without_a_proof_do_not_replace_proved_ones(monkeypatch):
+    member = Front.from_objects([F5])[0]
+    before = verify(member)
+    assert before.member.constants != member.constants
+
+    def only_as_given(program, constants, target):
+        return prove(program, constants, target) if tuple(constants) == member.constants else refusal
+
+    refusal = prove(parse(POLE["program"]), POLE["constants"], make_target("exp2"))
+    monkeypatch.setattr("evo.verification.prove", only_as_given)
+    after = verify(member).member
+    assert after.constants == member.constants
+    assert after.proved_bound
+    assert after.polished_error is None
