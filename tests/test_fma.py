@@ -25,7 +25,16 @@ SOURCE = "#include <math.h>\n" + "".join(
 def hardware(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fma")
     (folder / "f.c").write_text(SOURCE)
-    command = [_compiler(), "-O1", "-shared", "-fPIC", str(folder / "f.c"), "-o", str(folder / "f.so"), "-lm"]
+    command = [
+        *_compiler(),
+        "-O1",
+        "-shared",
+        "-fPIC",
+        str(folder / "f.c"),
+        "-o",
+        str(folder / "f.so"),
+        "-lm",
+    ]
     return compiled(command, folder / "f.so")
 
 
