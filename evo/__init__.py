@@ -5,8 +5,10 @@ import evo
 front = evo.search("exp2", interval=("0", "1"), max_ops=8, time="60s")
 formula = front.best(ops=5)
 formula(0.5)
+print(evo.export(formula, "c"))
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from evo.front import Front, Member
     from evo.verification import Verified
 
-__all__ = ["search", "verify"]
+__all__ = ["export", "search", "verify"]
 
 
 def search(
@@ -61,3 +63,14 @@ def verify(member: "Member") -> "Verified":
     from evo.verification import verify as verified
 
     return verified(member)
+
+
+def export(member: "Member | Sequence[Member]", to: str, **options: Any) -> Any:
+    """A member (or several, as a family) as the text of a format; options: dtype, full, name, origin.
+
+    Raises:
+        ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
+    """
+    from evo.exports import export as exported
+
+    return exported(member, to, **options)

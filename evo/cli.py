@@ -19,16 +19,20 @@ from evo.backends import BackendError
 from evo.catalogue import CATALOGUE
 from evo.certificate import CertificateError
 from evo.checkpoint import CheckpointError
-from evo.commands import load_front, verify_command
+from evo.commands import export_command, verify_command
 from evo.directory import DirectoryError, default_directory, locked
 from evo.discover import Search
 from evo.display import Terminal, abandon, front_table, printable
+from evo.exports import ExportError
 from evo.expression import ExpressionError
+from evo.floats import FloatError
 from evo.front import Front, FrontError
 from evo.native.build import BuildError
 from evo.ops import OpError
 from evo.program import ProgramError
+from evo.reduce import ReductionError
 from evo.session import StoppedError, run_search, teller
+from evo.sources import load_front
 from evo.spec import SpecError, load_spec, make_spec
 from evo.target import TargetError, make_target
 from evo.verification import VerifyError
@@ -39,11 +43,14 @@ BAD_INPUT = (
     CertificateError,
     CheckpointError,
     DirectoryError,
+    ExportError,
     ExpressionError,
+    FloatError,
     FrontError,
     BuildError,
     OpError,
     ProgramError,
+    ReductionError,
     SpecError,
     TargetError,
     WorkersError,
@@ -288,6 +295,7 @@ def baselines_command(
 
 
 app.command("verify")(verify_command)
+app.command("export")(export_command)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands over finished fronts: verify. The search's own commands are in evo/cli.py."""
+"""Commands over finished fronts: verify, export. The search's own commands are in evo/cli.py."""
 
 import json
 import os
@@ -10,14 +10,20 @@ from rich.table import Table
 
 from evo.certificate import Certificate
 from evo.display import Terminal, printable
-from evo.front import Front, FrontError
+from evo.exports import FORMATS, ExportError, find_format, prepare, write
+from evo.exports.text import JSON_FORMAT
+from evo.front import Front, FrontError, Member
 from evo.prove import check
+from evo.sources import load_front, load_source
 from evo.verification import Verified, VerifyError, save_certificates, verify
 
 
 def verify_command(
     source: Annotated[
-        str, typer.Argument(metavar="DIR|RUN|FILE", help="A search, a front.json, or a certificate.")
+        str,
+        typer.Argument(
+            metavar="DIR|RUN|FILE", help="A search, a certificate, or formulas: JSON, FPCore, text."
+        ),
     ],
     ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address, for a run id.")] = None,
@@ -45,31 +51,81 @@ def verify_command(
         save_certificates(path, found)
         new = {m: one.member for m, one in zip(members, found, strict=True)}
         Front(tuple(new.get(m, m) for m in front)).save(path / "front.json")
+    given = [m.sampled_error for m in members]
     if as_json:
-        print(json.dumps([_plain(one) for one in found], indent=1))
+        rows = [{**_plain(one), "given_error": error} for one, error in zip(found, given, strict=True)]
+        print(json.dumps(rows, indent=1))
     else:
-        _print(found)
+        _print(found, given)
     if wrong := [f"{one.member.ops} ops: {text}" for one in found for text in one.complaints]:
         raise VerifyError("; ".join(wrong))
 
 
-def load_front(source: str, tracking_uri: str | None) -> Front:
-    """The front of a directory, a front.json file, or an MLflow run.
+def export_command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|RUN|FILE|models:/NAME@ALIAS",
+            help="A search, a run, a formula, or a registered model.",
+        ),
+    ],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
+    ops: Annotated[int | None, typer.Option(help="The member of this many operations.")] = None,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    full: Annotated[
+        bool, typer.Option("--full", help="The function on all floats, special values too.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every member: a family in one file.")] = False,
+    name: Annotated[str | None, typer.Option(help="Of the function. [default: <target>_ops<NN>]")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow's address.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the text and its figures as JSON.")] = False,
+) -> None:
+    """Write a formula as code or text for other programs; see the README for the formats."""
+    row = find_format(to)
+    if row.binary and (output is None or as_json):
+        raise ExportError(f"{to} is bytes: give --output FILE, without --json.")
+    if every and (ops is not None or name):
+        raise ExportError("--all takes every member: leave out --ops and --name.")
+    found = load_source(source, tracking_uri)
+    formulas = [
+        prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)
+    ]
+    content = write(formulas, to)
+    if output is not None:
+        try:
+            output.write_bytes(content if row.binary else content.encode())
+        except OSError as error:
+            raise ExportError(f"{output} cannot be written: {error.strerror}.") from None
+    if as_json:
+        notes = [{"name": f.name, "ops": f.member.ops, **dict(f.notes())} for f in formulas]
+        print(
+            json.dumps(
+                {"format": to, "dtype": dtype, "full": full, "formulas": notes, "text": content}, indent=1
+            )
+        )
+    elif output is None:
+        print(content, end="")
+    else:
+        print(output)
+
+
+def _chosen(front: Front, ops: int | None, every: bool, source: str) -> list[Member]:
+    """The members that the options name.
 
     Raises:
-        FrontError: none of these.
+        FrontError: none, or several without `every`; lists what there is.
     """
-    path = Path(source)
-    if os.path.isdir(path):
-        return Front.load(path / "front.json")
-    if _is_file(path):
-        return Front.load(path)
-    from tracking.mlflow_sink import run_front
-
-    try:
-        return Front.from_objects(run_front(source, tracking_uri))
-    except LookupError as error:
-        raise FrontError(f"{source!r} is no search directory, and no MLflow run either: {error}") from None
+    if every or (ops is None and len(front) == 1):
+        if not len(front):
+            raise FrontError(f"{source} has no members.")
+        return list(front)
+    there = ", ".join(str(m.ops) for m in front) or "none"
+    if ops is None:
+        raise FrontError(f"{source} has members of {there} operations: choose one by --ops, or take --all.")
+    if not (found := [m for m in front if m.ops == ops]):
+        raise FrontError(f"{source} has no member of {ops} operations; it has {there}.")
+    return found
 
 
 def _is_file(path: Path) -> bool:
@@ -86,7 +142,8 @@ def _certificate(path: Path) -> Certificate | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return Certificate.from_json(text) if isinstance(found, dict) and "format" in found else None
+    certificate = isinstance(found, dict) and found.get("format") not in (None, JSON_FORMAT)
+    return Certificate.from_json(text) if certificate else None
 
 
 def _plain(one: Verified) -> dict[str, Any]:
@@ -105,17 +162,18 @@ def _plain(one: Verified) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Verified]) -> None:
+def _print(found: list[Verified], given: list[float]) -> None:
+    """`given`: the sampled error of each as it came, before polishing."""
     table = Table(header_style="bold", pad_edge=False)
-    for name in ("ops", "polished", "proved bound", "in float64", "float64 bound"):
+    for name in ("ops", "as given", "polished", "proved bound", "in float64", "float64 bound"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("constants")
-    for one in found:
+    for one, before in zip(found, given, strict=True):
         plain = _plain(one)
         proved = f"{plain['proved_bound']:.4e}" if plain["proved_bound"] is not None else "none"
         rounded = f"{plain['float64_bound']:.4e}" if plain["float64_bound"] is not None else "none"
         table.add_row(
-            str(one.member.ops), f"{one.member.sampled_error:.4e}", proved,
+            str(one.member.ops), f"{before:.4e}", f"{one.member.sampled_error:.4e}", proved,
             f"{one.float64_error:.4e}", rounded,
             printable("; ".join((one.status, *one.complaints))),
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """The op table: one row holds everything the project knows of an operation.
 
-A row is read by the Python evaluators (`real`), by the compiled kernels and the C-family exports
-(`c`, `partials`), by the fingerprint (`field`, `field_partials`) and by the text form (`text`).
+A row is read by the Python evaluators (`real`), by the compiled kernels (`c`, `partials`), by the fingerprint
+(`field`, `field_partials`), by the text form (`symbol`) and by the exports (`printed`, `rounded`).
 To add an op, add a row: the kernels are generated from this table (evo/native/build.py) and the
 tests over it pick the row up.
 
@@ -11,8 +11,9 @@ see them as elements of the field of p = 2^31 - 1 elements, with `add`, `sub`, `
 of a non-square fail the draw of x and constants, which is then repeated elsewhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,10 @@ class Op:
         field_partials: d value / d operand in the prime field.
         clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
             those of the operands (evo/native/clear.h).
+        printed: how exports write it where that is not `a + b`, by language: a template with the operands
+            {a}, {b}, {c}, and {f} and {d} for C's and CUDA's letters of the type ("" or "f", "d" or "f").
+        rounded: the value on floats where `real` would round more than once; `m` as for `real`.
+        arithmetic: whether it computes; `neg` and the like only change bits, and flush no subnormals.
     """
 
     name: str
@@ -49,6 +54,21 @@ class Op:
     field: str
     field_partials: tuple[str, ...]
     clears: str
+    printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
+    rounded: Callable[..., Any] | None = None
+    arithmetic: bool = True
+
+    def template(self, language: str) -> str:
+        """How `language` writes it; see `printed`.
+
+        Raises:
+            OpError: the row has no word for it.
+        """
+        if language in self.printed:
+            return self.printed[language]
+        if self.infix and language in LANGUAGES:
+            return f"({self.symbol} {{a}} {{b}})" if language == "fpcore" else f"{{a}} {self.symbol} {{b}}"
+        raise OpError(f"The op {self.name!r} has no form in {language!r}; add one to its row in evo/ops.py.")
 
     @property
     def infix(self) -> bool:
@@ -56,28 +76,51 @@ class Op:
         return self.symbol != self.name
 
 
+LANGUAGES = ("c", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
+"""What `Op.template` knows."""
+
+
+def _words(default: str = "", **words: str) -> dict[str, str]:
+    """`Op.printed`: one template for all languages, and those that differ."""
+    return dict.fromkeys(LANGUAGES if default else (), default) | words
+
+
 OPS: tuple[Op, ...] = (
     Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
        "a + b", ("1.0", "1.0"),
-       "add(a, b)", ("1", "1"), "fmax(a, b)"),
+       "add(a, b)", ("1", "1"), "fmax(a, b)",
+       _words(cuda="__{d}add_rn({a}, {b})")),
     Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
        "a - b", ("1.0", "-1.0"),
-       "sub(a, b)", ("1", "neg(1)"), "fmax(a, b)"),
+       "sub(a, b)", ("1", "neg(1)"), "fmax(a, b)",
+       _words(cuda="__{d}sub_rn({a}, {b})")),
     Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
        "a * b", ("b", "a"),
-       "mul(a, b)", ("b", "a"), "a + b"),
+       "mul(a, b)", ("b", "a"), "a + b",
+       _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}")),
     Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
-       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"), "fmax(a, b)"),
+       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"), "fmax(a, b)",
+       _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}")),
     Op("neg", "neg", 1, False, 1, lambda m, a: -a,
        "-a", ("-1.0",),
-       "neg(a)", ("neg(1)",), "a"),
+       "neg(a)", ("neg(1)",), "a",
+       _words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
     Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
        "sqrt(a)", ("0.5 / v",),
-       "root(a)", ("inv(add(v, v))",), "0.5 * a"),
+       "root(a)", ("inv(add(v, v))",), "0.5 * a",
+       _words(
+           "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", rust="{a}.sqrt()", numpy="np.sqrt({a})",
+           jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
+       )),
     Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
        "fma(a, b, c)", ("b", "a", "1.0"),
-       "add(mul(a, b), c)", ("b", "a", "1"), "fmax(a + b, c)"),
+       "add(mul(a, b), c)", ("b", "a", "1"), "fmax(a + b, c)",
+       _words(
+           "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
+           numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",
+           latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
+       ), lambda m, a, b, c: m.fma(a, b, c)),
 )  # fmt: skip
 
 CODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}

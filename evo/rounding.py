@@ -27,6 +27,7 @@ from flint import arb
 from evo.certificate import Certificate
 from evo.enclosure import Candidate, ball, float_above, make_candidate
 from evo.errors import sampled_error_at
+from evo.floats import FORMATS, evaluate
 from evo.ops import function_module
 from evo.program import Program
 from evo.prove import Refusal, prove
@@ -50,7 +51,7 @@ def sampled_float64_error(
     """Largest error at the given points of the program in float64 arithmetic, and where.
 
     Args:
-        program: evaluated op by op; an fma is a product and a sum.
+        program: evaluated op by op; an fma rounds once.
         constants: decimal strings, rounded to float64 as a user's code has them.
         target: the function and metric.
         x: float64[n], inside the interval.
@@ -59,8 +60,7 @@ def sampled_float64_error(
         (error, worst_x); `inf` where the result is not finite.
     """
     x = np.asarray(x, float)
-    with np.errstate(all="ignore"):
-        got = np.broadcast_to(program.evaluate(np, x, [np.float64(c) for c in constants]), x.shape)
+    got = evaluate(program, [float(c) for c in constants], x, FORMATS["float64"])
     worst = (-1.0, math.nan)
     for value, point in zip(got.tolist(), x.tolist(), strict=True):
         error = _error_of(value, point, target)

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from importlib.metadata import version
 
 import pytest
 from searches import evonum, without_times, write_spec
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from evo.catalogue import CATALOGUE
 from evo.cli import app
+from evo.front import Front
 
 BAD = {
     "unknown target names the nearest": (["search", "exq2"], r"exp2"),
@@ -41,6 +43,14 @@ BAD = {
     "front of nothing": (["front", "none"], r"no search directory"),
     "front of an empty directory": (["front", "."], r"No front"),
     "dashboard without a store": (["ui"], r"no MLflow store"),
+    "unknown format": (["export", ".", "--to", "java"], r"Unknown format 'java'; known are c, cuda"),
+    "export of nothing": (["export", "none", "--to", "c"], r"no search directory"),
+    "export of no file": (["export", "none.json", "--to", "c"], r"no file"),
+    "export of an empty directory": (["export", ".", "--to", "c"], r"No front"),
+    "export without a format": (["export", "."], r"--to"),
+    "export of bytes to the terminal": (["export", ".", "--to", "jax-export"], r"--output"),
+    "export of one and all": (["export", ".", "--to", "c", "--all", "--ops", "3"], r"leave out --ops"),
+    "verify nothing": (["verify", "none.fpcore"], r"no file"),
     "deliver nothing": (["deliver", "."], r"No records"),
 }
 
@@ -122,8 +132,49 @@ def test_the_same_seed_twice_gives_the_same_front(in_tmp):
     assert without_times(in_tmp / "a" / "front.json") == without_times(in_tmp / "b" / "front.json")
 
 
+EXPORT_BAD = {
+    "no such ops": (["--to", "c", "--ops", "9"], r"no member of 9 operations; it has 1, 2"),
+    "no ops among several": (["--to", "c"], r"--ops.*--all"),
+    "a name that is none": (["--to", "c", "--ops", "2", "--name", "2x"], r"identifier"),
+    "a name of the C library": (["--to", "c", "--ops", "2", "--name", "exp2"], r"taken"),
+    "half precision": (["--to", "c", "--ops", "2", "--dtype", "float16"], r"float64, float32"),
+    "a full formula in LaTeX": (["--to", "latex", "--ops", "2", "--full"], r"leave out --full"),
+    "a family in LaTeX": (["--to", "latex", "--all"], r"one formula"),
+    "a folder that is not there": (
+        ["--to", "c", "--ops", "2", "--output", "no/such.h"],
+        r"cannot be written",
+    ),
+}
+
+
+def test_export_writes_every_format_from_a_search_directory_and_refuses_in_one_line(in_tmp):
+    write_spec(in_tmp, generations=6, max_ops=3)
+    evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
+    made = json.loads(evonum("export", "s", "--ops", 2, "--to", "c", "--json", cwd=in_tmp).stdout)
+    (note,) = made["formulas"]
+    assert note["search"] == f"seed 0, evonumerics {version('evonumerics')}"
+    certificate = json.loads((in_tmp / "s" / "certificates" / "ops-02.json").read_text())
+    assert note["certificate"] == f"sha256 {certificate['digest']}"
+    assert note["searched by"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 3 --gen")
+    assert "--spec file: offspring 256, parents 64" in note["searched by"]
+    again = evonum(*note["exported by"].split(",")[0].split()[1:], "--to", "c", cwd=in_tmp)
+    assert again.stdout == made["text"], "the command of the comment makes the same file"
+    assert evonum("export", "s", "--all", "--to", "c", "--output", "all.h", cwd=in_tmp).stdout == "all.h\n"
+    assert (in_tmp / "all.h").read_text().count("_array(size_t n") == len(Front.load(in_tmp / "s/front.json"))
+    for name in ("json", "fpcore", "text"):
+        evonum("export", "s", "--ops", 2, "--to", name, "--output", f"f.{name}", cwd=in_tmp)
+        shown = evonum("verify", f"f.{name}", "--json", cwd=in_tmp)
+        (row,) = json.loads(shown.stdout)
+        assert row["proved_bound"] == float(certificate["bound"])
+        assert row["given_error"] == pytest.approx(row["sampled_error"], rel=1e-3)
+    for words, reason in EXPORT_BAD.values():
+        done = evonum("export", "s", *words, cwd=in_tmp)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), (words, done.stderr)
+        assert re.search(reason, done.stderr), done.stderr
+
+
 @pytest.mark.parametrize(
-    "command", ["search", "front", "targets", "ui", "deliver", "bench fit", "bench vary"]
+    "command", ["search", "front", "export", "verify", "targets", "ui", "deliver", "bench fit", "bench vary"]
 )
 def test_every_command_explains_itself(command):
     shown = CliRunner().invoke(app, [*command.split(), "--help"])

@@ -196,18 +196,21 @@ def test_a_limit_of_the_file_size_is_one_line(in_tmp, limit):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_and_the_second_ends(number):
-    before = signal.getsignal(number)
+    before = signal.signal(number, signal.default_int_handler)  # the tests may run under nohup
     said = io.StringIO()
-    with Signals(Teller(Terminal(file=said))) as signals:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
-        signals.begin()
-        os.kill(os.getpid(), number)
-        assert signals.received == [number]
-        assert signals.code == 128 + number
-        assert "Once more" in said.getvalue()
-        with pytest.raises(KeyboardInterrupt):
+    try:
+        with Signals(Teller(Terminal(file=said))) as signals:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
+            signals.begin()
             os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
+            assert signals.received == [number]
+            assert signals.code == 128 + number
+            assert "Once more" in said.getvalue()
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_before_a_search_begins_the_first_signal_ends_at_once():
@@ -239,7 +242,9 @@ def test_nohup_is_respected():
 
 def test_a_closed_terminal_stops_the_search_and_keeps_everything(in_tmp):
     write_spec(in_tmp, generations=100_000)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     process = start("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
+    signal.signal(signal.SIGHUP, before)
     wait_for((in_tmp / "s" / "checkpoint.npz").exists, process)
     process.send_signal(signal.SIGHUP)
     output = process.communicate(timeout=120)[0]

@@ -85,7 +85,7 @@ def compiled(tmp_path_factory):
     (folder / "ops.c").write_text("\n".join(lines))
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-ffp-contract=off"]
     subprocess.run(
-        [_compiler(), *flags, str(folder / "ops.c"), "-o", str(folder / "ops.so"), "-lm"], check=True
+        [*_compiler(), *flags, str(folder / "ops.c"), "-o", str(folder / "ops.so"), "-lm"], check=True
     )
     return ctypes.CDLL(str(folder / "ops.so"))
 

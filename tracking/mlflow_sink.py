@@ -227,15 +227,41 @@ def run_front(run_id: str, tracking_uri: str | None = None) -> list[dict[str, An
     Raises:
         LookupError: no such run, no front in it yet, or MLflow is away; one line says which.
     """
+    uri = _existing_store(tracking_uri)
+    from tracking.mlflow_store import download_front
+
+    return download_front(uri, run_id)
+
+
+def run_params(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]:
+    """What a run was asked for: texts by name; empty if it cannot be read."""
+    uri = _existing_store(tracking_uri)
+    from tracking import registry
+
+    return registry.run_params(uri, run_id)
+
+
+def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The member of a registered model (`models:/exp2-relative@ops-07`) and its run's parameters.
+
+    Raises:
+        LookupError: no such model, or MLflow is away; one line says which.
+    """
+    uri = _existing_store(tracking_uri)
+    from tracking import registry
+
+    return registry.model_member(uri, name)
+
+
+def _existing_store(tracking_uri: str | None) -> str:
+    """The store to read from, with MLflow's settings for that."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     uri = resolve_tracking_uri(tracking_uri)
     store = sqlite_path(uri)
     if store is not None and not store.exists():
         raise LookupError(f"there is no MLflow store at {store}")
-    from tracking.mlflow_store import download_front
-
-    return download_front(uri, run_id)
+    return uri
 
 
 def _open_outbox(

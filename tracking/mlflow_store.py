@@ -7,7 +7,6 @@ tags, and the store keeps a metric's point once however often it comes.
 """
 
 import getpass
-import hashlib
 import json
 import math
 import posixpath
@@ -27,10 +26,10 @@ from mlflow.types import ColSpec, Schema
 
 from tracking.figures import curves_figure, front_figure
 from tracking.outbox import Record, RejectedError, RunMissingError
-from tracking.tables import best_error, front_csv, front_markdown
+from tracking.registry import MEMBER_TAG, alias_of, digest, one_line, register
+from tracking.tables import front_csv, front_markdown
 
 SEARCH_TAG = "evonum.search_id"
-MEMBER_TAG = "evonum.member_id"
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 SIGNATURE = ModelSignature(Schema([ColSpec("double")]), Schema([ColSpec("double")]))
 MODEL_PARAMS = (
@@ -59,7 +58,7 @@ class MlflowStore:
     def start(self, record: Record) -> str:
         """The run of this search, found by a digest of its start record, or made."""
         experiment_id = self._experiment_id()
-        search_id = _digest(record)
+        search_id = digest(record)
         found = self._client.search_runs(
             [experiment_id], f"tags.`{SEARCH_TAG}` = '{search_id}'", max_results=1
         )
@@ -135,17 +134,17 @@ class MlflowStore:
         models = self._client.search_logged_models([run.experiment_id], f"source_run_id = '{run_id}'")
         known = {model.tags.get(MEMBER_TAG): model for model in models if str(model.status) == "READY"}
         for member in record.get("members") or ():
-            model = known.get(_digest(member)) or self._log_model(run, member, int(record["step"]))
-            self._register(run_id, member, model)
+            model = known.get(digest(member)) or self._log_model(run, member, int(record["step"]))
+            register(self._client, run_id, member, model)
 
     def _log_model(self, run: Any, member: Record, step: int) -> Any:
         """A model named by its ops, e.g. `ops-05`."""
         client = self._client
         model = client.create_logged_model(
             run.experiment_id,
-            name=_alias(member),
+            name=alias_of(member),
             source_run_id=run.run_id,
-            tags={MEMBER_TAG: _digest(member)},
+            tags={MEMBER_TAG: digest(member)},
             params={key: str(member[key])[:500] for key in MODEL_PARAMS if member.get(key) is not None},
             model_type="approximation",
         )
@@ -160,34 +159,6 @@ class MlflowStore:
             save_model(Path(folder), member, header)
             client.log_model_artifacts(model.model_id, f"{folder}/model")
         return client.finalize_logged_model(model.model_id, "READY")
-
-    def _register(self, run_id: str, member: Record, model: Any) -> None:
-        """Make the member the holder of its alias, if it is the best of its ops on its interval.
-
-        The registered model is `<target>-<metric>`, the alias e.g. `ops-05`. Errors on another interval
-        cannot be compared: then the holder stays.
-        """
-        name = re.sub(r"[^\w.\-+*() ]", "_", f"{member['target']}-{member['metric']}")
-        alias, error = _alias(member), best_error(member)[1]
-        interval = " ".join(map(str, member["interval"]))
-        try:
-            holder = self._client.get_model_version_by_alias(name, alias).tags
-        except MlflowException as missing:
-            if missing.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            holder = {"interval": interval, "error": "inf"}
-        if holder.get("interval") != interval or error >= float(holder.get("error", "inf")):
-            return
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as exists:
-            if exists.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        tags = {"interval": interval, "error": repr(error), "formula": str(member["formula"])[:5000]}
-        made = self._client.create_model_version(
-            name, model.artifact_location, run_id, tags, model_id=model.model_id, await_creation_for=0
-        )
-        self._client.set_registered_model_alias(name, alias, made.version)
 
 
 def save_model(folder: Path, member: Record, header: Model | None = None) -> None:
@@ -247,14 +218,6 @@ def _translating() -> Iterator[None]:
         raise
 
 
-def _digest(record: Record) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _alias(member: Record) -> str:
-    return f"ops-{int(member['ops']):02d}"
-
-
 def _tags(record: Record) -> dict[str, str]:
     return {key: str(value)[:8000] for key, value in safe_names(record.get("tags") or {}).items()}
 
@@ -288,4 +251,4 @@ def download_front(tracking_uri: str, run_id: str) -> list[dict[str, Any]]:
             members: list[dict[str, Any]] = json.loads(Path(path).read_text())
             return members
     except (MlflowException, OSError, ValueError) as error:
-        raise LookupError((str(error).splitlines() or [""])[0][:300] or type(error).__name__) from None
+        raise LookupError(one_line(error)) from None

@@ -1,0 +1,155 @@
+"""Formulas for other programs: one file per format, one row of `FORMATS` each.
+
+A row's function gets formulas (one, or a family where the row allows it) with everything that is known of
+them, and returns the whole file. How an op is written in a language stands in the op table.
+
+`evo.export` is the Python interface; the package has another name because it cannot share that one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from evo.exports.formula import ExportError, Formula, Origin, make_formula
+from evo.exports.measure import measured
+from evo.front import Member
+from evo.reduce import find_reduction
+from evo.target import Target
+
+__all__ = ["FORMATS", "ExportError", "export", "find_format", "prepare", "write"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row.
+
+    Attributes:
+        name: what `--to` takes.
+        suffix: of files.
+        render: "module.function" below this package, of formulas; imported when needed.
+        many: whether one file can hold a family.
+        full: whether it can hold the function on all floats.
+        binary: bytes instead of text.
+        real: exact arithmetic: the dtype does not matter.
+    """
+
+    name: str
+    suffix: str
+    render: str
+    many: bool = True
+    full: bool = True
+    binary: bool = False
+    real: bool = False
+
+    def __call__(self, formulas: Sequence[Formula]) -> Any:
+        """The file's content, str or bytes."""
+        module, function = self.render.split(".")
+        call: Callable[..., Any] = getattr(import_module(f"evo.exports.{module}"), function)
+        return call(formulas)
+
+
+FORMATS: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format("c", "h", "c.render"),
+        Format("cuda", "cuh", "cuda.render"),
+        Format("rust", "rs", "rust.render"),
+        Format("numpy", "py", "numpy.render"),
+        Format("jax", "py", "jax.render"),
+        Format("stablehlo", "mlir", "stablehlo.render_text", many=False),
+        Format("jax-export", "jax", "stablehlo.render_bytes", many=False, binary=True),
+        Format("sympy", "py", "sympy.render", full=False, real=True),
+        Format("latex", "tex", "latex.render", many=False, full=False, real=True),
+        Format("fpcore", "fpcore", "fpcore.render", many=False, full=False),
+        Format("json", "json", "text.render_json"),
+        Format("text", "txt", "text.render_text", many=False, full=False, real=True),
+    )
+}
+"""The formats: to add one, add a file and a row."""
+
+
+def find_format(name: str) -> Format:
+    """The row of a name.
+
+    Raises:
+        ExportError: unknown; lists the known ones and the nearest.
+    """
+    if name in FORMATS:
+        return FORMATS[name]
+    near = get_close_matches(name, FORMATS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ExportError(f"Unknown format {name!r}; known are {', '.join(FORMATS)}.{hint}")
+
+
+def prepare(
+    member: Member,
+    dtype: str = "float64",
+    full: bool = False,
+    name: str | None = None,
+    origin: Origin | None = None,
+) -> Formula:
+    """A member with its constants rounded and its float errors measured.
+
+    Raises:
+        ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
+    """
+    target = Target(member.target, *member.interval, member.metric)
+    reduction = find_reduction(target) if full else None
+    return measured(make_formula(member, dtype, name, origin, reduction))
+
+
+def write(formulas: Sequence[Formula], to: str) -> Any:
+    """The content of a file in this format.
+
+    Raises:
+        ExportError: the format is unknown, or cannot hold these.
+    """
+    row = find_format(to)
+    if not formulas:
+        raise ExportError("There is no formula to export.")
+    names = [f.name for f in formulas]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ExportError(f"Two formulas would have the name {min(twice)}; export them one by one.")
+    if len(formulas) > 1 and not row.many:
+        able = ", ".join(r.name for r in FORMATS.values() if r.many)
+        raise ExportError(f"{to} holds one formula; name it with --ops, or use {able}.")
+    if any(f.reduction for f in formulas) and not row.full:
+        able = ", ".join(r.name for r in FORMATS.values() if r.full)
+        raise ExportError(
+            f"{to} has no form for the function on all floats; leave out --full, or use {able}."
+        )
+    return row(formulas)
+
+
+def export(
+    member: Member | Sequence[Member],
+    to: str,
+    *,
+    dtype: str = "float64",
+    full: bool = False,
+    name: str | None = None,
+    origin: Origin | None = None,
+) -> Any:
+    """The text of a member, or of a front's members as a family, in a format.
+
+    Args:
+        member: one, or several.
+        to: a key of `FORMATS`.
+        dtype: "float64" or "float32".
+        full: the function on all floats, where evo/reduce.py has a row for it.
+        name: of the function; `<target>_ops<NN>` by default.
+        origin: what to say of where it comes from.
+
+    Returns:
+        str, or bytes for binary formats.
+
+    Raises:
+        ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
+    """
+    find_format(to)
+    members = [member] if isinstance(member, Member) else list(member)
+    if name and len(members) > 1:
+        raise ExportError("A name is for one formula, not for a family.")
+    return write([prepare(m, dtype, full, name, origin) for m in members], to)

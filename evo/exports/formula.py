@@ -1,0 +1,275 @@
+"""What every export prints: a member's program in one float format, named, with all that is known of it."""
+
+import keyword
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from evo.floats import Format, find_format, round_decimal
+from evo.front import Member
+from evo.ops import BY_TEXT
+from evo.program import Instruction, Operand, Program
+from evo.reduce import Reduction
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_C = """auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned void
+volatile while class namespace template this public private new delete operator bool true false
+using virtual friend"""
+_RUST = """as async await dyn fn impl in let loop match mod move mut pub ref self Self super trait type unsafe
+use where crate f32 f64 i32 u32 u64 usize"""
+_LIBRARY = """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs
+fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma log log10 log1p log2 logb lrint
+lround modf nan nearbyint pow remainder remquo rint round scalbn sin sinh sqrt tan tanh tgamma
+trunc main gamma j0 j1 jn y0 y1 yn memcpy np jnp jax lax once fixed x y n i size_t exp10 pow10
+sympify Rational Symbol"""
+RESERVED = frozenset([*_C.split(), *_RUST.split(), *_LIBRARY.split(), *keyword.kwlist])
+
+
+class ExportError(ValueError):
+    """A formula that a format cannot take, an unknown format, or options that contradict; one line."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A largest error and its place.
+
+    Attributes:
+        value: in `unit`.
+        x: the worst input; None for a proved bound, which holds everywhere.
+        unit: "relative", "absolute" or "ulp".
+    """
+
+    value: float
+    x: float | None
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value:.4e} {self.unit}" + ("" if self.x is None else f" at x = {self.x!r}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a formula comes from.
+
+    Attributes:
+        source: the directory, file, run or registered model.
+        seed: of the search, if known.
+        version: of evonumerics that searched, if known.
+        search: the command that repeats the search, if known.
+        certificate: digest of the proof, if there is one.
+    """
+
+    source: str = "a formula in memory"
+    seed: int | None = None
+    version: str | None = None
+    search: str | None = None
+    certificate: str | None = None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A member ready to print.
+
+    Attributes:
+        name: an identifier in every language.
+        member: as in front.json.
+        program: its code, without what the result does not need.
+        fmt: the format of every value.
+        numbers: the constants, rounded once to `fmt`.
+        float_errors: largest errors found in `fmt` arithmetic, in the metric's unit and in ulp.
+        float_points: how many inputs were tried for them.
+        origin: where it comes from.
+        reduction: makes it a function on all floats; None for the core alone.
+    """
+
+    name: str
+    member: Member
+    program: Program
+    fmt: Format
+    numbers: tuple[float, ...]
+    float_errors: tuple[Figure, ...]
+    float_points: str
+    origin: Origin
+    reduction: Reduction | None = None
+
+    @property
+    def core_name(self) -> str:
+        """Name of the core where the function on all floats has `name`."""
+        return f"{self.name}_core" if self.reduction else self.name
+
+    @property
+    def fused(self) -> bool:
+        """Whether it has fma."""
+        return any(i.op == "fma" for i in self.program.instructions)
+
+    @property
+    def suffix(self) -> str:
+        """C's letter of the type."""
+        return "" if self.fmt.bits == 64 else "f"
+
+    @property
+    def scalar(self) -> str:
+        """C's name of the type."""
+        return "double" if self.fmt.bits == 64 else "float"
+
+    def lines(self, language: str) -> Iterator[tuple[str, str]]:
+        """(value's name, expression) of each instruction, as `language` writes it."""
+        letters = {"f": self.suffix, "d": "d" if self.fmt.bits == 64 else "f"}
+        for n, (op, args) in enumerate(self.program.instructions):
+            words = dict(zip("abc", map(str, args), strict=False))
+            yield f"v{n + 1}", BY_TEXT[op].template(language).format(**words, **letters)
+
+    def used_constants(self) -> Iterator[tuple[str, float, str]]:
+        """(name, rounded number, decimal string) of the constants that the program reads."""
+        used = {a.index for i in self.program.instructions for a in i.args if a.kind == "c"}
+        for j in sorted(used):
+            yield f"c{j + 1}", self.numbers[j], self.member.constants[j]
+
+    def notes(self, needs: str = "") -> list[tuple[str, str]]:
+        """(label, text) of everything that is known of it; `needs`: what the format asks of a compiler."""
+        m, origin = self.member, self.origin
+        ends = ", ".join(m.interval)
+        proof = f"{m.proved_bound:.7g} {m.metric}, everywhere on ({ends})" if m.proved_bound else "none"
+        fused = sum(i.op == "fma" for i in self.program.instructions)
+        rounding = f"fused where fma is written ({fused} times), else unfused" if fused else "unfused"
+        found = [
+            ("formula", self.program.formula()),
+            ("target", f"{m.target} on ({ends})" + self._reach()),
+            ("operations", str(m.ops)),
+            ("sampled error", f"{Figure(m.sampled_error, m.worst_x, m.metric)}, in real arithmetic"),
+            (
+                "float error",
+                f"{'; '.join(map(str, self.float_errors)) or 'not measured'}, in {self.fmt.name} arithmetic,"
+                f" {self.float_points}",
+            ),
+            ("proved bound", f"{proof}, in real arithmetic"),
+            ("certificate", f"sha256 {origin.certificate}" if origin.certificate else "none"),
+            ("dtype", self.fmt.name),
+            ("rounding", f"{rounding}; every operation rounds once"),
+            ("compile with", needs),
+            ("constants", ", ".join(f"{name} = {text}" for name, _, text in self.used_constants())),
+            ("search", f"seed {_known(origin.seed)}, evonumerics {_known(origin.version)}"),
+            ("searched by", origin.search or ""),
+            ("exported by", f"{self.command()}, evonumerics {our_version()}"),
+        ]
+        return [(label, one_line(text)) for label, text in found if text]
+
+    def command(self) -> str:
+        """The command line that makes this export again, apart from `--to`."""
+        words = [f"evonum export {self.origin.source} --ops {self.member.ops} --dtype {self.fmt.name}"]
+        return " ".join([*words, *(["--full"] if self.reduction else []), f"--name {self.name}"])
+
+    def _reach(self) -> str:
+        return ", extended to all floats" if self.reduction else ""
+
+
+def make_formula(
+    member: Member,
+    dtype: str = "float64",
+    name: str | None = None,
+    origin: Origin | None = None,
+    reduction: Reduction | None = None,
+) -> Formula:
+    """A formula without its float errors (see evo/exports/measure.py).
+
+    Raises:
+        ExportError: no identifier.
+        FloatError: a constant that the format cannot hold, or an unknown format.
+        ProgramError: no program, or fewer constants than it uses.
+    """
+    _check_member(member)
+    fmt, program = find_format(dtype), needed(member.code)
+    if not any(a.kind == "x" for i in program.instructions for a in i.args):
+        raise ExportError("The program's result does not depend on x.")
+    used = {a.index for i in program.instructions for a in i.args if a.kind == "c"}
+    if len(member.constants) < program.n_constants:
+        raise ExportError(
+            f"The program uses {program.n_constants} constants, the member has {len(member.constants)}."
+        )
+    numbers = tuple(round_decimal(c, fmt) if j in used else 0.0 for j, c in enumerate(member.constants))
+    return Formula(
+        name=check_name(name) if name else default_name(member),
+        member=member,
+        program=program,
+        fmt=fmt,
+        numbers=numbers,
+        float_errors=(),
+        float_points="",
+        origin=origin or Origin(),
+        reduction=reduction,
+    )
+
+
+def _check_member(member: Member) -> None:
+    """A front.json may say anything: what is printed must be numbers and texts."""
+    numbers = {"sampled_error": member.sampled_error, "worst_x": member.worst_x}
+    if member.proved_bound is not None:
+        numbers["proved_bound"] = member.proved_bound
+    for name, value in {"ops": member.ops, **numbers}.items():
+        if isinstance(value, bool) or not isinstance(value, int if name == "ops" else int | float):
+            raise ExportError(f"The member's {name} is no number: {str(value)[:40]!r}.")
+    if not all(isinstance(text, str) for text in (member.target, member.program, *member.constants)):
+        raise ExportError("The member's target, program and constants must be texts.")
+
+
+def needed(program: Program) -> Program:
+    """What the result needs, in the old order; constants keep their names."""
+    live, stack = set(), [len(program.instructions) - 1]
+    while stack:
+        if (n := stack.pop()) not in live:
+            live.add(n)
+            stack += [a.index for a in program.instructions[n].args if a.kind == "v"]
+    placed = {old: Operand("v", new) for new, old in enumerate(sorted(live))}
+    return Program(
+        tuple(
+            Instruction(op, tuple(placed[a.index] if a.kind == "v" else a for a in args))
+            for op, args in (program.instructions[n] for n in placed)
+        )
+    )
+
+
+def default_name(member: Member) -> str:
+    """`exp2_ops07`; an expression's letters and digits, where the target is one."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", member.target).strip("_")[:40] or "f"
+    return f"{'f_' if words[0].isdigit() else ''}{words}_ops{member.ops:02d}"
+
+
+def check_name(name: str) -> str:
+    """The name, if it is an identifier everywhere.
+
+    Raises:
+        ExportError: it is none, or a word or function of C, C++, Rust or Python.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise ExportError(f"The name {name[:40]!r} is no identifier: letters, digits and _, no digit first.")
+    if name in RESERVED or name.rstrip("fl") in RESERVED or re.fullmatch(r"_.*|[cv][0-9]+", name):
+        raise ExportError(
+            f"The name {name!r} is taken in C, Rust or Python; choose another, such as my_{name}."
+        )
+    return name
+
+
+def one_line(text: str) -> str:
+    """Printable ASCII in one line, no backslash at its end, no trigraph: safe in any line comment."""
+    plain = " ".join(text.split()).encode("ascii", "replace").decode()
+    return "".join(c for c in plain if c.isprintable()).replace("??", "? ?").rstrip("\\ ")
+
+
+def comment(notes: Sequence[tuple[str, str]], mark: str) -> list[str]:
+    """Aligned comment lines."""
+    width = max(len(label) for label, _ in notes)
+    return [f"{mark} {label:{width}}  {text}" for label, text in notes]
+
+
+def our_version() -> str:
+    """Of this package."""
+    try:
+        return version("evonumerics")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,120 @@
+"""The errors of a formula in float arithmetic: the figure between the sampled error and the proved bound.
+
+Of the core: at float inputs inside the interval, in the metric's unit and in ulp. Of the function on all
+floats: in ulp, at inputs of every exponent, and next to where results become subnormal, zero or infinite.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.exports.formula import Figure, Formula
+from evo.floats import Format, evaluate, ulp
+from evo.points import holdout_points
+from evo.target import Target
+
+PER_OCTAVE = 24
+DENSE, SEEN = 400_000, 64
+"""Inputs of float32 functions tried in float64 arithmetic, and those of them that balls then decide."""
+_PRECISION = 192
+
+
+def measured(formula: Formula) -> Formula:
+    """The formula with its float errors."""
+    if formula.reduction is not None:
+        return _on_all_floats(formula)
+    m = formula.member
+    target = Target(m.target, *m.interval, m.metric)
+    x = core_points(target, formula.fmt)
+    got = evaluate(formula.program, formula.numbers, x, formula.fmt)
+    in_metric = largest(got, x, target.ball, formula.fmt, m.metric)
+    in_ulp = largest(got, x, target.ball, formula.fmt, "ulp")
+    return replace(formula, float_errors=(in_metric, in_ulp), float_points=f"largest at {len(x):,} inputs")
+
+
+def core_points(target: Target, fmt: Format) -> np.ndarray:
+    """Distinct numbers of `fmt` strictly inside the interval, as float64."""
+    lo, hi = target.ends
+    x = np.unique(holdout_points(target).x.astype(fmt.type))
+    return np.array([float(v) for v in x if lo < _fraction(v) < hi])
+
+
+def all_points(fmt: Format, first: float, last: float, count: int = PER_OCTAVE) -> np.ndarray:
+    """Numbers of `fmt` of both signs, every exponent from 2^-70 on, and around `first` and `last`."""
+    rng = np.random.default_rng(5)
+    octaves = np.arange(-70, math.ceil(math.log2(max(-first, last))) + 1)
+    sizes = np.ldexp(rng.uniform(1, 2, (len(octaves), count)), octaves[:, None]).ravel()
+    edges = np.array([first, last, fmt.emin * last / (fmt.bias + 1), 1.0, -1.0, 0.5, -0.5])
+    ends = (edges[:, None] * (1 + np.arange(-12, 13) * 2.0 ** (1 - fmt.digits))).ravel()
+    falling = np.linspace(first, fmt.emin * last / (fmt.bias + 1), 400)  # results there are subnormal
+    x = np.concatenate([sizes, -sizes, ends, falling]).astype(fmt.type)
+    return np.unique(x[(x > 1.01 * first) & (x < 1.01 * last)])
+
+
+def largest(got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: Format, unit: str) -> Figure:
+    """The largest error of `got`, against a function on balls.
+
+    A result of zero or infinity is right where the exact one rounds to it.
+    """
+    worst = Figure(-1.0, None, unit)
+    with flint.ctx.workprec(_PRECISION):
+        for value, point in zip(np.asarray(got, float).tolist(), np.asarray(x, float).tolist(), strict=True):
+            error = _error(value, exact(arb(point)), fmt, unit)
+            if error > worst.value:
+                worst = Figure(error, point, unit)
+    return worst
+
+
+def _error(value: float, exact: Any, fmt: Format, unit: str) -> float:
+    if unit == "ulp":  # as if the exponents went one further: infinity stands for the first power beyond
+        beyond = arb(2) ** (fmt.bias + 1)
+        exact = arb.min(arb.max(exact, -beyond), beyond)
+        got = beyond * (1 if value > 0 else -1) if math.isinf(value) else arb(value)
+        error = abs(got - exact) / arb(2) ** _ulp_exponent(exact, fmt)
+    else:
+        error = abs(arb(value) - exact) / (abs(exact) if unit == "relative" else 1)
+    return float(error.mid()) if error.is_finite() else math.inf
+
+
+def _ulp_exponent(exact: Any, fmt: Format) -> int:
+    """log2 of the ulp of a real value; see `evo.floats.ulp`, which ends where float64 does."""
+    man, exp = exact.mid().man_exp()
+    exponent = abs(int(man)).bit_length() + int(exp) - 1 if man else fmt.emin
+    return max(min(exponent, fmt.bias), fmt.emin) - (fmt.digits - 1)
+
+
+def _on_all_floats(formula: Formula) -> Formula:
+    assert formula.reduction is not None
+    edges = formula.reduction.constants(formula.fmt)
+    x = all_points(formula.fmt, float(edges["LEAST"]), float(edges["MOST"]))
+    count = len(x)
+    if formula.fmt.bits == 32:
+        x, tried = _with_worst(formula, x, float(edges["LEAST"]), float(edges["MOST"]))
+        count += tried
+    got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
+    figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
+    words = f"largest at {count:,} inputs of every exponent, subnormal results included"
+    return replace(formula, float_errors=(figure,), float_points=words)
+
+
+def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> tuple[np.ndarray, int]:
+    """`x` and those of `DENSE` more where float64 arithmetic sees the largest errors; how many more."""
+    assert formula.reduction is not None
+    fmt, rng = formula.fmt, np.random.default_rng(7)
+    small = np.ldexp(rng.uniform(-2, 2, DENSE // 2), rng.integers(-12, 3, DENSE // 2))
+    more = np.concatenate([rng.uniform(first, last, DENSE // 2), small]).astype(fmt.type)
+    got = formula.reduction.evaluate(formula.program, formula.numbers, more, fmt).astype(float)
+    exact = formula.reduction.float64(more.astype(float))
+    with np.errstate(all="ignore"):
+        error = np.where(np.isfinite(got), np.abs(got - exact) / ulp(exact, fmt), 0.0)
+    return np.unique(np.concatenate([x, more[np.argsort(error)[-SEEN:]]])), len(more)
+
+
+def _fraction(value: Any) -> Any:
+    return Fraction(float(value))

@@ -1,0 +1,28 @@
+"""A Python module for SymPy: exact constants, exact arithmetic; for study, not for speed."""
+
+from collections.abc import Sequence
+
+from evo.exports.c import comment_block
+from evo.exports.formula import Formula
+from evo.exports.numpy import summary
+
+NEEDS = "SymPy 1.12 or newer; real arithmetic, the constants as given, not rounded"
+
+
+def render(formulas: Sequence[Formula]) -> str:
+    """A module with these functions, each on a symbol or on any exact number."""
+    lines = [*comment_block(formulas, NEEDS, "#"), "", "from sympy import Rational, Symbol, sqrt, sympify"]
+    for formula in formulas:
+        lines += [
+            "",
+            "",
+            f'def {formula.name}(x=Symbol("x", real=True)):',
+            f'    """{summary(formula, formula.name)} Exact: an expression of x."""',
+            "    x = sympify(x)",
+            *(f'    {name} = Rational("{text}")' for name, _, text in formula.used_constants()),
+            *(f"    {v} = {text}" for v, text in formula.lines("sympy")),
+            f"    return v{len(formula.program.instructions)}",
+        ]
+    if not any("sqrt(" in line for line in lines[lines.index("") + 2 :]):
+        lines = [line.replace("Symbol, sqrt, sympify", "Symbol, sympify") for line in lines]
+    return "\n".join([*lines, ""])

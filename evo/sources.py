@@ -1,0 +1,164 @@
+"""Where commands take formulas from: a search directory, a file, an MLflow run, a registered model."""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evo.certificate import Certificate, CertificateError
+from evo.exports.formula import Origin
+from evo.front import Front, FrontError, Member
+from evo.prove import Refusal, prove
+from evo.reading import read_members
+from evo.spec import SearchSpec
+from evo.target import Target
+
+REGISTERED = "models:/"
+_OPTIONS = ("ops", "metric", "max_ops", "time", "generations", "seed", "islands")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Formulas and what is known of their search.
+
+    Attributes:
+        name: as the user gave it.
+        front: the formulas.
+        spec: of the search, as in spec.json; empty if unknown.
+        version: of evonumerics that searched, if known.
+        folder: with certificates, if there is one.
+        search: the command that searched, where no specification tells.
+    """
+
+    name: str
+    front: Front
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    folder: Path | None = None
+    search: str | None = None
+
+    def origin(self, member: Member) -> Origin:
+        """Of one of the formulas; its certificate is that of the folder, or made now if there was a proof."""
+        seed = str(self.spec.get("seed"))
+        return Origin(
+            source=shlex.quote(self.name),
+            seed=int(seed) if seed.isdigit() else None,
+            version=self.version,
+            search=self.search or (_command(self.spec) if "target" in self.spec else None),
+            certificate=_digest(member, self.folder),
+        )
+
+
+def load_source(source: str, tracking_uri: str | None = None) -> Source:
+    """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
+
+    Raises:
+        FrontError: none of these; one line says what was tried.
+    """
+    path = Path(source)
+    if os.path.isdir(path):
+        return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
+    if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FrontError(f"{path} cannot be read: {error}") from None
+        return _from_file(source, text)
+    if path.suffix in (".json", ".fpcore", ".txt"):
+        raise FrontError(f"There is no file {source!r}.")
+    from tracking.mlflow_sink import model_member, run_front, run_params
+
+    try:
+        if source.startswith(REGISTERED):
+            objects, params = model_member(source, tracking_uri)
+        else:
+            objects, params = run_front(source, tracking_uri), run_params(source, tracking_uri)
+    except LookupError as error:
+        registered = source.startswith(REGISTERED)
+        kind = "registered model" if registered else "search directory, and no MLflow run either"
+        raise FrontError(f"{source!r} is no {kind}: {error}") from None
+    return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def _from_file(source: str, text: str) -> Source:
+    """Formulas of a file: bounds that it does not give are proved; its origin is taken as it says."""
+    front = Front.load(Path(source)) if text.lstrip().startswith("[") else read_members(text, source)
+    proved = [m if m.proved_bound is not None else replace(m, proved_bound=_bound(m)) for m in front]
+    try:
+        said = json.loads(text)["origin"]
+        texts = {k: str(said[k]) for k in ("seed", "version", "search") if said.get(k) is not None}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        texts = {}
+    spec = {"seed": texts["seed"]} if "seed" in texts else {}
+    return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
+
+
+def load_front(source: str, tracking_uri: str | None) -> Front:
+    """The formulas alone; as `load_source`."""
+    return load_source(source, tracking_uri).front
+
+
+def _command(spec: Mapping[str, Any]) -> str:
+    """The command line of a search; a specification says "null" or None where something was not given."""
+    words = ["evonum", "search", str(spec.get("target"))]
+    given = {k: v for k, v in spec.items() if v is not None and str(v) not in ("null", "None")}
+    if interval := given.get("interval"):
+        words += ["--interval", *(interval.split() if isinstance(interval, str) else map(str, interval))]
+    for name in _OPTIONS:
+        if name in given:
+            words += [f"--{name.replace('_', '-')}", str(given[name]) + ("s" if name == "time" else "")]
+    said = {"target", "interval", "version", "dtype", *_OPTIONS}
+    others = {k: v for k, v in given.items() if k not in said and not _usual(k, v)}
+    extra = ", ".join(f"{name} {value}" for name, value in others.items())
+    return shlex.join(words) + (f" and in a --spec file: {extra}" if extra else "")
+
+
+def _usual(name: str, value: Any) -> bool:
+    """Whether that is a specification's default, or no entry of it; MLflow has texts."""
+    if name not in SearchSpec.model_fields:
+        return True
+    usual = SearchSpec.model_fields[name].default
+    return str(value) in (str(usual), json.dumps(usual)) or (isinstance(value, list) and value == list(usual))
+
+
+def _spec(directory: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((directory / "spec.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _version(directory: Path) -> str | None:
+    """Of the start record."""
+    try:
+        with (directory / "records.jsonl").open() as file:
+            return str(json.loads(file.readline())["params"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(member: Member, folder: Path | None) -> str | None:
+    if member.proved_bound is None:
+        return None
+    if folder is not None:
+        try:
+            kept = Certificate.from_json((folder / "certificates" / f"ops-{member.ops:02d}.json").read_text())
+            if (kept.program, kept.constants) == (member.program, member.constants):
+                return kept.digest
+        except (OSError, UnicodeDecodeError, CertificateError):
+            pass
+    proof = _proof(member)
+    return proof.digest if isinstance(proof, Certificate) else None
+
+
+def _bound(member: Member) -> float | None:
+    proof = _proof(member)
+    return float(proof.bound) if isinstance(proof, Certificate) else None
+
+
+def _proof(member: Member) -> Certificate | Refusal:
+    return prove(member.code, member.constants, Target(member.target, *member.interval, member.metric))

@@ -1,0 +1,309 @@
+"""What exports say, what they refuse, and that other tools read them."""
+
+import json
+import math
+import re
+import subprocess
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from exported import assert_same, formulas, inputs, member, wanted
+from hypothesis import HealthCheck, given, settings
+from published import PUBLISHED
+from strategies import ALL, programs
+from test_exports_bits import tool
+
+import evo
+from evo.exports import FORMATS, ExportError, export, find_format, prepare
+from evo.exports.formula import Origin, check_name, default_name, needed, one_line
+from evo.exports.measure import core_points
+from evo.floats import FloatError
+from evo.ops import LANGUAGES, OPS
+from evo.program import ProgramError, parse
+from evo.prove import prove
+from evo.target import Target, TargetError, make_target
+
+F5 = member(*PUBLISHED["f5"][0])
+every_format = pytest.mark.parametrize("name", FORMATS)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_op_has_a_form_in_every_language(op, language):
+    text = op.template(language).format(a="A", b="B", c="C", f="", d="d")
+    assert all(word in text for word in "ABC"[: op.arity])
+
+
+@every_format
+def test_every_format_says_what_is_known_of_the_formula(name):
+    proof = prove(F5.code, F5.constants, Target("exp2", "0", "1", "relative"))
+    known = replace(F5, sampled_error=6.3386e-6, worst_x=0.0625, proved_bound=float(proof.bound))
+    origin = Origin("runs/a", 17, "0.9.1", "evonum search exp2 --seed 17", proof.digest)
+    content = export(known, name, origin=origin)
+    if FORMATS[name].binary:
+        assert isinstance(content, bytes)
+        return
+    facts = [
+        "6.3386e-06",
+        "0.0625",
+        f"{float(proof.bound):.7g}"[:5],
+        proof.digest,
+        "float64",
+        "seed 17",
+        "0.9.1",
+    ]
+    facts += ["evonum search exp2 --seed 17", "evonum export runs/a --ops 5", "unfused", "at x = ", "(0, 1)"]
+    facts += ["(c2 / (c4 + (x + (c1 / x)))) - c3", *F5.constants]
+    for fact in facts:
+        assert fact in content, fact
+
+
+def test_the_three_errors_are_three_numbers_with_their_worst_inputs():
+    formula = prepare(replace(F5, sampled_error=6.3386e-6, worst_x=0.25), "float32")
+    in_metric, in_ulp = formula.float_errors
+    assert (in_metric.unit, in_ulp.unit) == ("relative", "ulp")
+    x = core_points(make_target("exp2"), formula.fmt)
+    got = formula.fmt.type(0) + np.asarray(
+        [formula.program.evaluate(np, np.float32(v), [np.float32(c) for c in formula.numbers]) for v in x]
+    )
+    error = np.abs(got.astype(float) / np.exp2(x) - 1)
+    assert in_metric.x == x[error.argmax()]
+    assert in_metric.value == pytest.approx(error.max(), rel=1e-6)
+    assert in_metric.value != formula.member.sampled_error
+
+
+def test_the_c_self_test_passes_as_its_comment_says_and_fails_when_a_constant_is_changed(tmp_path):
+    text = export(F5, "c", name="my_exp2")
+    command = (
+        re.search(r"self-test +(.*)", text)[1].replace("FILE", "my.h").replace("cc ", f"{tool('gcc')} ", 1)
+    )
+    (tmp_path / "my.h").write_text(text)
+    good = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (good.returncode, good.stdout) == (0, "passed\n"), good.stderr
+    (tmp_path / "my.h").write_text(text.replace("c2 = 0x1.1bf03", "c2 = 0x1.1bf04"))
+    assert (tmp_path / "my.h").read_text() != text
+    bad = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert bad.returncode == 1
+    assert "FAILED" in bad.stdout
+
+
+def test_c_headers_are_c_plus_plus_too_and_refuse_fast_math(tmp_path):
+    (tmp_path / "a.h").write_text(export([F5, replace(F5, ops=6)], "c", full=True))
+    (tmp_path / "a.cpp").write_text(
+        '#include "a.h"\n#include "a.h"\nint main() { return exp2_ops05(0.) != 1; }\n'
+    )
+    flags = ["-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-x", "c++", "-std=c++17", "-c", "a.cpp"]
+    subprocess.run([tool("gcc"), *flags], cwd=tmp_path, check=True)
+    refused = subprocess.run(
+        [tool("gcc"), "-ffast-math", "-c", "-x", "c", "a.h", "-o", "a.o"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "without -ffast-math" in refused.stderr
+
+
+def test_a_family_is_one_header_with_a_table_of_errors():
+    members = [replace(F5, ops=k, sampled_error=10.0**-k) for k in (3, 4, 5)]
+    text = evo.export(members, "c")
+    for k in (3, 4, 5):
+        assert f"double exp2_ops0{k}(double x)" in text
+        assert re.search(rf"// exp2_ops0{k} +{k} +1.0000e-0{k} .* ulp at x = ", text)
+        assert f"evonum export a formula in memory --ops {k} " in text
+    assert text.count("(c2 / (c4 + (x + (c1 / x)))) - c3") == 3
+
+
+@given(programs(ops=ALL, dead=False))
+@settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_sympy_agrees_to_fifty_digits_with_the_exact_program(program):
+    import sympy
+
+    texts = [("0.75", "-1.25", "3.1", "0.3333333333333333333333333333333333333", "2e-3")[k] for k in range(5)]
+    try:
+        text = export(member(program, texts[: program.n_constants]), "sympy", name="p_q")
+    except ExportError:
+        return  # it does not depend on x
+    module: dict = {}
+    exec(text, module)
+    at = Fraction(7, 16)
+
+    class Exact:
+        sqrt = staticmethod(lambda a: sympy.sqrt(a))
+
+    constants = [sympy.Rational(t) for t in texts]
+    expected = needed(program).evaluate(Exact, sympy.Rational(7, 16), constants)
+    got = module["p_q"](sympy.Rational(at.numerator, at.denominator))
+    if expected.has(sympy.zoo, sympy.nan, sympy.oo):
+        assert got.has(sympy.zoo, sympy.nan, sympy.oo)
+        return
+    symbolic = module["p_q"]().subs(module["Symbol"]("x", real=True), sympy.Rational(7, 16))
+    for value in (got, symbolic):
+        difference = sympy.N(value - expected, 60, maxn=400)
+        assert abs(difference) <= sympy.Float("1e-50", 60) * max(1, abs(sympy.N(expected, 60)))
+
+
+def test_sympy_agrees_with_rational_arithmetic_of_the_decimals():
+    import sympy
+
+    module: dict = {}
+    exec(export(F5, "sympy"), module)
+    got = module["exp2_ops05"](sympy.Rational(3, 7))
+    exact = F5.code.evaluate(None, Fraction(3, 7), [Fraction(c) for c in F5.constants])
+    assert Fraction(int(got.p), int(got.q)) == exact
+
+
+def test_fpcore_evaluated_by_titanfp_gives_the_interpreters_bits():
+    titanfp = pytest.importorskip("titanfp.fpbench.fpcparser", reason="titanfp is not installed here")
+    from titanfp.arithmetic import ieee754
+
+    from evo.exports import write
+
+    kinds = set()
+    for k, formula in enumerate(formulas()[:60]):
+        (core,) = titanfp.compile(write([formula], "fpcore"))
+        x = np.concatenate([inputs(formula.fmt.name)[:12], inputs(formula.fmt.name)[25_000:25_004]])
+        expected = np.concatenate([wanted(k)[:12], wanted(k)[25_000:25_004]])
+        interpreter = ieee754.Interpreter()
+        got = np.array([float(interpreter.interpret(core, [float(v)])) for v in x], formula.fmt.type)
+        finite = np.isfinite(expected)
+        assert_same(formula, got[finite], expected[finite], x[finite])
+        kinds |= {i.op for i in formula.program.instructions}
+    assert {"add", "sub", "mul", "div"} <= kinds
+
+
+@pytest.mark.parametrize(
+    "name", ["2x", "a-b", "", "a b", "für", "int", "lambda", "fn", "exp2", "sinf", "x", "v1", "_a"]
+)
+def test_names_that_are_no_identifiers_everywhere_are_refused(name):
+    with pytest.raises(ExportError, match=r"identifier|taken"):
+        check_name(name)
+
+
+def test_default_names_are_identifiers_for_any_target():
+    for target in ("exp2", "sin(x)/x", "1/(1+x^2)", "x" + "+x" * 300):
+        name = default_name(replace(F5, target=target))
+        assert check_name(name) == name
+
+
+@every_format
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("constant", ["1e-320", "-0.0", "inf", "nan", "-1e39", "1e400"])
+def test_odd_constants_give_a_valid_export_or_a_reason(name, dtype, constant, tmp_path):
+    fits = {("1e-320", "float64"), ("-0.0", "float64"), ("-0.0", "float32"), ("-1e39", "float64")}
+    odd = member(parse("v1 = x + c1\nv2 = v1 * x"), (constant,))
+    if (constant, dtype) not in fits:
+        with pytest.raises(FloatError, match="constant"):
+            export(odd, name, dtype=dtype)
+        return
+    content = export(odd, name, dtype=dtype)
+    if name == "c":
+        (tmp_path / "a.h").write_text(content)
+        command = [tool("gcc"), "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+        test = [f"-D{default_name(F5)[:5].upper()}OPS02_SELFTEST", "-x", "c", "a.h", "-o", "a.out", "-lm"]
+        subprocess.run([*command, *test], cwd=tmp_path, check=True)
+        assert subprocess.run([str(tmp_path / "a.out")], check=False).returncode == 0
+
+
+@every_format
+def test_a_program_of_a_hundred_ops_and_a_users_own_target_are_exported(name):
+    lines = [
+        "v1 = x + c1",
+        *(f"v{k} = v{k - 1} {'+*-/'[k % 4]} {'x' if k % 3 else f'v{k - 1}'}" for k in range(2, 101)),
+    ]
+    long = member(parse("\n".join(lines)), ("1.5",), "exp(-x^2)*sin(x)/x", ("0", "1"))
+    assert long.ops == 100
+    content = export(long, name)
+    assert len(content) > 1000
+    if name in ("numpy", "jax", "sympy"):
+        compile(content, name, "exec")
+
+
+def test_latex_lines_are_formulas_that_matplotlib_can_set():
+    from matplotlib.mathtext import MathTextParser
+
+    text = export(replace(F5, proved_bound=6.4e-6), "latex")
+    lines = [line.rstrip("\\ ").replace("&", "") for line in text.splitlines() if "&=" in line]
+    inline = re.findall(r"\$([^$]+)\$", "\n".join(x for x in text.splitlines() if not x.startswith("%")))
+    assert len(lines) == 5 + len(F5.constants)
+    for formula in [*lines, *inline]:
+        MathTextParser("path").parse(f"${formula.replace(chr(92) + 'le ', chr(92) + 'leq ')}$")
+    assert r"\le 6.4 \cdot 10^{-6}" in text
+
+
+def test_stablehlo_bytes_are_read_and_run_by_jax():
+    import jax
+    from jax import export as jax_export
+
+    content = export(F5, "jax-export")
+    with jax.enable_x64(True):
+        x = np.linspace(0.1, 0.9, 9)
+        got = np.asarray(jax_export.deserialize(bytearray(content)).call(x))
+    np.testing.assert_array_equal(got, F5(x))
+    assert "stablehlo.divide" in export(F5, "stablehlo")
+
+
+def test_jax_exports_have_the_programs_derivative():
+    import jax
+
+    module: dict = {}
+    with jax.enable_x64(True):
+        exec(export(F5, "jax"), module)
+        slope = jax.vmap(jax.grad(module["exp2_ops05"]))(np.linspace(0.1, 0.9, 9))
+        step = 1e-6
+        x = np.linspace(0.1, 0.9, 9)
+    np.testing.assert_allclose(slope, (F5(x + step) - F5(x - step)) / (2 * step), rtol=1e-8)
+
+
+def test_notes_cannot_leave_their_comment():
+    assert one_line("a\nint x; \\\n b ??/ \\") == "a int x; \\ b ? ?/"
+    assert not one_line("ends with \\").endswith("\\")
+
+
+def test_an_unknown_format_names_the_nearest_and_a_family_needs_a_format_for_it():
+    with pytest.raises(ExportError, match="Did you mean 'numpy'"):
+        find_format("nump")
+    with pytest.raises(ExportError, match="one formula"):
+        export([F5, replace(F5, ops=6)], "latex")
+    with pytest.raises(ExportError, match="the name exp2_ops05"):
+        export([F5, F5], "c")
+    with pytest.raises(FloatError, match="float64, float32"):
+        export(F5, "c", dtype="float16")
+
+
+def test_json_holds_the_rounded_constants_and_every_figure():
+    data = json.loads(export(F5, "json", dtype="float32"))
+    assert data["constants"] == list(F5.constants)
+    assert float.fromhex(data["rounded_constants"]["c1"]["hex"]) == float(np.float32(25.596749740144819))
+    assert {f["unit"] for f in data["float_errors"]} == {"relative", "ulp"}
+    assert all(math.isfinite(f["value"]) for f in data["float_errors"])
+
+
+HOSTILE = {
+    "ops": "*/ int main",
+    "sampled_error": "1\n#error",
+    "worst_x": None,
+    "proved_bound": "x",
+    "constants": (1.5, "2", "3", "4"),
+    "program": "v1 = x + c1; system()",
+    "target": "exp2*/",
+    "metric": "relative\n",
+}
+
+
+@pytest.mark.parametrize("field", HOSTILE)
+def test_a_front_that_says_odd_things_is_refused_in_one_line(field):
+    odd = replace(F5, **{field: HOSTILE[field]})
+    for name in FORMATS:
+        with pytest.raises((ExportError, ProgramError, TargetError, FloatError)) as caught:
+            export(odd, name)
+        assert "\n" not in str(caught.value)
+
+
+def test_constants_that_the_program_does_not_read_are_not_printed():
+    odd = replace(F5, constants=(*F5.constants, "1\n#odd"))
+    for name, row in FORMATS.items():
+        if not row.binary and name != "json":
+            assert "\n#odd" not in export(odd, name)

@@ -1,0 +1,79 @@
+"""Formulas from elsewhere are read back, or refused with a reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from exported import member
+from hypothesis import HealthCheck, given, settings
+from strategies import ALL, programs
+
+from evo.exports import ExportError, export
+from evo.exports.formula import needed
+from evo.front import FrontError
+from evo.program import ProgramError
+from evo.reading import read_members
+from evo.target import TargetError
+
+
+@pytest.mark.parametrize("name", ["json", "fpcore", "text"])
+@given(program=programs(ops=ALL, dead=False))
+@settings(deadline=None, derandomize=True, max_examples=25, suppress_health_check=list(HealthCheck))
+def test_texts_read_back_as_the_same_program_and_constants(name, program):
+    texts = ("0.75", "-1.25", "3.1", "1e-7", "-2.5e3")[: program.n_constants]
+    given_ = member(program, texts, "sin(x)/x", ("0", "1"))
+    try:
+        text = export(given_, name)
+    except ExportError:
+        return
+    try:
+        (back,) = read_members(text, "FILE")
+    except (TargetError, FrontError) as error:  # nothing finite to measure
+        pytest.fail(str(error))
+    assert (back.target, back.interval, back.metric) == ("sin(x)/x", ("0", "1"), "relative")
+    x = np.linspace(0.01, 0.99, 50)
+    again, first = back(x), replace(given_, program=str(needed(program)))(x)
+    np.testing.assert_array_equal(again, first)
+
+
+def test_a_foreign_fpcore_with_a_spec_is_read_with_its_interval():
+    text = """; from somewhere else
+    (FPCore (t) :name "a try" :pre (and (<= 0 t 0.5) TRUE) :spec (- (exp t) 1)
+      (let ([s (* t t)]) (+ t (* s (! :precision binary32 (- 0.5 (* -1/4 t)))))))"""
+    (found,) = read_members(text, "FILE")
+    assert found.target == "(exp(x)-1)"
+    assert found.interval == ("0", "0.5")
+    assert found.constants == ("0.5", "-0.25")
+    assert found(0.3) == pytest.approx(0.3 + 0.09 * (0.5 + 0.075))
+
+
+WRONG = {
+    "not JSON": ("{", "not JSON"),
+    "no program": ('{"target": "exp2"}', "lacks a program"),
+    "no target": ('{"program": "v1 = x + c1", "constants": ["1"]}', "target"),
+    "unknown target": ('{"program": "v1 = x + c1", "constants": ["1"], "target": "exq2"}', "exp2"),
+    "too few constants": ('{"program": "v1 = x + c2", "constants": ["1"], "target": "exp2"}', "c2"),
+    "infinite constant": (
+        '{"program": "v1 = x + c1", "constants": ["inf"], "target": "exp2"}',
+        "finite decimal",
+    ),
+    "no text form": ("# target: exp2\nv1 = x ** 2", "Line 2"),
+    "text without a target": ("v1 = x * x", "target"),
+    "text without a number": ("# target: exp2\nv1 = x * c1", "c1"),
+    "empty": ("", "instruction"),
+    "an array of numbers": ("[1, 2]", "expected an object"),
+    "FPCore of two arguments": ("(FPCore (x y) (+ x y))", "one argument"),
+    "FPCore with a loop": ("(FPCore (x) (while (< x 1) ([x x (+ x 1)]) x))", "while"),
+    "FPCore that stops": ("(FPCore (x) (+ x 1", "bracket"),
+    "FPCore with a function": ('(FPCore (x) :evo-target "exp2" (foo x))', "foo"),
+    "FPCore without a target": ("(FPCore (x) (+ x 1))", "target"),
+    "deep FPCore": ("(" * 500, "deep"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_text_that_is_no_formula_is_refused_with_a_reason(name):
+    text, reason = WRONG[name]
+    with pytest.raises((FrontError, ProgramError, TargetError), match=reason) as caught:
+        read_members(text, "FILE")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,142 @@
+"""The registry: the best members under `<target>-<metric>`, an alias for each op count and `champion`.
+
+Versions are only ever added: an alias moves to a better member, the version it leaves stays. A member of
+another interval than the alias's holder is kept as a version, too, but errors on two intervals cannot be
+compared: the alias stays where it is.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from tracking.outbox import Record
+from tracking.tables import best_error
+
+MEMBER_TAG = "evonum.member_id"
+CHAMPION = "champion"
+"""Alias of the smallest error."""
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+def digest(record: Record) -> str:
+    """Identity of a record or member."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def alias_of(member: Record) -> str:
+    """`ops-07`."""
+    return f"ops-{int(member['ops']):02d}"
+
+
+def registered_name(member: Mapping[str, Any]) -> str:
+    """`exp2-relative`: letters, digits, `_-. `; with a digest where an expression had other characters."""
+    plain = f"{member['target']}-{member['metric']}"
+    safe = re.sub(r"[^A-Za-z0-9_\-. ]", "_", plain)[:200]
+    return safe if safe == plain else f"{safe}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+
+
+def register(client: Any, run_id: str, member: Record, model: Any) -> None:
+    """Makes the member the holder of its aliases where it is the best; see the module's docstring.
+
+    Registering the same member again changes nothing.
+    """
+    name, error, interval = (
+        registered_name(member),
+        best_error(member)[1],
+        " ".join(map(str, member["interval"])),
+    )
+    holders = {alias: _holder(client, name, alias) for alias in (alias_of(member), CHAMPION)}
+    elsewhere = any(tags and tags.get("interval") != interval for tags in holders.values())
+    won = [
+        alias
+        for alias, tags in holders.items()
+        if not tags or (tags.get("interval") == interval and error < float(tags.get("error", "inf")))
+    ]
+    if not won and not elsewhere:
+        return
+    version = _version(client, name, digest(member))
+    if version is None:
+        tags = {"interval": interval, "error": repr(error), MEMBER_TAG: digest(member)}
+        tags |= {"formula": str(member["formula"])[:5000], "target": str(member["target"])[:5000]}
+        made = client.create_model_version(
+            name, model.artifact_location, run_id, tags, model_id=model.model_id, await_creation_for=0
+        )
+        version = made.version
+    for alias in won:
+        client.set_registered_model_alias(name, alias, version)
+
+
+def model_member(tracking_uri: str, name: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The member of a registered model, as front.json has it, and its run's parameters.
+
+    Args:
+        tracking_uri: the store, also of the registry.
+        name: `models:/exp2-relative@ops-07` or `models:/exp2-relative/3`.
+
+    Raises:
+        LookupError: no such model, or MLflow is away; one line.
+    """
+    found = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))", name)
+    if not found:
+        raise LookupError("expected models:/NAME@ALIAS or models:/NAME/VERSION.")
+    client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    try:
+        if found[2]:
+            version = client.get_model_version_by_alias(found[1], found[2])
+        else:
+            version = client.get_model_version(found[1], found[3])
+        with tempfile.TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{version.source}/artifacts/candidate.json",
+                dst_path=folder,
+                tracking_uri=tracking_uri,
+            )
+            member = json.loads(Path(path).read_text())
+    except (MlflowException, OSError, ValueError) as error:
+        raise LookupError(one_line(error)) from None
+    return [member], run_params(tracking_uri, version.run_id) if version.run_id else {}
+
+
+def run_params(tracking_uri: str, run_id: str) -> dict[str, Any]:
+    """What a run was asked for: texts by name; empty if it cannot be read."""
+    try:
+        client = mlflow.MlflowClient(tracking_uri=tracking_uri)
+        return dict(client.get_run(run_id).data.params)
+    except MlflowException:
+        return {}
+
+
+def one_line(error: Exception) -> str:
+    """An exception's first line."""
+    return (str(error).splitlines() or [""])[0][:300] or type(error).__name__
+
+
+def _holder(client: Any, name: str, alias: str) -> dict[str, str] | None:
+    """The tags of an alias's holder; makes the registered model if it is missing."""
+    try:
+        tags: dict[str, str] = client.get_model_version_by_alias(name, alias).tags
+        return tags
+    except MlflowException as missing:
+        if missing.error_code not in _MISSING:
+            raise
+    try:
+        client.create_registered_model(name)
+    except MlflowException as exists:
+        if exists.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return None
+
+
+def _version(client: Any, name: str, member_id: str) -> Any:
+    """The version of this very member, if there is one."""
+    for version in client.search_model_versions(f"name = '{name}'", max_results=1000):
+        if version.tags.get(MEMBER_TAG) == member_id:
+            return version.version
+    return None
