@@ -2,12 +2,16 @@
 
 import ctypes
 import hashlib
+import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from evo.backends.cuda import CJob, source
+from evo.backends import BackendError, backend
+from evo.backends.cuda import CJob, CudaBackend, source
 from evo.batch import address
 from evo.native.build import cache_folder
 
@@ -57,3 +61,14 @@ class EmulatedGpu:
             flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-Wno-unknown-pragmas"]
             subprocess.run(["g++", *flags, "-o", str(library), str(code)], check=True)
         return library
+
+
+@cache
+def engine_of(name: str):
+    """The backend of that name; of a GPU that is not here, its kernels on an emulated warp."""
+    try:
+        return backend(name)
+    except BackendError as error:
+        if name != "cuda" or not shutil.which("g++"):
+            pytest.skip(str(error))
+        return CudaBackend(EmulatedGpu())

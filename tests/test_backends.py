@@ -1,16 +1,14 @@
 """The contract of every backend; a row added to BACKENDS or to the op table is tested by itself."""
 
-import shutil
 from dataclasses import replace
 from functools import cache
 
 import mpmath
 import numpy as np
 import pytest
-from emulated import EmulatedGpu
+from emulated import engine_of
 
-from evo.backends import BACKENDS, BackendError, backend
-from evo.backends.cuda import CudaBackend
+from evo.backends import BACKENDS, backend
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
@@ -49,17 +47,6 @@ for _op in OPS:
         PROGRAMS[f"{_op.name}, turn {_turn}"] = (f"v1 = {_right}\nv2 = v1 * x\nv3 = v2 + c3", [1.7, 0.6, 2.5])
 
 every_backend = pytest.mark.parametrize("engine", BACKENDS)
-
-
-@cache
-def engine_of(name: str):
-    """The backend of that name; of a GPU that is not here, its kernels on an emulated warp."""
-    try:
-        return backend(name)
-    except BackendError as error:
-        if name != "cuda" or not shutil.which("g++"):
-            pytest.skip(str(error))
-        return CudaBackend(EmulatedGpu())
 
 
 def batch_of(*names: str) -> Batch:

@@ -5,6 +5,7 @@ from fractions import Fraction
 import flint
 import numpy as np
 import pytest
+from emulated import engine_of
 
 from evo.backends import BACKENDS, backend
 from evo.backends.native import clearing
@@ -80,7 +81,7 @@ def test_the_cleared_program_is_a_polynomial_in_every_constant(text):
 def test_textbook_forms_reach_their_optimum_from_random_constants(engine, text):
     constants, target = COEFFICIENTS[text]
     points, rows, rng = fit_points(target), 64, np.random.default_rng(1)
-    fitter, program = backend(engine), parse(text)
+    fitter, program = engine_of(engine), parse(text)
     effort = Effort(lawson_rounds=0)
     near = Batch.of([program], [[float(c) for c in constants]], 10)
     none, stream = np.zeros(rows), np.arange(rows, dtype=np.uint64)
