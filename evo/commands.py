@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evo.certificate import Certificate
@@ -164,10 +165,10 @@ def _plain(one: Verified) -> dict[str, Any]:
 
 def _print(found: list[Verified], given: list[float]) -> None:
     """`given`: the sampled error of each as it came, before polishing."""
-    table = Table(header_style="bold", pad_edge=False)
-    for name in ("ops", "as given", "polished", "proved bound", "in float64", "float64 bound"):
+    table = Table(header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False)
+    for name in ("ops", "as given", "polished", "proved", "float64", "its bound"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("constants")
+    table.add_column("constants", overflow="fold")
     for one, before in zip(found, given, strict=True):
         plain = _plain(one)
         proved = f"{plain['proved_bound']:.4e}" if plain["proved_bound"] is not None else "none"
@@ -175,6 +176,10 @@ def _print(found: list[Verified], given: list[float]) -> None:
         table.add_row(
             str(one.member.ops), f"{before:.4e}", f"{one.member.sampled_error:.4e}", proved,
             f"{one.float64_error:.4e}", rounded,
-            printable("; ".join((one.status, *one.complaints))),
+            one.status,
         )  # fmt: skip
-    Terminal().print(table)
+    terminal = Terminal()
+    terminal.print(table)
+    for one in found:
+        for complaint in one.complaints:
+            terminal.print(f"{one.member.ops} ops: {printable(complaint)}", soft_wrap=True)
