@@ -307,3 +307,28 @@ def test_constants_that_the_program_does_not_read_are_not_printed():
     for name, row in FORMATS.items():
         if not row.binary and name != "json":
             assert "\n#odd" not in export(odd, name)
+
+
+@pytest.mark.parametrize("to", ["jax", "stablehlo", "numpy", "sympy"])
+def test_nothing_in_a_front_is_executed(to, tmp_path):
+    """StableHLO is lowered by executing the jax text: whatever a front or its origin says stays text."""
+    mark = tmp_path / "executed"
+    call = f"open({str(mark)!r}, 'w').close()"
+    lines = [f"\n{call}\n", f"\r{call}", f"\n    {call}", f'"""\n{call}\n"""', f"\u2028{call}", f"\x0c{call}"]
+    for line in lines:
+        for changed in (
+            {"constants": (F5.constants[0] + line, *F5.constants[1:])},
+            {"target": F5.target + line},
+            {"metric": F5.metric + line},
+            {"interval": (F5.interval[0] + line, F5.interval[1])},
+            {"program": F5.program + line},
+        ):
+            with pytest.raises(ValueError):
+                export(replace(F5, **changed), to)
+        with pytest.raises(ExportError):
+            export(F5, to, name="f" + line)
+        told = Origin(source="a" + line, version="b" + line, search="c" + line, certificate="d" + line)
+        text = export(replace(F5, formula=line), to, origin=told)
+        if to in ("jax", "numpy"):
+            exec(text, {})
+    assert not mark.exists()

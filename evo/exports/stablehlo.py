@@ -39,6 +39,8 @@ def _exported(formulas: Sequence[Formula], platforms: tuple[str, ...]) -> Any:
     (formula,) = formulas
     with _x64(formula.fmt.bits == 64):
         names: dict[str, Any] = {}
+        # What is executed is what the `jax` format prints: names are checked identifiers, constants, ends,
+        # target and program were parsed, comments are one line (test_nothing_in_a_front_is_executed).
         exec(compile(jax_format.render(formulas), f"<{formula.name}>", "exec"), names)
         (length,) = export.symbolic_shape("n")
         argument = jax.ShapeDtypeStruct((length,), formula.fmt.type)
