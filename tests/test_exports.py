@@ -323,7 +323,7 @@ def test_nothing_in_a_front_is_executed(to, tmp_path):
             {"interval": (F5.interval[0] + line, F5.interval[1])},
             {"program": F5.program + line},
         ):
-            with pytest.raises(ValueError):
+            with pytest.raises((FloatError, TargetError, ProgramError)):
                 export(replace(F5, **changed), to)
         with pytest.raises(ExportError):
             export(F5, to, name="f" + line)
