@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ from evo.native.build import BuildError
 from evo.ops import OpError
 from evo.program import ProgramError
 from evo.reduce import ReductionError
-from evo.session import StoppedError, run_search, teller
+from evo.session import StoppedError, recorded, run_search, teller
 from evo.sources import load_front
 from evo.spec import SpecError, load_spec, make_spec
 from evo.target import TargetError, make_target
@@ -226,7 +227,7 @@ def front(
     as_json: Json = False,
 ) -> None:
     """Show the front of a search: ops, errors, formula."""
-    found = load_front(source, tracking_uri)
+    found = load_front(source, partial(recorded, tracking_uri=tracking_uri))
     if plot is not None:
         _plot(found, plot, with_baselines)
     elif with_baselines:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from evo.exports import FORMATS, ExportError, find_format, prepare, write
 from evo.exports.text import JSON_FORMAT
 from evo.front import Front, FrontError, Member
 from evo.prove import check
+from evo.session import recorded
 from evo.sources import load_front, load_source
 from evo.verification import Verified, VerifyError, save_certificates, verify
 
@@ -41,7 +43,7 @@ def verify_command(
         claim = f"max {certificate.metric} error at most {certificate.bound} on ({ends})"
         print(json.dumps({"holds": True, "claim": claim}) if as_json else f"The certificate holds: {claim}.")
         return
-    front = load_front(source, tracking_uri)
+    front = load_front(source, partial(recorded, tracking_uri=tracking_uri))
     members = [m for m in front if ops in (None, m.ops)]
     if not members:
         raise FrontError(
@@ -88,7 +90,7 @@ def export_command(
         raise ExportError(f"{to} is bytes: give --output FILE, without --json.")
     if every and (ops is not None or name):
         raise ExportError("--all takes every member: leave out --ops and --name.")
-    found = load_source(source, tracking_uri)
+    found = load_source(source, partial(recorded, tracking_uri=tracking_uri))
     formulas = [
         prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)
     ]

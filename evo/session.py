@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -11,6 +12,7 @@ from evo.directory import DirectoryError, cannot_keep
 from evo.discover import Search, make_workers
 from evo.display import Display, Teller, Terminal, front_table
 from evo.front import Front
+from evo.sources import REGISTERED
 from evo.workers import Workers
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -163,6 +165,19 @@ def _tell_end(here: Path, front: Front, status: str, tell: Teller) -> None:
     )
     if left := undelivered(here):
         tell(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
+
+
+def recorded(source: str, tracking_uri: str | None = None) -> tuple[Any, Mapping[str, Any]]:
+    """What MLflow has of a run id or a registered model (evo/sources.py, `Recorded`).
+
+    Raises:
+        LookupError: there is none.
+    """
+    from tracking.mlflow_sink import model_member, run_front, run_params
+
+    if source.startswith(REGISTERED):
+        return model_member(source, tracking_uri)
+    return run_front(source, tracking_uri), run_params(source, tracking_uri)
 
 
 def teller(to_stderr: bool) -> Teller:

@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from evo.spec import SearchSpec
 from evo.target import Target
 
 REGISTERED = "models:/"
+Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
+"""Of a run id or a name such as `models:/exp2-relative@ops-07`: front.json's objects, the parameters.
+LookupError if there is none."""
 _OPTIONS = ("ops", "metric", "max_ops", "time", "generations", "seed", "islands")
 
 
@@ -52,7 +55,7 @@ class Source:
         )
 
 
-def load_source(source: str, tracking_uri: str | None = None) -> Source:
+def load_source(source: str, recorded: Recorded) -> Source:
     """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
 
     Raises:
@@ -69,13 +72,8 @@ def load_source(source: str, tracking_uri: str | None = None) -> Source:
         return _from_file(source, text)
     if path.suffix in (".json", ".fpcore", ".txt"):
         raise FrontError(f"There is no file {source!r}.")
-    from tracking.mlflow_sink import model_member, run_front, run_params
-
     try:
-        if source.startswith(REGISTERED):
-            objects, params = model_member(source, tracking_uri)
-        else:
-            objects, params = run_front(source, tracking_uri), run_params(source, tracking_uri)
+        objects, params = recorded(source)
     except LookupError as error:
         registered = source.startswith(REGISTERED)
         kind = "registered model" if registered else "search directory, and no MLflow run either"
@@ -96,9 +94,9 @@ def _from_file(source: str, text: str) -> Source:
     return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
 
 
-def load_front(source: str, tracking_uri: str | None) -> Front:
+def load_front(source: str, recorded: Recorded) -> Front:
     """The formulas alone; as `load_source`."""
-    return load_source(source, tracking_uri).front
+    return load_source(source, recorded).front
 
 
 def _command(spec: Mapping[str, Any]) -> str:

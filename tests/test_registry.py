@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from records import F2, F3, F5, end, f3, front, start
 
 from evo.exports import export
 from evo.front import FrontError
+from evo.session import recorded
 from evo.sources import load_source
 from tracking.mlflow_sink import open_sink
 
@@ -104,17 +106,17 @@ def test_mlflows_own_command_predicts_with_a_registered_model(store, tmp_path):
 
 def test_a_registered_model_and_a_run_are_exported_with_their_seed(store, monkeypatch):
     uri = store[1]
-    named = load_source("models:/exp2-relative@ops-03", uri)
+    named = load_source("models:/exp2-relative@ops-03", partial(recorded, tracking_uri=uri))
     (found,) = named.front
     text = export(found, "c", origin=named.origin(found))
     assert "double exp2_ops03(double x)" in text
     assert "seed 0" in text
     version = client(uri).get_model_version_by_alias("exp2-relative", "ops-02")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    run = load_source(version.run_id)
+    run = load_source(version.run_id, recorded)
     assert [list(m.constants) for m in run.front if m.ops == 2] == [F2["constants"]]
     assert run.origin(run.front[0]).seed == 0
-    assert load_source(f"models:/exp2-relative/{version.version}").front[0].ops == 2
+    assert load_source(f"models:/exp2-relative/{version.version}", recorded).front[0].ops == 2
 
 
 @pytest.mark.parametrize(
@@ -122,5 +124,5 @@ def test_a_registered_model_and_a_run_are_exported_with_their_seed(store, monkey
 )
 def test_names_of_nothing_are_refused_in_one_line(store, name):
     with pytest.raises(FrontError, match=r"is no (registered model|search directory)") as caught:
-        load_source(name, store[1])
+        load_source(name, partial(recorded, tracking_uri=store[1]))
     assert "\n" not in str(caught.value)
