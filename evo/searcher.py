@@ -197,6 +197,7 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
             _deep(problem, brood, fits, limit, seconds),
         ]
     )
+    newcomers = _told_apart(problem, rng, newcomers)
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = _select(problem, Pool.concatenate([state.population, newcomers]))
     ended = time.perf_counter()
@@ -260,7 +261,8 @@ def _abroad(problem: Problem, state: State, immigrants: Pool) -> Pool:
     limit = thresholds(state.archive, problem.niche, problem.variation.max_ops)
     worth = np.full(len(immigrants), np.inf)
     fits = problem.toolbox.fit(immigrants.batch, stream=immigrants.key, worth=worth)
-    return _newcomers(problem, immigrants.batch, immigrants.key, fits, limit, state.seconds)
+    pool = _newcomers(problem, immigrants.batch, immigrants.key, fits, limit, state.seconds)
+    return _told_apart(problem, stream(problem.seed, state.generation), pool)
 
 
 def _newcomers(
@@ -282,7 +284,7 @@ def _newcomers(
         np.frombuffer(b"".join(keys), np.uint64).copy(),
         np.full(len(rows), seconds),
     )
-    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limits[rows]))).distinct()
+    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limits[rows])))
 
 
 def _deep(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:
@@ -291,6 +293,14 @@ def _deep(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray,
     batch = replace(brood.batch, constants=fits.constants).take(rows)
     pool = deepen(problem.target, batch, brood.key[rows], seconds)
     return pool.take(np.flatnonzero(pool.error < limit[pool.ops]))
+
+
+def _told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:
+    """Tier 3: the best of every behaviour. With that tier off all stay, each with a behaviour of its own."""
+    if "behaviour" in problem.variation.tiers:
+        return newcomers.distinct()
+    own = np.uint64(rng) + np.arange(len(newcomers), dtype=np.uint64)  # wraps
+    return replace(newcomers, behaviour=own)
 
 
 def _select(problem: Problem, pool: Pool) -> Pool:

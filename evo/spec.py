@@ -69,7 +69,7 @@ class SearchSpec(BaseModel):
         cache_entries: functions an island remembers, a power of two.
         stretch: lengths of the islands' intervals, in turns, as multiples of the target's.
         backend: what fits constants.
-        tiers: equivalence tiers that skip programs.
+        tiers: equivalence tiers that skip programs; "behaviour" those of one error curve after the fit.
         mutations: weights by name, where not the table's (evo/native/vary.h).
     """
 
@@ -94,7 +94,12 @@ class SearchSpec(BaseModel):
     cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
     stretch: Annotated[tuple[Annotated[float, Field(ge=1, le=64)], ...], Field(min_length=1)] = (1.0, 8.0)
     backend: Literal["native", "jax", "cuda"] = "native"
-    tiers: tuple[Literal["text", "function", "redundant"], ...] = ("text", "function", "redundant")
+    tiers: tuple[Literal["text", "function", "redundant", "behaviour"], ...] = (
+        "text",
+        "function",
+        "redundant",
+        "behaviour",
+    )
     mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None
 
     @model_validator(mode="after")

@@ -30,8 +30,8 @@ COUNTERS = (
     "collisions",  # equal key, different check: kept
     "audited",  # known, but fitted all the same to check the cache
 )
-TIERS = {"text": 1, "function": 2, "redundant": 4}
-"""Tiers that can be switched off for an ablation, by their bit."""
+TIERS = {"text": 1, "function": 2, "redundant": 4, "behaviour": 8}
+"""Tiers that can be switched off for an ablation, by their bit; evo/searcher.py sees to the last."""
 
 
 class CBrood(ctypes.Structure):
@@ -63,7 +63,7 @@ class Variation:
         ops: names of the ops that new instructions use.
         max_ops: cost above which a mutant is dropped.
         weights: weight of mutations by name, where it is not the table's.
-        tiers: which equivalence tiers skip mutants (TIERS).
+        tiers: which equivalence tiers skip mutants and candidates (TIERS).
         further: chance of each further edit after a mutant's first.
         audit: share of known functions that are fitted all the same.
         attempts: mutants tried per wanted offspring before giving up.

@@ -203,7 +203,7 @@ def test_a_tier_that_is_off_skips_nothing(tiers):
     skips = {"text": "seen_text", "function": "seen_function", "redundant": "redundant"}
     for tier, counter in skips.items():
         assert (found.counts[counter] > 0) == (tier in tiers)
-    assert set(skips) == set(TIERS)
+    assert {*skips, "behaviour"} == set(TIERS)
     _, _, rank = functions(found.batch)
     assert bool((rank < found.batch.k).any()) == ("redundant" not in tiers)
     _, text = texts(found.batch)

@@ -1,0 +1,98 @@
+"""The comparisons of experiments/: small runs, what they write, the tables made of them."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evo.searcher import Problem, _told_apart, init, step
+from evo.spec import make_spec
+from evo.target import make_target
+from evo.vary import TIERS, Variation
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+sys.path.insert(0, str(EXPERIMENTS))
+
+import ablation  # noqa: E402
+import runs  # noqa: E402
+
+VARIATION = Variation(("add", "sub", "mul", "div"), 6)
+
+
+def small(tiers: tuple[str, ...]) -> Problem:
+    return Problem(make_target("exp2"), replace(VARIATION, tiers=tiers), 3, 512, 64, 8, 1 << 14)
+
+
+def test_without_tier_3_copies_of_one_behaviour_stay_in_archive_and_population():
+    different = []
+    for tiers in (tuple(TIERS), ("text", "function", "redundant")):
+        state = init(small(tiers))
+        for _ in range(4):
+            state, _ = step(small(tiers), 0, state)
+        assert len(state.population) == 64
+        pools = (state.archive, state.population)
+        different.append([len(np.unique(np.round(np.log(pool.error), 6))) / len(pool) for pool in pools])
+    assert min(different[0]) > 0.9
+    assert max(different[1]) < 0.7
+
+
+def test_rows_without_tier_3_have_behaviours_of_their_own_in_every_generation():
+    problem = small(())
+    state, _ = step(problem, 0, init(problem))
+    pool = state.archive.take([0, 0, 1])
+    assert len(_told_apart(small(tuple(TIERS)), 5, pool)) == 2
+    first, second = (_told_apart(problem, rng, pool) for rng in (2**64 - 2, 7))
+    assert len({*first.behaviour.tolist(), *second.behaviour.tolist()}) == 6
+
+
+def test_every_tier_that_the_search_has_is_in_the_specification_and_in_the_ablation():
+    assert make_spec({"target": "exp2"}).tiers == tuple(TIERS)
+    for name, tiers in ablation.TIERS_OF.items():
+        assert len(tiers) == {"all on": len(TIERS), "none": 0}.get(name, len(TIERS) - 1)
+        make_spec({"target": "exp2", "tiers": tiers})
+
+
+def test_an_ablation_writes_its_runs_and_reports_ratios_to_the_full_method(tmp_path):
+    for name in ("all on", "none"):
+        result = ablation.run(name, 0, 0.0, tmp_path, max_ops=4)
+        assert result["finished"]
+        assert result["moments"][-1]["counts"]["fitted"] > 0
+    assert len(runs.read(tmp_path)) == 2
+    text = ablation.report(tmp_path)
+    saved = ablation.measures(runs.read(tmp_path)[0])["fits saved"]
+    assert f"| all on | {saved:.4g}, mean {saved:.4g}" in text
+    assert "| none | 0, mean 0 [0, 0] | 0 | 1 |" in text
+    assert "| all on | > 0 (0 of 1) | - | 1 |" in text  # no such error in one generation
+
+
+def test_a_run_that_was_cut_off_is_reported_as_such_and_done_again(tmp_path):
+    ablation.run("none", 0, 0.0, tmp_path, max_ops=2)
+    path = tmp_path / ablation.name_of(("none", "--seed", "0"))
+    assert runs.is_finished(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"finished": False}))
+    assert not runs.is_finished(path)
+    assert "cut off: none seed 0" in ablation.report(tmp_path)
+
+
+def test_a_time_is_that_of_the_first_front_with_the_error_at_that_many_ops():
+    moments = [
+        {"wall_s": 1.0, "errors": {"5": 4e-6, "7": 1e-8}},
+        {"wall_s": 2.0, "errors": {"4": 1e-7, "7": 1e-8}},
+    ]
+    assert ablation.time_to({"moments": moments}, 6, 3e-7) == 2.0
+    assert ablation.time_to({"moments": moments}, 7, 3e-7) == 1.0
+    assert ablation.time_to({"moments": moments}, 7, 1e-9) is None
+
+
+def test_times_that_most_seeds_did_not_reach_have_no_median():
+    assert ablation.spread([3.0, None, 5.0], 10.0) == (5.0, "5, mean 6 [3, 10] (2 of 3)")
+    assert ablation.spread([3.0, None, None], 10.0)[0] is None
+    assert ablation.spread([None, 2.0], None)[0] == 2.0
+
+
+@pytest.mark.parametrize(("text", "cores"), [("0-3", [0, 1, 2, 3]), ("5", [5]), ("1,4-5", [1, 4, 5])])
+def test_cores_are_ranges_and_lists(text, cores):
+    assert runs.parse_cores(text) == cores
