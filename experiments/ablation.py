@@ -3,9 +3,9 @@
     python experiments/ablation.py start --out ablation --time 600 --processes 30 --cores 0-29
     python experiments/ablation.py report --out ablation
 
-2^x on (0, 1), one island on one core. The island works on the interval itself: one on a longer interval would
-measure how its polishing at home competes with the fits, not what the tiers save. Formulas have up to 10
-operations; with 8, most configurations would end at the same front long before the time is over.
+2^x on (0, 1), one island on one core. The island works on the interval itself: one on a longer interval
+would measure how its polishing at home competes with the fits, not what the tiers save. Formulas have up to
+10 operations; with 8, most configurations would end at the same front long before the time is over.
 
 Measured is what the hashing paper (Gillard et al., arXiv 2302.05433) asks of a hash: evaluations saved, time
 to a given quality, quality after equal time, collisions; median, mean and range over seeds, and the ratio to

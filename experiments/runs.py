@@ -1,7 +1,7 @@
 """Runs that are compared: one process each, pinned to a core of its own, its results written as they come.
 
-`launch` starts the runs of a comparison, several at a time; `evolve` is our search in one process for a given
-wall time. Neither needs Ray or MLflow.
+`launch` starts the runs of a comparison, several at a time; `evolve` is our search in one process for a
+given wall time. Neither needs Ray or MLflow.
 """
 
 import argparse
