@@ -10,6 +10,7 @@ import flint
 import mpmath
 import numpy as np
 import pytest
+import recompute
 from records import F2, F3, F5
 from searches import evonum
 
@@ -61,32 +62,9 @@ def exp2():
 
 def by_mpmath(baseline, target, points=3000):
     """Max error of the text and the decimal strings, by an interpreter that shares nothing with ours."""
-    functions = {
-        "exp2": lambda x: mpmath.mpf(2) ** x, "log2": lambda x: mpmath.log(x, 2), "sin": mpmath.sin,
-        "cos": mpmath.cos, "erf": mpmath.erf, "tanh": mpmath.tanh,
-        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-        "bessel": lambda x: mpmath.besseli(0.5, x), "lgamma": mpmath.loggamma,
-    }  # fmt: skip
     with mpmath.workdps(60):
-        lo, hi = (mpmath.mpf(end) for end in target.interval)
-        constants = {f"c{k}": mpmath.mpf(c) for k, c in enumerate(baseline.constants, start=1)}
-        worst = 0.0
-        for k in range(points + 1):
-            x = lo + (hi - lo) * min(max(mpmath.sin(mpmath.pi * k / points / 2) ** 2, 1e-18), 1)
-            names = {**constants, "x": x}
-            for line in baseline.program.splitlines():
-                name, right = line.split(" = ")
-                if root := re.fullmatch(r"sqrt\((\w+)\)", right):
-                    value = mpmath.sqrt(names[root[1]])
-                else:
-                    a, op, b = right.split()
-                    a, b = names[a], names[b]
-                    value = a + b if op == "+" else a - b if op == "-" else a * b if op == "*" else a / b
-                names[name] = value
-            exact = functions[target.name](x)
-            error = abs(value - exact) / (abs(exact) if target.metric == "relative" else 1)
-            worst = max(worst, float(error))
-    return worst
+        curve = recompute.Curve(baseline.program, baseline.constants, target.name, target.metric, {})
+        return recompute.largest(curve, recompute.places(target.interval, points))[0]
 
 
 def test_the_best_textbook_forms_of_exp2_are_the_published_ones(exp2):

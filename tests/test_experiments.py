@@ -1,23 +1,17 @@
 """The comparisons of experiments/: small runs, what they write, the tables made of them."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import ablation
 import numpy as np
 import pytest
+import runs
 
 from evo.searcher import Problem, _told_apart, init, step
 from evo.spec import make_spec
 from evo.target import make_target
 from evo.vary import TIERS, Variation
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
-
-import ablation  # noqa: E402
-import runs  # noqa: E402
 
 VARIATION = Variation(("add", "sub", "mul", "div"), 6)
 

@@ -1,19 +1,12 @@
 """The judge of experiments/peers.py: everybody's formulas become programs, polished by one tool."""
 
-import sys
-from pathlib import Path
-
+import judge
 import numpy as np
+import peers
 import pytest
+import runs
+import tools
 from published import F5
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
-
-import judge  # noqa: E402
-import peers  # noqa: E402
-import runs  # noqa: E402
-import tools  # noqa: E402
 
 X, EXACT = judge.training_points()
 
