@@ -24,6 +24,7 @@ FAMILIES = tuple(
 GRID = "#d9d9d9"
 EXACT = 1e-290  # smaller errors have no place on a logarithmic axis
 INK = "#333333"
+LABEL = (0.1, 0.035)  # width and height of an error's words, as parts of the axes
 
 
 def front_figure(
@@ -65,7 +66,7 @@ def front_figure(
     if bounds:
         axes.plot(*zip(*bounds, strict=True), "_", color=PROVED, ms=20, mew=2, zorder=5, label="proved bound")
     below = {"xytext": (-6, -13), "ha": "right"}  # the families' lines are above
-    for n, error in zip(ops, errors, strict=True):
+    for n, error in _labelled(ops, errors):
         axes.annotate(
             f"{error:.2e}", (n, error), textcoords="offset points", fontsize=9, color=EVOLVED, zorder=6,
             path_effects=[withStroke(linewidth=3, foreground="white")],
@@ -80,6 +81,19 @@ def front_figure(
     axes.legend(fontsize=9, loc="lower left" if families else "best", framealpha=0.9, edgecolor="none")
     _tidy(axes)
     return figure
+
+
+def _labelled(ops: Sequence[int], errors: Sequence[float]) -> list[tuple[int, float]]:
+    """The points whose errors are written beside them: not those whose words would lie on each other."""
+    found: list[tuple[int, float]] = []
+    logs = [math.log10(error) for error in errors if error > 0]
+    height = LABEL[1] * (max(logs) - min(logs)) if logs else 0.0
+    width = LABEL[0] * (ops[-1] - ops[0])
+    for n, error in zip(ops, errors, strict=True):
+        near = found and n - found[-1][0] < width and error > 0 and found[-1][1] > 0
+        if not near or math.log10(found[-1][1] / error) >= height:
+            found.append((n, error))
+    return found
 
 
 def curves_figure(
