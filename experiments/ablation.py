@@ -22,9 +22,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import runs
 
+from evo.fingerprint import functions
 from evo.native.build import kernels
+from evo.pool import Pool
 from evo.vary import TIERS
 
 TIERS_OF = {
@@ -69,8 +72,9 @@ def run(configuration: str, seed: int, budget_s: float, out: Path, max_ops: int 
         known = result["moments"][-1]["errors"] if result["moments"] else None
         if errors == known and now.wall_s - written[0] < EVERY_S and now.wall_s < budget_s:
             return
-        moment = {"wall_s": now.wall_s, "cpu_s": time.process_time(), "generations": now.generations}
-        result["moments"].append({**moment, "counts": now.counts, "errors": errors})
+        moment = {"wall_s": now.wall_s, "cpu_s": time.process_time(), "generations": now.state.generation}
+        moment |= {"counts": now.state.counts, "errors": errors, "different": different(now.state.population)}
+        result["moments"].append(moment)
         result["front"] = [{"ops": m.ops, "program": m.program, "constants": m.constants} for m in now.front]
         written[0] = now.wall_s
         runs.write(path, result)
@@ -79,6 +83,12 @@ def run(configuration: str, seed: int, budget_s: float, out: Path, max_ops: int 
     result["finished"] = True
     runs.write(path, result)
     return result
+
+
+def different(population: Pool) -> dict[str, float]:
+    """What part of the parents are different functions, and have different errors."""
+    keys, errors = functions(population.batch)[0], np.round(np.log(population.error), 6)
+    return {"functions": len(np.unique(keys)) / len(keys), "errors": len(np.unique(errors)) / len(errors)}
 
 
 def error_at(errors: dict[str, float], ops: int) -> float | None:
@@ -111,6 +121,7 @@ def measures(result: dict[str, Any]) -> dict[str, float | None]:
         "programs fitted": counts["fitted"],
         "fitted/s": counts["fitted"] / last["wall_s"],
         "entered archive": counts["entered"],
+        **{f"different {name} among the parents": part for name, part in last["different"].items()},
         "collisions / hits": share(counts, ["collisions"], ["collisions", "seen_function"]),
         "audited": counts["audited"],
         "audited, twice as good": share(counts, ["audited_better"], ["audited"]),

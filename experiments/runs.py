@@ -22,7 +22,7 @@ from evo.discover import make_problem
 from evo.files import write_atomically
 from evo.front import Front
 from evo.members import Members
-from evo.searcher import emigrate, init, step
+from evo.searcher import State, emigrate, init, step
 from evo.spec import make_spec
 
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -30,12 +30,11 @@ SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THRE
 
 @dataclass(frozen=True)
 class Moment:
-    """A search between two generations: seconds since its start, its front, counters, generations done."""
+    """A search between two generations: seconds since its start, its front, the island's state."""
 
     wall_s: float
     front: Front
-    counts: dict[str, int]
-    generations: int
+    state: State
 
 
 def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], None]) -> None:
@@ -55,7 +54,7 @@ def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], No
         news, state = emigrate(problem, state)
         front = Front.of([*front, *members.of(news)]).found_first(front)
         wall = time.monotonic() - started
-        tell(Moment(wall, front, dict(state.counts), state.generation))
+        tell(Moment(wall, front, state))
 
 
 def machine() -> dict[str, Any]:

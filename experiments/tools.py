@@ -60,7 +60,7 @@ def us(setting: str, seed: int, budget_s: float, max_ops: int, keep: Keep) -> No
         if now.front != last[0] or now.wall_s >= budget_s:
             last[0] = now.front
             members = [{"program": m.program, "constants": m.constants} for m in now.front]
-            keep(members, now.counts["fitted"])
+            keep(members, now.state.counts["fitted"])
 
     runs.evolve({**spec, "seed": seed, "islands": 1}, budget_s, tell)
 

@@ -54,6 +54,7 @@ def test_an_ablation_writes_its_runs_and_reports_ratios_to_the_full_method(tmp_p
         result = ablation.run(name, 0, 0.0, tmp_path, max_ops=4)
         assert result["finished"]
         assert result["moments"][-1]["counts"]["fitted"] > 0
+        assert 0 < result["moments"][-1]["different"]["functions"] <= 1
     assert len(runs.read(tmp_path)) == 2
     text = ablation.report(tmp_path)
     saved = ablation.measures(runs.read(tmp_path)[0])["fits saved"]
