@@ -266,13 +266,12 @@ def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[fl
 
 
 def bench_search(
-    engine: str = "native", lanes: int = 1, rows: int = 4096, max_ops: int = 10, generations: int = 12
+    engine: str = "native", rows: int = 4096, max_ops: int = 10, generations: int = 12
 ) -> dict[str, Any]:
     """Where the time of a search's generations goes, on 2^x.
 
     Args:
         engine: what fits.
-        lanes: threads that make offspring.
         rows: offspring of a generation.
         generations: measured, after two that compile and fill the population.
 
@@ -281,7 +280,7 @@ def bench_search(
         and the share of all but the fit.
     """
     variation = Variation(ARITHMETIC, max_ops)
-    problem = Problem(make_target("exp2"), variation, 0, rows, 256, 32, 1 << 22, backend=engine, lanes=lanes)
+    problem = Problem(make_target("exp2"), variation, 0, rows, 256, 32, 1 << 22, backend=engine)
     state = init(problem)
     spent: dict[str, float] = {}
     fitted = iterations = 0
@@ -295,7 +294,6 @@ def bench_search(
     row = {
         "backend": engine,
         "device": problem.engine.device,
-        "lanes": lanes,
         "offspring": rows,
         "max_ops": max_ops,
         "fitted_per_s": fitted / total,

@@ -79,18 +79,14 @@ class Cache:
         """An independent copy that can be written."""
         return Cache(*(getattr(self, f.name).copy() for f in fields(self)))
 
-    def merge(self, new: "Entries | Cache", share: int = 0, shares: int = 1) -> None:
-        """Adds entries; of known ones the fewest ops and the best score are kept.
-
-        Args:
-            new: entries, or another cache's.
-            share: which of `shares` parts of this cache to add to: threads may do one each at a time.
-        """
+    def merge(self, new: Entries) -> None:
+        """Adds entries; of known ones the fewest ops and the best score are kept."""
         arrays = (new.key, new.check, new.ops, new.score)
         kernels().cache_merge(
-            ctypes.byref(self.c()), *(ctypes.c_void_p(address(a)) for a in arrays),
-            *(ctypes.c_int64(n) for n in (len(new.key), share, shares)),
-        )  # fmt: skip
+            ctypes.byref(self.c()),
+            *(ctypes.c_void_p(address(a)) for a in arrays),
+            ctypes.c_int64(len(new)),
+        )
 
     def scores(self, key: np.ndarray) -> np.ndarray:
         """Score of each key, NaN where unknown, float32 [n]."""

@@ -150,9 +150,6 @@ def search(
         int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")
     ] = None,
     backend: Annotated[str | None, typer.Option(help="native, jax or cuda. [default: native]")] = None,
-    lanes: Annotated[
-        int | None, typer.Option(help="Threads of an island that make programs. [default: 1; CPUs on a GPU]")
-    ] = None,
     workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
     address: Annotated[
         str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")
@@ -178,7 +175,7 @@ def search(
     budget = {k: v for k, v in (("time", time_budget), ("generations", generations)) if v is not None}
     given = {
         "target": target, "interval": interval, "ops": ops, "metric": metric, "dtype": dtype,
-        "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend, "lanes": lanes,
+        "max_ops": max_ops, "seed": seed, "islands": islands, "backend": backend,
     }  # fmt: skip
     entries = {name: value for name, value in given.items() if value is not None}
     tell = teller(to_stderr=as_json)
@@ -364,7 +361,6 @@ def bench_vary_command(as_json: Json = False) -> None:
 @bench.command("search")
 def bench_search_command(
     backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
-    lanes: Annotated[int, typer.Option(help="Threads that make programs.", min=1)] = 1,
     offspring: Annotated[int, typer.Option(help="Programs of a generation.", min=1)] = 4096,
     max_ops: Annotated[int, typer.Option(help="Largest program.", min=1)] = 10,
     as_json: Json = False,
@@ -372,7 +368,7 @@ def bench_search_command(
     """New programs fitted per second of a search, and where its time goes."""
     from evo.bench import bench_search
 
-    _print_bench(bench_search(backend, lanes, offspring, max_ops), as_json)
+    _print_bench(bench_search(backend, offspring, max_ops), as_json)
 
 
 @bench.command("scale")

@@ -47,7 +47,6 @@ class Problem:
         effort: of a fit.
         backend: what fits.
         deep_fits: most candidates of a generation that are fitted beyond float64.
-        lanes: threads that make offspring; what they make depends on their number.
         stretch: interval lengths by island, in turns, as multiples of the target's (evo/stretch.py).
         home: the target as given, where `target` is stretched.
     """
@@ -62,7 +61,6 @@ class Problem:
     effort: Effort = field(default_factory=Effort)
     backend: str = "native"
     deep_fits: int = 4
-    lanes: int = 1
     stretch: tuple[float, ...] = (1.0,)
     home: Target | None = None
 
@@ -90,9 +88,7 @@ class Problem:
     def toolbox(self) -> base.Toolbox:
         """DEAP's toolbox: the operators of a generation, on whole batches."""
         toolbox = base.Toolbox()
-        toolbox.register(
-            "vary", vary.offspring, variation=self.variation, rows=self.offspring, lanes=self.lanes
-        )
+        toolbox.register("vary", self.engine.offspring, variation=self.variation, rows=self.offspring)
         toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
         toolbox.register("measure", measure, points=self.select_points, probes=PROBES)
         toolbox.register("select", tools.selNSGA2, k=self.parents, nd="log")
@@ -183,11 +179,12 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
     limit = thresholds(state.archive, niche, max_ops)
     ops = brood.batch.ops
     fits = toolbox.fit(brood.batch, stream=brood.key ^ np.uint64(rng), worth=limit[ops])
-    known = state.functions.scores(brood.key)
+    audited = np.flatnonzero(brood.audited)
+    known = state.functions.scores(brood.key[audited])
     found = Entries(
         brood.key, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
     )
-    vary.in_lanes(lambda lane: state.functions.merge(found, lane, problem.lanes), problem.lanes)
+    state.functions.merge(found)
     fitted = time.perf_counter()
 
     seconds = state.seconds + fitted - started
@@ -209,7 +206,7 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
         "failed": int(np.count_nonzero(fits.status != FITTED)),
         "entered": len(newcomers),
         # An audited function whose new fit is much better: the cache had skipped something of worth.
-        "audited_better": int(np.count_nonzero((brood.audited > 0) & (fits.error < 0.5 * known))),
+        "audited_better": int(np.count_nonzero(fits.error[audited] < 0.5 * known)),
     }
     total = {name: state.counts.get(name, 0) + n for name, n in counts.items()}
     spent = {"vary": varied - started, "fit": fitted - varied, "select": ended - fitted}

@@ -60,8 +60,6 @@ class SearchSpec(BaseModel):
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
             one for each length of `stretch`.
         offspring: new programs of a generation; 4096 by default, 65536 on a GPU.
-        lanes: threads of an island that make them; one by default, on a GPU one per CPU. Results depend on
-            their number.
         parents: population of an island; 256 by default, 2048 on a GPU, where fewer make the same again.
         niche: candidates kept per op count; 32 by default, 256 on a GPU.
         epoch: generations between exchanges.
@@ -70,7 +68,7 @@ class SearchSpec(BaseModel):
         stretch: lengths of the islands' intervals, in turns, as multiples of the target's.
         backend: what fits constants.
         tiers: equivalence tiers that skip programs; "behaviour" those of one error curve after the fit.
-        mutations: weights by name, where not the table's (evo/native/vary.h).
+        mutations: weights by name, where not the table's (evo/native/mutate.h).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -86,7 +84,6 @@ class SearchSpec(BaseModel):
     seed: int = Field(0, ge=0, lt=1 << 64)
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int | None = Field(None, ge=1, le=1 << 20)
-    lanes: int | None = Field(None, ge=1, le=256)
     parents: int | None = Field(None, ge=4, le=1 << 16)
     niche: int | None = Field(None, ge=1, le=1 << 12)
     epoch: int = Field(8, ge=1)
@@ -120,7 +117,6 @@ class SearchSpec(BaseModel):
                 "offspring": self.offspring or (1 << 16 if gpu else 4096),
                 "parents": self.parents or (2048 if gpu else 256),
                 "niche": self.niche or (256 if gpu else 32),
-                "lanes": self.lanes or (cpus if gpu else 1),
             }
         )
 
@@ -137,7 +133,7 @@ def _check_mutations(weights: Mapping[str, float]) -> None:
             near = get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"unknown mutation {name[:60]!r}; evo/native/vary.h has {', '.join(known)}.{hint}"
+                f"unknown mutation {name[:60]!r}; evo/native/mutate.h has {', '.join(known)}.{hint}"
             )
     if not any({**known, **weights}.values()):
         raise ValueError("mutations: at least one weight must be positive")

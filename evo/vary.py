@@ -1,14 +1,12 @@
 """Offspring of a batch of parents: mutated, canonical, new to the caches, in one compiled call.
 
-The mutations and their weights are one table in evo/native/vary.h; this module names them, lets a search
+The mutations and their weights are one table in evo/native/mutate.h; this module names them, lets a search
 weigh them anew, and counts what became of the mutants.
 """
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -16,8 +14,6 @@ from evo.batch import Batch, address
 from evo.cache import Cache
 from evo.native.build import kernels
 from evo.ops import CODE
-
-T = TypeVar("T")
 
 COUNTERS = (
     "made",  # mutants, those on the way of a walk too
@@ -105,110 +101,58 @@ class Offspring:
 
 
 def offspring(
-    stream: int,
-    variation: Variation,
-    parents: Batch,
-    texts: Cache,
-    functions: Cache,
-    rows: int,
-    lanes: int = 1,
+    stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
 ) -> Offspring:
     """Up to `rows` new programs; the caches learn them.
 
     Args:
-        stream: random stream of this generation; offspring i depends on it, on i, the parents, the caches
-            and the number of lanes alone.
+        stream: random stream of this generation; offspring depend on it, the parents and the caches alone.
         parents: drawn from with equal chance; none: all offspring are random.
-        lanes: threads that make a share each. A lane has a stream of its own and sees what was known before,
-            not what others make meanwhile: of what two lanes made, the first one's stays. So the
-            result is the same on any number of processor cores.
 
     Raises:
         ValueError: a weight for an unknown mutation.
     """
-    if lanes == 1:
-        return _lane(stream, variation, parents, (texts, functions), None, rows)
-    shares = [rows * (lane + 1) // lanes - rows * lane // lanes for lane in range(lanes)]
-    own = [tuple(Cache.empty(_room(share)) for _ in range(2)) for share in shares]
-    streams = np.random.SeedSequence(stream).generate_state(lanes, np.uint64).tolist()
-
-    def make(lane: int) -> Offspring:
-        return _lane(streams[lane], variation, parents, own[lane], (texts, functions), shares[lane])
-
-    def learn(lane: int) -> None:
-        for cache, which in ((texts, 0), (functions, 1)):
-            for made in own:
-                cache.merge(made[which], lane, lanes)
-
-    broods = in_lanes(make, lanes)
-    in_lanes(learn, lanes)
-    return _joined(broods)
-
-
-def in_lanes(work: Callable[[int], T], lanes: int) -> list[T]:
-    """`work` of every lane's number, each in a thread of its own."""
-    if lanes == 1:
-        return [work(0)]
-    with ThreadPoolExecutor(lanes) as pool:
-        return list(pool.map(work, range(lanes)))
-
-
-def _room(rows: int) -> int:
-    """Entries of a lane's cache: some eight texts are seen for every offspring, and half stays empty."""
-    return 1 << max(12, (16 * rows).bit_length())
-
-
-def _joined(broods: Sequence[Offspring]) -> Offspring:
-    """All lanes' offspring in their order, of every function the first."""
-    key = np.concatenate([b.key for b in broods])
-    _, first = np.unique(key, return_index=True)
-    kept = np.sort(first)
-    counts = {name: sum(b.counts[name] for b in broods) for name in COUNTERS}
-    counts["seen_function"] += len(key) - len(kept)
-    check, audited = (
-        np.concatenate([getattr(b, name) for b in broods])[kept] for name in ("check", "audited")
-    )
-    batch = Batch.concatenate([b.batch for b in broods]).take(kept)
-    return Offspring(batch, key[kept], check, audited, counts)
-
-
-def _lane(
-    stream: int,
-    variation: Variation,
-    parents: Batch,
-    own: Sequence[Cache],
-    known: Sequence[Cache] | None,
-    rows: int,
-) -> Offspring:
-    """One lane's offspring; `own` caches, of texts and functions, learn them."""
-    weights = mutations()
-    if unknown := set(variation.weights or {}) - set(weights):
-        raise ValueError(f"Unknown mutations {sorted(unknown)}; evo/native/vary.h has {', '.join(weights)}.")
-    shares = np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
-    allowed = np.array([CODE[name] for name in variation.ops], np.uint8)
     out = Batch.empty(rows, parents.width)
     key, check = np.zeros(rows, np.uint64), np.zeros(rows, np.uint32)
     audited, counts = np.zeros(rows, np.uint8), np.zeros(len(COUNTERS), np.int64)
-    brood = CBrood(
+    allowed, weights = allowed_ops(variation), mutation_weights(variation)
+    brood = brood_of(stream, variation, address(allowed), address(weights))
+    structs = (brood, parents.c(), texts.c(), functions.c(), out.c())
+    made = kernels().offspring(
+        *(ctypes.byref(s) for s in structs),
+        *(ctypes.c_void_p(address(a)) for a in (key, check, audited, counts)),
+    )
+    named = dict(zip(COUNTERS, counts.tolist(), strict=True))
+    return Offspring(out.take(slice(made)), key[:made], check[:made], audited[:made], named)
+
+
+def allowed_ops(variation: Variation) -> np.ndarray:
+    """Opcodes that new instructions may have, uint8 [ops]."""
+    return np.array([CODE[name] for name in variation.ops], np.uint8)
+
+
+def mutation_weights(variation: Variation) -> np.ndarray:
+    """Weight of each mutation, in the order of evo/native/mutate.h, float64 [mutations].
+
+    Raises:
+        ValueError: a weight for an unknown mutation.
+    """
+    weights = mutations()
+    if unknown := set(variation.weights or {}) - set(weights):
+        raise ValueError(f"Unknown mutations {sorted(unknown)}; evo/native/mutate.h has {', '.join(weights)}.")
+    return np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
+
+
+def brood_of(stream: int, variation: Variation, allowed: int, weights: int) -> CBrood:
+    """What the kernels are told of a generation; `allowed` and `weights` are addresses of their arrays."""
+    return CBrood(
         stream=stream,
-        allowed=address(allowed),
-        weights=address(shares),
-        n_allowed=len(allowed),
+        allowed=allowed,
+        weights=weights,
+        n_allowed=len(variation.ops),
         max_ops=variation.max_ops,
         attempts=variation.attempts,
         tiers=sum(TIERS[t] for t in variation.tiers),
         further=variation.further,
         audit=variation.audit,
     )
-    structs = (brood, parents.c(), *(cache.c() for cache in own))
-    shared = [ctypes.byref(cache.c()) for cache in known] if known else [None, None]
-    made = kernels().offspring(
-        *(ctypes.byref(s) for s in structs),
-        *shared,
-        ctypes.byref(out.c()),
-        *(ctypes.c_void_p(address(a)) for a in (key, check, audited, counts)),
-    )
-    if made < 0:
-        raise MemoryError("The offspring's work arrays could not be allocated.")
-    named = dict(zip(COUNTERS, counts.tolist(), strict=True))
-    return Offspring(out.take(slice(made)), key[:made], check[:made], audited[:made], named)

@@ -1,6 +1,6 @@
 /* A warp on a processor: its 32 lanes are fibres that take turns, changing at every exchange. It stands in for
    what evo/native/warp.cuh takes from CUDA, so that the kernels run where there is no GPU. */
-#include <cmath>
+#include <math.h>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -9,15 +9,19 @@
 
 #define DEVICE inline
 #define KERNEL extern "C"
+#define EXPORT static
+#define restrict __restrict__
 struct alignas(16) double2 { double x, y; };
 struct alignas(16) int4 { int x, y, z, w; };
-using std::fabs;
+
 
 static double2 cells[232448 / 16]; /* the shared memory of one multiprocessor of compute capability 9 */
 static ucontext_t lanes[32], scheduler;
 static int current, alive;
 static double wires[32];
 
+static uint64_t thread_number() { return 0; }
+static uint64_t threads() { return 1; }
 static int lane_number() { return current; }
 static void meet() { swapcontext(&lanes[current], &scheduler); }
 static double from_lane(double v, int lane)

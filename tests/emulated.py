@@ -1,4 +1,4 @@
-"""The CUDA kernels on this processor: a device for evo/backends/cuda.py whose warps are emulated."""
+"""The CUDA kernels on this processor: a device for the cuda backend whose warps and threads are emulated."""
 
 import ctypes
 import hashlib
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from evo.backends import BackendError, backend
-from evo.backends.cuda import CJob, CudaBackend, source
+from evo.backends.cuda import CudaBackend
+from evo.backends.device import source
 from evo.batch import address
 from evo.native.build import cache_folder
 
@@ -24,9 +25,10 @@ CALLS = {
 
 
 class EmulatedGpu:
-    """One warp at a time; compiled kernels stay in the cache folder."""
+    """One warp, or one thread, at a time; compiled kernels stay in the cache folder."""
 
     name = "emulated warp"
+    arrays = np
 
     def __init__(self) -> None:
         self._folder = cache_folder() / "emulated"
@@ -36,7 +38,9 @@ class EmulatedGpu:
     def put(self, array: np.ndarray) -> np.ndarray:
         return np.array(array, order="C")
 
-    def get(self, array: np.ndarray) -> np.ndarray:
+    def get(self, array: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
+        if into is not None:
+            into[...] = array
         return array
 
     def address(self, array: np.ndarray) -> int:
@@ -47,13 +51,17 @@ class EmulatedGpu:
             if key not in self._kernels:
                 self._kernels[key] = ctypes.CDLL(str(self._build(*key)))
 
-    def launch(self, kernel: str, unknowns: int, shared: int, job: CJob, *arguments: int) -> None:
-        self.prepare([(kernel, unknowns)])
+    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+        self.prepare([(kernel, size)])
         assert shared <= 232448, "more shared memory than a multiprocessor has"
-        self._kernels[kernel, unknowns].launch(ctypes.byref(job), *map(ctypes.c_void_p, arguments))
+        self._kernels[kernel, size].launch(ctypes.byref(job), *map(ctypes.c_void_p, more))
 
-    def _build(self, kernel: str, unknowns: int) -> Path:
-        text = "\n".join([(HERE / "emulate_warp.h").read_text(), source(kernel, unknowns), CALLS[kernel]])
+    def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
+        self.prepare([(kernel, size)])
+        getattr(self._kernels[kernel, size], kernel)(*map(ctypes.c_void_p, arguments))
+
+    def _build(self, kernel: str, size: int) -> Path:
+        text = "\n".join([(HERE / "emulate_warp.h").read_text(), source(kernel, size), CALLS.get(kernel, "")])
         library = self._folder / f"{kernel}-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.so"
         if not library.exists():
             code = library.with_suffix(".cpp")

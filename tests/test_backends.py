@@ -12,12 +12,13 @@ from evo.backends import BACKENDS, backend
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
+from evo.fingerprint import functions, texts
 from evo.fit import FITTED, NOT_FINITE, Effort
 from evo.ops import OPS, function_module
 from evo.points import fit_points
 from evo.program import parse
 from evo.target import make_target
-from evo.vary import Variation, offspring
+from evo.vary import TIERS, Variation, offspring
 
 X = np.linspace(0.05, 1.0, 48)
 REALS = function_module(sqrt=mpmath.sqrt)
@@ -240,6 +241,64 @@ def test_programs_without_constants_are_only_measured(engine):
     assert fits.status[0] == FITTED
     x = exp2_points().x
     assert fits.error[0] == pytest.approx(np.abs((x * x + x) / exp2_points().exact - 1).max(), rel=1e-12)
+
+
+def breed(engine: str, stream: int = 3, known=None, parents=None, tiers=tuple(TIERS), rows: int = 500):
+    variation = Variation(("add", "sub", "mul", "div", "sqrt"), WIDTH, audit=0.0, tiers=tiers)
+    caches = known or (Cache.empty(1 << 14), Cache.empty(1 << 14))
+    parents = random_batch() if parents is None else parents
+    return engine_of(engine).offspring(stream, variation, parents, *caches, rows), caches
+
+
+@every_backend
+def test_offspring_are_canonical_new_and_known_by_the_fingerprint_of_every_backend(engine):
+    made, (seen, known) = breed(engine)
+    assert len(made.batch) == 500
+    batch, text = texts(made.batch)
+    for got, expected in zip(vars(batch).values(), vars(made.batch).values(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    key, check, rank = functions(made.batch)
+    np.testing.assert_array_equal(made.key, key)
+    np.testing.assert_array_equal(made.check, check)
+    np.testing.assert_array_equal(rank, made.batch.k)
+    assert (made.batch.ops <= WIDTH).all()
+    assert np.isin(key, known.key).all()
+    assert np.isin(text, seen.key).mean() > 0.95, "all but those whose fit is tried again"
+    again, _ = breed(engine)
+    for got, expected in zip(vars(again.batch).values(), vars(made.batch).values(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert not np.array_equal(breed(engine, stream=4)[0].key, made.key)
+
+
+@every_backend
+def test_no_function_is_made_twice_but_in_a_cheaper_form_or_to_fit_it_again(engine):
+    known, least, again = (Cache.empty(1 << 17), Cache.empty(1 << 17)), {}, 0
+    for stream in range(4):
+        made, _ = breed(engine, stream, known)
+        for key, ops in zip(made.key.tolist(), made.batch.ops.tolist(), strict=True):
+            again += ops >= least.get(key, 99)
+            least[key] = min(ops, least.get(key, 99))
+        lost = ("invalid", "too_large", "seen_text", "undefined", "redundant", "seen_function")
+        assert made.counts["made"] - sum(made.counts[name] for name in lost) == len(made.batch)
+    assert again < 0.1 * 2000
+    fewest = dict(zip(known[1].key.tolist(), known[1].ops.tolist(), strict=True))
+    assert all(fewest[key] == ops for key, ops in least.items())
+
+
+@every_backend
+@pytest.mark.parametrize("tiers", [(), ("text",), ("function",), ("text", "function")])
+def test_tiers_that_are_off_skip_nothing(engine, tiers):
+    made, (seen, known) = breed(engine, tiers=tiers)
+    assert len(made.batch) == 500
+    assert (made.counts["seen_text"] > 0) == (seen.used > 0) == ("text" in tiers)
+    assert (made.counts["seen_function"] > 0) == (known.used > 0) == ("function" in tiers)
+    assert made.counts["redundant"] == 0
+
+
+@every_backend
+def test_without_parents_offspring_are_random_programs(engine):
+    made, _ = breed(engine, parents=Batch.empty(0, WIDTH), rows=100)
+    assert len(made.batch) == len(set(zip(made.key.tolist(), made.batch.ops.tolist(), strict=True))) == 100
 
 
 @every_backend

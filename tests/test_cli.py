@@ -156,7 +156,7 @@ def test_export_writes_every_format_from_a_search_directory_and_refuses_in_one_l
     certificate = json.loads((in_tmp / "s" / "certificates" / "ops-02.json").read_text())
     assert note["certificate"] == f"sha256 {certificate['digest']}"
     assert note["searched by"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 3 --gen")
-    assert "--spec file: offspring 256, lanes 1, parents 64" in note["searched by"]
+    assert "--spec file: offspring 256, parents 64" in note["searched by"]
     again = evonum(*note["exported by"].split(",")[0].split()[1:], "--to", "c", cwd=in_tmp)
     assert again.stdout == made["text"], "the command of the comment makes the same file"
     assert evonum("export", "s", "--all", "--to", "c", "--output", "all.h", cwd=in_tmp).stdout == "all.h\n"

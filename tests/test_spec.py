@@ -108,6 +108,5 @@ def test_a_minute_is_the_budget_if_none_is_given():
 def test_what_depends_on_the_machine_is_filled_in_once():
     gpu, cpu = (make_spec({"target": "exp2", "backend": name}).settled() for name in ("cuda", "native"))
     assert (gpu.islands, gpu.offspring, gpu.parents) == (2, 1 << 16, 2048)
-    assert (cpu.lanes, cpu.offspring, cpu.parents, cpu.niche) == (1, 4096, 256, 32)
+    assert (cpu.offspring, cpu.parents, cpu.niche) == (4096, 256, 32)
     assert gpu.settled() == gpu
-    assert make_spec({"target": "exp2", "backend": "cuda", "lanes": 3}).settled().lanes == 3

@@ -10,8 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from evo.batch import Batch
+from evo.cache import Cache
 from evo.fit import Effort, Fits
 from evo.points import Points
+from evo.vary import Offspring, Variation
 
 BACKENDS = {
     "native": ("evo.backends.native", "NativeBackend"),
@@ -29,6 +31,12 @@ class Backend(Protocol):
 
     name: str
     device: str
+
+    def offspring(
+        self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
+    ) -> Offspring:
+        """New programs for it to fit: evo.vary.offspring, or the same on its device."""
+        ...
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """Results of every row at `x` [points]: [rows, points]."""

@@ -1,9 +1,9 @@
-"""NVIDIA GPUs: the fit of evo/native/fit.h as CUDA kernels, compiled at run time by CuPy (extra `gpu`).
+"""NVIDIA GPUs: the fit of evo/native/fit.h as CUDA kernels (evo/backends/device.py compiles them).
 
 One warp fits one candidate, from its first start to its last Lawson round; every warp then takes the next
-row that is left, so none waits for another (evo/native/fit.cuh). A kernel is compiled for each number of
-constants when it is first met, in about a second, and kept in CuPy's cache folder. Rows of no or more than
-MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to the native backend.
+row that is left, so none waits for another (evo/native/fit.cuh). There is a kernel for each number of
+constants. Rows of no or more than MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to the
+native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py).
 
 Everything is float64. Where its residuals reach rounding, a search polishes candidates in multiple precision
 (evo/deep.py), so there is no double-double kernel.
@@ -12,25 +12,21 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 import ctypes
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from evo.backends import BackendError
+from evo.backends.cuda_vary import Breeder
+from evo.backends.device import WARP, Device, Gpu
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
+from evo.cache import Cache
 from evo.fit import Effort, Fits
-from evo.native.build import SOURCES, ops_header
 from evo.points import Points
+from evo.vary import Offspring, Variation
 
 MOST_UNKNOWNS = 8
 MOST_POINTS = 64
-MOST_REGISTERS = 128
-"""Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""
-WARP = 32
 CELL = 16
 """Bytes of a lane's two points."""
 _EFFORT = (
@@ -58,116 +54,6 @@ class CJob(ctypes.Structure):
     )
 
 
-class Device(Protocol):
-    """Where kernels run: a GPU, or a stand-in for it in the tests."""
-
-    name: str
-
-    def put(self, array: np.ndarray) -> Any:
-        """A copy on the device."""
-        ...
-
-    def get(self, array: Any) -> np.ndarray:
-        """A copy here, once all launches are done."""
-        ...
-
-    def address(self, array: Any) -> int:
-        """Where a device array's data lie."""
-        ...
-
-    def prepare(self, kernels: list[tuple[str, int]]) -> None:
-        """Compiles kernels, by name and unknowns, that are not compiled yet."""
-        ...
-
-    def launch(self, kernel: str, unknowns: int, shared: int, job: CJob, *arguments: int) -> None:
-        """Starts a kernel with `shared` bytes a warp; returns before it is done."""
-        ...
-
-
-@cache
-def source(kernel: str, unknowns: int = 0) -> str:
-    """CUDA C++ of `fit` (for a number of unknowns) or `evaluate`, op table included."""
-    ops = "\n".join(line for line in ops_header().splitlines() if not line.startswith("#include"))
-    names = ("warp", "ops", "tape", *(("solve",) if kernel == "fit" else ()), kernel)
-    parts = [ops if name == "ops" else (SOURCES / f"{name}.cuh").read_text() for name in names]
-    return "\n".join([f"#define UNKNOWNS {unknowns}" if kernel == "fit" else "", *parts])
-
-
-class Gpu:
-    """The current CUDA device, by CuPy.
-
-    Raises:
-        BackendError: no CuPy, no driver or no device.
-    """
-
-    def __init__(self) -> None:
-        try:
-            self._cupy: Any = import_module("cupy")
-        except ImportError as error:
-            raise BackendError(
-                f"The cuda backend needs CuPy ({error}): pip install 'evonumerics[gpu]'."
-            ) from None
-        try:
-            device = self._cupy.cuda.Device()
-            properties = self._cupy.cuda.runtime.getDeviceProperties(device.id)
-        except Exception as error:  # CuPy's own classes, by version
-            reason = str(error).strip().splitlines()[-1]
-            raise BackendError(f"The cuda backend found no usable NVIDIA GPU: {reason}") from None
-        self.name: str = properties["name"].decode()
-        self._multiprocessors = int(properties["multiProcessorCount"])
-        self._kernels: dict[tuple[str, int], Any] = {}
-        self._streams: dict[int, Any] = {}
-        self._alive: list[Any] = []
-
-    def put(self, array: np.ndarray) -> Any:
-        """See `Device.put`."""
-        return self._cupy.asarray(array)
-
-    def get(self, array: Any) -> np.ndarray:
-        """See `Device.get`."""
-        for stream in self._streams.values():
-            stream.synchronize()
-        self._alive.clear()
-        got: np.ndarray = self._cupy.asnumpy(array)
-        return got
-
-    def address(self, array: Any) -> int:
-        """See `Device.address`."""
-        return int(array.data.ptr)
-
-    def prepare(self, kernels: list[tuple[str, int]]) -> None:
-        """See `Device.prepare`; several compile at a time."""
-        missing = [k for k in kernels if k not in self._kernels]
-        if not missing:
-            return
-        with ThreadPoolExecutor() as pool:
-            for key, made in zip(missing, pool.map(self._compile, missing), strict=True):
-                self._kernels[key] = made
-
-    def _compile(self, key: tuple[str, int]) -> Any:
-        options = ("--std=c++17", "--device-as-default-execution-space", f"--maxrregcount={MOST_REGISTERS}")
-        with self._cupy.cuda.Device():
-            module = self._cupy.RawModule(code=source(*key), options=options, backend="nvrtc")
-            return module.get_function(key[0])
-
-    def launch(self, kernel: str, unknowns: int, shared: int, job: CJob, *arguments: int) -> None:
-        """See `Device.launch`; kernels of different numbers of unknowns run side by side."""
-        self.prepare([(kernel, unknowns)])
-        made = self._kernels[kernel, unknowns]
-        made.max_dynamic_shared_size_bytes = shared
-        fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
-            made.kernel.ptr, WARP, shared
-        )
-        blocks = min(max(fitting, 1) * self._multiprocessors, job.todo)
-        given = self.put(np.frombuffer(bytes(job), np.uint8))
-        self._alive.append(given)
-        if unknowns not in self._streams:
-            self._streams[unknowns] = self._cupy.cuda.Stream(non_blocking=True)
-        self._cupy.cuda.get_current_stream().synchronize()
-        with self._streams[unknowns]:
-            made((blocks,), (WARP,), (given, *map(np.uint64, arguments)), shared_mem=shared)
-
-
 def _shared(most_n: int, most_k: int, starts: int) -> int:
     """Bytes of shared memory that a warp needs: evo/native/fit.cuh."""
     cells = (1 + 2 * (most_n + most_k)) * WARP + most_n
@@ -183,9 +69,16 @@ class CudaBackend:
     def __init__(self, device: Device | None = None) -> None:
         self._gpu = device or Gpu()
         self._host = NativeBackend(threads=os.cpu_count() or 1)
+        self._breeder = Breeder(self._gpu)
         self.device = self._gpu.name
         self.seconds = 0.0
         """Time of the last fit's kernels [s], without transfers."""
+
+    def offspring(
+        self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
+    ) -> Offspring:
+        """See `Backend.offspring`."""
+        return self._breeder.offspring(stream, variation, parents, texts, functions, rows)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""
@@ -206,8 +99,8 @@ class CudaBackend:
         arrays = self._put(batch, x=x, counter=np.zeros(1, np.int32))
         job = self._job(arrays, todo=rows, width=batch.width, points=len(x), most_n=n, most_k=k)
         out = [self._gpu.put(a) for a in (values, jacobian)]
-        self._gpu.launch(
-            "evaluate", 0, _shared(n, k, 0), job, *(self._gpu.address(a) if a.size else 0 for a in out)
+        self._gpu.warps(
+            "evaluate", 0, _shared(n, k, 0), job, rows, *(self._gpu.address(a) if a.size else 0 for a in out)
         )
         got = [self._gpu.get(a) for a in out]
         return got[0], got[1]
@@ -245,7 +138,7 @@ class CudaBackend:
                     {**arrays, **own}, todo=len(chosen), width=batch.width, points=len(points.x), most_n=n,
                     most_k=k, **limits,
                 )  # fmt: skip
-                self._gpu.launch("fit", k, _shared(n, k, effort.starts), job)
+                self._gpu.warps("fit", k, _shared(n, k, effort.starts), job, len(chosen))
             self._gpu.get(arrays["iterations"])
             self.seconds = time.perf_counter() - started
             got = {

@@ -35,6 +35,7 @@ from evo.batch import CONSTANT, VALUE, Batch
 from evo.fit import FITTED, NOT_FINITE, Effort, Fits
 from evo.native.build import cache_folder
 from evo.points import Points
+from evo.vary import offspring
 
 FEWEST_ROWS = 64
 """Smaller batches are padded to this many rows."""
@@ -128,6 +129,8 @@ class JaxBackend:
         device = jax.devices()[0]
         self.device: str = device.device_kind
         self._chunk = CHUNK.get(device.platform, ACCELERATOR_CHUNK)
+
+    offspring = staticmethod(offspring)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

@@ -11,6 +11,7 @@ from evo.batch import Batch, address
 from evo.fit import CEffort, Effort, Fits, Measures
 from evo.native.build import kernels
 from evo.points import Points
+from evo.vary import offspring
 
 
 class CPoints(ctypes.Structure):
@@ -47,6 +48,8 @@ class NativeBackend:
     def __init__(self, threads: int = 1) -> None:
         self.device = platform.processor() or platform.machine()
         self._threads = threads
+
+    offspring = staticmethod(offspring)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

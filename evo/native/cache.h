@@ -26,26 +26,33 @@ static int64_t cache_find(const Cache *cache, uint64_t key)
 static void cache_add(const Cache *cache, uint64_t key, uint32_t check, int ops, float score)
 {
     const int64_t bucket = (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
-    const size_t moved = WAYS - 1;
-    memmove(cache->key + bucket + 1, cache->key + bucket, moved * sizeof *cache->key);
-    memmove(cache->check + bucket + 1, cache->check + bucket, moved * sizeof *cache->check);
-    memmove(cache->ops + bucket + 1, cache->ops + bucket, moved * sizeof *cache->ops);
-    memmove(cache->score + bucket + 1, cache->score + bucket, moved * sizeof *cache->score);
+    for (int64_t i = bucket + WAYS - 1; i > bucket; i--) {
+        cache->key[i] = cache->key[i - 1];
+        cache->check[i] = cache->check[i - 1];
+        cache->ops[i] = cache->ops[i - 1];
+        cache->score[i] = cache->score[i - 1];
+    }
     cache->key[bucket] = key;
     cache->check[bucket] = check;
     cache->ops[bucket] = (uint8_t)ops;
     cache->score[bucket] = score;
 }
 
-/* Scores after fits, and entries that other islands and lanes found: new ones are added, known ones keep the
-   fewest ops and the better score; key 0 is skipped. Only those of share number `share` of the buckets, so that
-   `shares` threads merge the same entries at a time, each in the same order. */
-EXPORT void cache_merge(const Cache *cache, const uint64_t *key, const uint32_t *check, const uint8_t *ops,
-                        const float *score, int64_t n, int64_t share, int64_t shares)
+/* Adds a function that is not there, or notes that it can be had with fewer ops. */
+static void cache_put(const Cache *cache, uint64_t key, uint32_t check, int ops)
 {
-    const uint64_t buckets = (uint64_t)(cache->entries / WAYS);
+    const int64_t at = cache_find(cache, key);
+    if (at < 0) cache_add(cache, key, check, ops, NAN);
+    else if (cache->ops[at] > ops) cache->ops[at] = (uint8_t)ops;
+}
+
+/* Scores after fits, and entries that other islands found: new ones are added, known ones keep the fewest ops and
+   the better score; key 0 is skipped. */
+EXPORT void cache_merge(const Cache *cache, const uint64_t *key, const uint32_t *check, const uint8_t *ops,
+                        const float *score, int64_t n)
+{
     for (int64_t i = 0; i < n; i++) {
-        if (!key[i] || (int64_t)((key[i] & (buckets - 1)) % (uint64_t)shares) != share) continue;
+        if (!key[i]) continue;
         const int64_t at = cache_find(cache, key[i]);
         if (at < 0) {
             cache_add(cache, key[i], check[i], ops[i], score[i]);

@@ -15,7 +15,7 @@
    positive reals. Points at which an argument is no square, or a divisor is zero, are drawn again; so
    programs that differ in their roots (sqrt(v)^2 and v) may meet other points and miss their match.
    sqrt(v * v) is v where that is a square and -v elsewhere, so that it agrees with v at every second
-   point: such programs are compared at 47 points.
+   point: such programs are compared at 44 points.
    m independent roots fail all but one in 2^m draws: beyond six a program may count as undefined. */
 #ifndef EVO_FIELD_H
 #define EVO_FIELD_H
@@ -23,23 +23,22 @@
 #include "program.h"
 
 #define PRIME 0x7fffffffu
-#define DRAWS 8  /* lanes: points evaluated at once */
-#define TRIES 256 /* draws of a lane before it is given up */
-#define EPOCH 32  /* draws of x before the Jacobian's rows get other constants: sqrt(c1 * x * x) may need them */
-#define KEYS 3    /* lanes below have constants of their own, the others are rows of the Jacobian */
-#define CHECK 2   /* lane that makes the check; all others make the key */
-#define SIGNS 5   /* rounds of lanes more where there are roots: |v| and v agree on half of them */
-#define MOVES 8   /* points at which constants are moved, if some are not in the domain */
+#define DRAWS 8    /* lanes: points evaluated at once */
+#define KEYS 4     /* points of a fingerprint: three make the key, one the check */
+#define CHECK 3    /* the one */
+#define SIGNS 40   /* points more where there are roots: |v| and v agree on half of them */
+#define TRIES 1024 /* draws in a row without a result before a program is given up */
+#define ZEROS 3    /* of them with a divisor of zero, roots being fine: no chance, as no other draw had a result */
+#define EPOCH 256  /* draws of x before the Jacobian's rows get other constants: sqrt(c1 * x * x) may need them */
+#define MOVES 8    /* points at which constants are moved, if some are not in the domain */
 
 enum { ZERO_DIVISOR = 1, NO_SQUARE = 2 }; /* why a draw failed */
-#define ZEROS 3   /* draws after which one more zero divisor, roots being fine, is no chance */
 
 typedef uint32_t element; /* below PRIME */
 
 typedef struct {
     uint64_t key;   /* 0: no fingerprint (undefined everywhere) */
     uint32_t check;
-    int rank;       /* of the Jacobian with respect to the constants */
 } Fingerprint;
 
 /* z < 2^62. Elements of 32 bits make a product one widening multiplication of vectors. */
@@ -69,10 +68,9 @@ static inline element inverse(element a)
 typedef struct {
     element value[SLOTS][DRAWS], adjoint[SLOTS][DRAWS], scratch[MAX_OPS][DRAWS];
     uint32_t failed[DRAWS]; /* not 0: ZERO_DIVISOR, NO_SQUARE or both */
-    int try[DRAWS], epoch;
 } Field;
 
-/* The first `lanes` lanes, one or all: inlined for each of the two. */
+/* The first `lanes` lanes, one, KEYS or all: inlined for each of the three. */
 static inline __attribute__((always_inline)) void forward_lanes(Field *f, const Program *p, const int lanes)
 {
     memset(f->failed, 0, sizeof f->failed);
@@ -138,6 +136,7 @@ static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const 
 static void field_forward(Field *f, const Program *p, int lanes)
 {
     if (lanes == 1) forward_lanes(f, p, 1);
+    else if (lanes == KEYS) forward_lanes(f, p, KEYS);
     else forward_lanes(f, p, DRAWS);
 }
 
@@ -152,35 +151,40 @@ static inline element element_of(uint64_t word)
     return 1 + (element)((mix(word) >> 33) * (PRIME - 1) >> 31);
 }
 
-/* x and constants of a lane. In the rows of the Jacobian the constants are one draw and x varies. */
-static void field_draw(Field *f, const Program *p, const uint64_t *signature, uint64_t salt, int lane, int shared)
+/* A lane's x, of the draw `at`, and constants, by their names, of the draw `constants`. */
+static void field_draw(Field *f, const Program *p, const uint64_t *names, int lane, uint64_t at, uint64_t constants)
 {
-    const uint64_t own = mix2(mix2(salt, (uint64_t)lane), (uint64_t)f->try[lane]);
-    f->value[X][lane] = element_of(mix2(own, 'x'));
-    const uint64_t common = shared ? mix2(mix2(salt, 'c'), (uint64_t)f->epoch) : own;
-    for (int j = 0; j < p->k; j++) f->value[CONSTANT + j][lane] = element_of(mix2(signature[j], common));
+    f->value[X][lane] = element_of(mix2(at, 'x'));
+    for (int j = 0; j < p->k; j++) f->value[CONSTANT + j][lane] = element_of(mix2(names[j], constants));
 }
 
-/* Evaluates all lanes; of the first `lanes`, those that fail are drawn again. Lanes from `keys` on share
-   their constants. Returns how many lanes succeed before the first that never does. */
-static int field_evaluate(Field *f, const Program *p, const uint64_t *signature, uint64_t salt, int keys,
-                          int lanes)
+/* A failed draw: whether it was the last hope. */
+static int is_hopeless(uint32_t why, int results, int *failed, int *zeros)
 {
-    memset(f->try, 0, sizeof f->try);
-    f->epoch = 0;
-    for (int l = 0; l < lanes; l++) field_draw(f, p, signature, salt, l, l >= keys);
-    for (int t = 1;; t++) {
+    *zeros += why == ZERO_DIVISOR && !results;
+    return ++*failed == TRIES || *zeros == ZEROS;
+}
+
+/* The result at the first `wanted` of a stream's draws where it is defined. Returns how many there are: fewer
+   where it seems to be defined nowhere. Of one that is wanted, the values stay in lane 0. */
+static int field_sample(Field *f, const Program *p, const uint64_t *names, uint64_t salt, int wanted, element *result)
+{
+    int found = 0, failed = 0, zeros = 0;
+    for (uint64_t draw = 0;;) {
+        const int lanes = wanted == 1 ? 1 : wanted - found > KEYS ? DRAWS : KEYS;
+        for (int l = 0; l < lanes; l++) {
+            const uint64_t own = mix2(salt, draw++);
+            field_draw(f, p, names, l, own, own);
+        }
         field_forward(f, p, lanes);
-        int first = 0;
-        while (first < lanes && !f->failed[first]) first++;
-        if (first == lanes || t == TRIES || (t >= ZEROS && f->failed[first] == ZERO_DIVISOR)) return first;
-        int hopeless = t % EPOCH == 0; /* no x has served the shared constants: all these lanes start again */
-        for (int l = keys; l < lanes; l++) hopeless &= f->failed[l] != 0;
-        f->epoch += hopeless;
-        for (int l = first; l < lanes; l++) {
-            if (!f->failed[l]) continue;
-            f->try[l]++;
-            field_draw(f, p, signature, salt, l, l >= keys);
+        for (int l = 0; l < lanes; l++) {
+            if (f->failed[l]) {
+                if (is_hopeless(f->failed[l], found, &failed, &zeros)) return found;
+                continue;
+            }
+            failed = 0;
+            result[found++] = f->value[p->root][l];
+            if (found == wanted) return found;
         }
     }
 }
@@ -232,22 +236,30 @@ static void move_each(Field *f, const Program *p, uint64_t *signature, uint64_t 
     }
 }
 
+/* Any names that differ: the constants' numbers. */
+static void number(const Program *p, uint64_t *names)
+{
+    for (int j = 0; j < p->k; j++) names[j] = (uint64_t)j;
+}
+
 /* Whether it is where all constants differ. */
 static int is_defined(Field *f, const Program *p)
 {
-    uint64_t number[MAX_CONSTANTS];
-    for (int j = 0; j < p->k; j++) number[j] = (uint64_t)j;
-    return field_evaluate(f, p, number, 'd', DRAWS, 1);
+    uint64_t names[MAX_CONSTANTS];
+    element result;
+    number(p, names);
+    return field_sample(f, p, names, 'd', 1, &result);
 }
 
 /* Gives every constant a signature that does not depend on its name. 0 if the program is undefined. */
 static int refine(Field *f, const Program *p, uint64_t *signature)
 {
     int classes = 0, tied;
+    element result;
     for (int j = 0; j < p->k; j++) signature[j] = 'c';
     for (int round = 0; classes < p->k; round++) {
         const uint64_t salt = mix2((uint64_t)round, 'r');
-        if (field_evaluate(f, p, signature, salt, DRAWS, 1)) {
+        if (field_sample(f, p, signature, salt, 1, &result)) {
             field_reverse(f, p, 1);
             for (int j = 0; j < p->k; j++) signature[j] = mix2(signature[j], f->adjoint[CONSTANT + j][0]);
         } else if (round == 0 && !is_defined(f, p)) {
@@ -261,45 +273,44 @@ static int refine(Field *f, const Program *p, uint64_t *signature)
     return 1;
 }
 
-/* Rows of the Jacobian, one per lane from `first` on, eliminated into `basis`; returns the new rank. Rows
-   are scaled and not divided: an inverse costs as much as a row. */
-static int eliminate(const Field *f, int k, int first, element basis[][MAX_CONSTANTS], int *pivot, int rank)
+/* A lane's row of the Jacobian, eliminated into `basis`; returns the new rank. Rows are scaled and not divided: an
+   inverse costs as much as a row. */
+static int eliminate(const Field *f, int k, int lane, element basis[][MAX_CONSTANTS], int *pivot, int rank)
 {
-    for (int l = first; l < DRAWS && rank < k; l++) {
-        element *row = basis[rank];
-        for (int j = 0; j < k; j++) row[j] = f->adjoint[CONSTANT + j][l];
-        for (int r = 0; r < rank; r++) {
-            const element m = row[pivot[r]], scale = basis[r][pivot[r]];
-            for (int j = 0; j < k; j++) row[j] = sub(mul(row[j], scale), mul(m, basis[r][j]));
-        }
-        int at = 0;
-        while (at < k && !row[at]) at++;
-        if (at < k) pivot[rank++] = at;
+    element *row = basis[rank];
+    for (int j = 0; j < k; j++) row[j] = f->adjoint[CONSTANT + j][lane];
+    for (int r = 0; r < rank; r++) {
+        const element m = row[pivot[r]], scale = basis[r][pivot[r]];
+        for (int j = 0; j < k; j++) row[j] = sub(mul(row[j], scale), mul(m, basis[r][j]));
     }
+    int at = 0;
+    while (at < k && !row[at]) at++;
+    if (at < k) pivot[rank++] = at;
     return rank;
 }
 
-/* Rank of the Jacobian, after field_evaluate(); as if full where that cannot be told. */
-static int rank_of(Field *f, const Program *p, const uint64_t *signature)
+/* Rank of the Jacobian with respect to the constants: one draw of these, and x varies. As many rows as constants
+   decide, up to a chance of about 2^-28. As if full where that cannot be told; -1 if the program is undefined. */
+static int rank_of(Field *f, const Program *p)
 {
     element basis[MAX_CONSTANTS][MAX_CONSTANTS];
-    int pivot[MAX_CONSTANTS];
-    field_reverse(f, p, DRAWS);
-    int rank = eliminate(f, p->k, KEYS, basis, pivot, 0);
-    /* As many rows as constants decide, up to a chance of about 2^-28; more constants, more rows. */
-    for (int rows = DRAWS - KEYS; rank < p->k && rows < p->k; rows += DRAWS) {
-        /* Same constants, other x: only the tries differ. */
-        for (int l = 0; l < DRAWS; l++) f->try[l] = TRIES * rows;
-        for (int t = 0, again = 1; again; t++) {
-            if (t == TRIES) return p->k;
-            for (int l = 0; l < DRAWS; l++) field_draw(f, p, signature, 'f', l, 1);
-            field_forward(f, p, DRAWS);
-            again = 0;
-            for (int l = 0; l < DRAWS; l++)
-                if (f->failed[l]) f->try[l]++, again = 1;
+    int pivot[MAX_CONSTANTS], rank = 0, rows = 0, failed = 0, zeros = 0;
+    uint64_t names[MAX_CONSTANTS], draw = 0, constants = 0;
+    number(p, names);
+    while (rank < p->k && rows < p->k) {
+        if (!rows && draw % EPOCH == 0) constants = mix2('c', draw);
+        for (int l = 0; l < DRAWS; l++) field_draw(f, p, names, l, mix2('j', draw++), constants);
+        field_forward(f, p, DRAWS);
+        field_reverse(f, p, DRAWS); /* the root of 0 has a value and no derivative: that fails too */
+        for (int l = 0; l < DRAWS && rank < p->k; l++) {
+            if (f->failed[l]) {
+                if (is_hopeless(f->failed[l], rows, &failed, &zeros)) return zeros == ZEROS ? -1 : p->k;
+                continue;
+            }
+            failed = 0;
+            rank = eliminate(f, p->k, l, basis, pivot, rank);
+            rows++;
         }
-        field_reverse(f, p, DRAWS);
-        rank = eliminate(f, p->k, 0, basis, pivot, rank);
     }
     return rank;
 }
@@ -311,45 +322,36 @@ static int has_roots(const Program *p)
     return 0;
 }
 
-static uint64_t mix_results(const Field *f, const Program *p, int lanes, uint64_t key)
-{
-    for (int l = 0; l < lanes; l++)
-        if (l != CHECK) key = mix2(key, f->value[p->root][l]);
-    return key;
-}
-
 static Fingerprint fingerprint(Field *f, const Program *p)
 {
-    Fingerprint out = {0, 0, 0};
+    Fingerprint out = {0, 0};
     uint64_t signature[MAX_CONSTANTS], names = 0;
+    element result[KEYS + SIGNS];
     if (!refine(f, p, signature)) return out;
-    const int lanes = field_evaluate(f, p, signature, 'f', KEYS, DRAWS);
-    if (lanes < KEYS) return out;
+    const int found = field_sample(f, p, signature, 'f', has_roots(p) ? KEYS + SIGNS : KEYS, result);
+    if (found < KEYS) return out;
     for (int j = 0; j < p->k; j++) names += mix(signature[j]);
-    out.key = mix_results(f, p, lanes, mix2((uint64_t)p->k, names));
-    out.check = (uint32_t)f->value[p->root][CHECK];
-    out.rank = lanes == DRAWS ? rank_of(f, p, signature) : p->k;
-    for (uint64_t round = 0; round < SIGNS && has_roots(p); round++)
-        out.key = mix_results(f, p, field_evaluate(f, p, signature, mix2(round, 's'), DRAWS, DRAWS), out.key);
+    out.key = mix2((uint64_t)p->k, names);
+    for (int i = 0; i < found; i++)
+        if (i != CHECK) out.key = mix2(out.key, result[i]);
+    out.check = result[CHECK];
     if (!out.key) out.key = 1;
     return out;
 }
 
-/* key, check and rank of every row [rows]; key 0 where the program is undefined. 1 if memory ran out. */
-EXPORT int fingerprints(const Batch *batch, uint64_t *key, uint32_t *check, int32_t *rank)
+/* key, check and rank of every row [rows]; key 0 where the program is undefined. */
+EXPORT void fingerprints(const Batch *batch, uint64_t *key, uint32_t *check, int32_t *rank)
 {
     Program p;
-    Field *f = calloc(1, sizeof *f);
-    if (!f) return 1;
+    Field field;
     for (int64_t row = 0; row < batch->rows; row++) {
         load(batch, row, &p);
-        const Fingerprint found = fingerprint(f, &p);
+        const Fingerprint found = fingerprint(&field, &p);
         key[row] = found.key;
         check[row] = found.check;
-        rank[row] = found.rank;
+        rank[row] = rank_of(&field, &p);
+        if (rank[row] < 0) rank[row] = p.k;
     }
-    free(f);
-    return 0;
 }
 
 #endif

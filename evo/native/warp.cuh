@@ -4,16 +4,6 @@
    the same functions for a processor, so that the tests run the kernels without a GPU. */
 
 #ifdef __CUDACC_RTC__
-#define DEVICE __device__ __forceinline__
-#define KERNEL extern "C" __global__
-typedef unsigned char uint8_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long long int64_t;
-typedef unsigned long long uint64_t;
-#define INFINITY __longlong_as_double(0x7ff0000000000000ll)
-#define NAN __longlong_as_double(0x7ff8000000000000ll)
-
 extern __shared__ double2 cells[];
 
 DEVICE int lane_number() { return threadIdx.x; }

@@ -1,0 +1,169 @@
+"""Where CUDA kernels run: a GPU by CuPy (extra `gpu`), which compiles evo/native/*.cuh at run time.
+
+A kernel is compiled when it is first met, for a size that it has at compile time (constants of a fit, ops of a
+mutant), in about a second, and kept in CuPy's cache folder.
+"""
+
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from evo.backends import BackendError
+from evo.native.build import SOURCES, ops_header
+
+MOST_REGISTERS = 128
+"""Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""
+WARP = 32
+BLOCK = 128
+"""Threads of a block where every thread works on its own."""
+_WARPS = ("cuda.cuh", "warp.cuh", "ops", "tape.cuh")
+_THREADS = ("cuda.cuh", "ops", "program.h", "random.h", "cache.h", "field.h", "mutate.h", "vary.h")
+_PARTS = {
+    "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
+    "evaluate": (*_WARPS, "evaluate.cuh"),
+    "mutants": (*_THREADS, "mutants.cuh"),
+    "ranks": (*_THREADS, "ranks.cuh"),
+    "identities": (*_THREADS, "identities.cuh"),
+    **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
+}
+"""The files that each kernel is made of; "ops" is the op table."""
+
+
+class Device(Protocol):
+    """Where kernels run: a GPU, or a stand-in for it in the tests."""
+
+    name: str
+    arrays: Any
+    """NumPy's functions for arrays on the device."""
+
+    def put(self, array: np.ndarray) -> Any:
+        """A copy on the device."""
+        ...
+
+    def get(self, array: Any, into: np.ndarray | None = None) -> np.ndarray:
+        """A copy here, once all launches are done; into an array that there is."""
+        ...
+
+    def address(self, array: Any) -> int:
+        """Where a device array's data lie."""
+        ...
+
+    def prepare(self, kernels: list[tuple[str, int]]) -> None:
+        """Compiles kernels, by name and size, that are not compiled yet."""
+        ...
+
+    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+        """Starts a kernel on as many warps as there is room for, at most `todo`; returns before it is done.
+
+        Args:
+            kernel: its name.
+            size: its compile-time size.
+            shared: bytes of shared memory a warp.
+            job: its first argument, by address.
+            more: further ones.
+        """
+        ...
+
+    def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
+        """Runs a kernel on as many threads as there is room for, at most `todo`, in the order of the calls."""
+        ...
+
+
+@cache
+def source(kernel: str, size: int = 0) -> str:
+    """CUDA C++ of a kernel for a size: constants of `fit`, most ops and constants of what makes offspring."""
+    header = "\n".join(line for line in ops_header().splitlines() if not line.startswith("#include"))
+    defines = [f"#define UNKNOWNS {size}"] if kernel == "fit" else []
+    if _PARTS[kernel][: len(_THREADS)] == _THREADS:
+        defines = [f"#define MAX_OPS {size}", f"#define MAX_CONSTANTS {size}"]
+    texts = (header if part == "ops" else (SOURCES / part).read_text() for part in _PARTS[kernel])
+    lines = (line for text in texts for line in text.splitlines() if not line.startswith("#include"))
+    return "\n".join([*defines, *lines, ""])
+
+
+class Gpu:
+    """The current CUDA device, by CuPy.
+
+    Raises:
+        BackendError: no CuPy, no driver or no device.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._cupy: Any = import_module("cupy")
+        except ImportError as error:
+            raise BackendError(
+                f"The cuda backend needs CuPy ({error}): pip install 'evonumerics[gpu]'."
+            ) from None
+        try:
+            device = self._cupy.cuda.Device()
+            properties = self._cupy.cuda.runtime.getDeviceProperties(device.id)
+        except Exception as error:  # CuPy's own classes, by version
+            reason = str(error).strip().splitlines()[-1]
+            raise BackendError(f"The cuda backend found no usable NVIDIA GPU: {reason}") from None
+        self.name: str = properties["name"].decode()
+        self.arrays = self._cupy
+        self._multiprocessors = int(properties["multiProcessorCount"])
+        self._kernels: dict[tuple[str, int], Any] = {}
+        self._streams: dict[int, Any] = {}
+        self._alive: list[Any] = []
+
+    def put(self, array: np.ndarray) -> Any:
+        """See `Device.put`."""
+        return self._cupy.asarray(array)
+
+    def get(self, array: Any, into: np.ndarray | None = None) -> np.ndarray:
+        """See `Device.get`."""
+        for stream in self._streams.values():
+            stream.synchronize()
+        self._alive.clear()
+        got: np.ndarray = self._cupy.asnumpy(array, out=into)
+        return got
+
+    def address(self, array: Any) -> int:
+        """See `Device.address`."""
+        return int(array.data.ptr)
+
+    def prepare(self, kernels: list[tuple[str, int]]) -> None:
+        """See `Device.prepare`; several compile at a time."""
+        missing = [k for k in kernels if k not in self._kernels]
+        if not missing:
+            return
+        with ThreadPoolExecutor() as pool:
+            for key, made in zip(missing, pool.map(self._compile, missing), strict=True):
+                self._kernels[key] = made
+
+    def _compile(self, key: tuple[str, int]) -> Any:
+        options = ("--std=c++17", "--device-as-default-execution-space", f"--maxrregcount={MOST_REGISTERS}")
+        with self._cupy.cuda.Device():
+            module = self._cupy.RawModule(code=source(*key), options=options, backend="nvrtc")
+            return module.get_function(key[0])
+
+    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+        """See `Device.warps`; kernels of different sizes run side by side."""
+        self.prepare([(kernel, size)])
+        made = self._kernels[kernel, size]
+        made.max_dynamic_shared_size_bytes = shared
+        fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+            made.kernel.ptr, WARP, shared
+        )
+        blocks = min(max(fitting, 1) * self._multiprocessors, todo)
+        given = self.put(np.frombuffer(bytes(job), np.uint8))
+        self._alive.append(given)
+        if size not in self._streams:
+            self._streams[size] = self._cupy.cuda.Stream(non_blocking=True)
+        self._cupy.cuda.get_current_stream().synchronize()
+        with self._streams[size]:
+            made((blocks,), (WARP,), (given, *map(np.uint64, more)), shared_mem=shared)
+
+    def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
+        """See `Device.threads`."""
+        self.prepare([(kernel, size)])
+        made = self._kernels[kernel, size]
+        fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(made.kernel.ptr, BLOCK, 0)
+        blocks = min(max(fitting, 1) * self._multiprocessors, -(-todo // BLOCK))
+        made((blocks,), (BLOCK,), tuple(map(np.uint64, arguments)))

@@ -1,0 +1,19 @@
+/* What the kernels take from CUDA, under the names that C and the tests' stand-in (tests/emulate_warp.h) know. */
+
+#ifdef __CUDACC_RTC__
+#define DEVICE __device__ __forceinline__
+#define KERNEL extern "C" __global__
+#define EXPORT static
+#define restrict __restrict__
+typedef unsigned char uint8_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+#define INFINITY __longlong_as_double(0x7ff0000000000000ll)
+#define NAN __longlong_as_double(0x7ff8000000000000ll)
+
+
+DEVICE uint64_t thread_number() { return (uint64_t)blockIdx.x * blockDim.x + threadIdx.x; }
+DEVICE uint64_t threads() { return (uint64_t)gridDim.x * blockDim.x; }
+#endif
