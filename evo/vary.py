@@ -139,7 +139,9 @@ def mutation_weights(variation: Variation) -> np.ndarray:
     """
     weights = mutations()
     if unknown := set(variation.weights or {}) - set(weights):
-        raise ValueError(f"Unknown mutations {sorted(unknown)}; evo/native/mutate.h has {', '.join(weights)}.")
+        raise ValueError(
+            f"Unknown mutations {sorted(unknown)}; evo/native/mutate.h has {', '.join(weights)}."
+        )
     return np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
 
 

@@ -51,7 +51,9 @@ class EmulatedGpu:
             if key not in self._kernels:
                 self._kernels[key] = ctypes.CDLL(str(self._build(*key)))
 
-    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+    def warps(
+        self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int
+    ) -> None:
         self.prepare([(kernel, size)])
         assert shared <= 232448, "more shared memory than a multiprocessor has"
         self._kernels[kernel, size].launch(ctypes.byref(job), *map(ctypes.c_void_p, more))

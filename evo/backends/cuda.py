@@ -2,8 +2,8 @@
 
 One warp fits one candidate, from its first start to its last Lawson round; every warp then takes the next
 row that is left, so none waits for another (evo/native/fit.cuh). There is a kernel for each number of
-constants. Rows of no or more than MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to the
-native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py).
+constants. Rows of no or more than MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to
+the native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py).
 
 Everything is float64. Where its residuals reach rounding, a search polishes candidates in multiple precision
 (evo/deep.py), so there is no double-double kernel.

@@ -1,9 +1,9 @@
 """Offspring on an NVIDIA GPU: evo/vary.py's mutants in waves, a thread for each (evo/native/vary.cuh).
 
 What one mutant is, its text and its fingerprint come from the very functions of the C kernels. What the
-processor decides of one mutant after the other is decided of whole waves here: of equal texts the first stays,
-of equal functions the cheapest, then the first. So results depend on the stream, the parents and the caches
-alone, not on who was faster.
+processor decides of one mutant after the other is decided of whole waves here: of equal texts the first
+stays, of equal functions the cheapest, then the first. So results depend on the stream, the parents and the
+caches alone, not on who was faster.
 """
 
 import ctypes
@@ -76,12 +76,16 @@ class Breeder:
         for cache, mirror in zip((texts, functions), known, strict=True):
             for f in fields(Cache):
                 self._gpu.get(mirror.arrays[f.name], getattr(cache, f.name))
-        named = dict(zip(COUNTERS, counts.tolist(), strict=True))
+
+        def joined(name: str) -> np.ndarray:
+            return np.concatenate([part[name] for part in taken])
+
         return Offspring(
-            Batch(*(np.concatenate([part[f.name] for part in taken]) for f in fields(Batch))),
-            *(np.concatenate([part[name] for part in taken]) for name in ("key", "check")),
-            np.concatenate([part["fate"] == FATE["audited"] for part in taken]).astype(np.uint8),
-            named,
+            Batch(*(joined(f.name) for f in fields(Batch))),
+            joined("key"),
+            joined("check"),
+            (joined("fate") == FATE["audited"]).astype(np.uint8),
+            dict(zip(COUNTERS, counts.tolist(), strict=True)),
         )
 
     def _mutate(
@@ -137,7 +141,7 @@ class Breeder:
         return new, end
 
     def _first(self, rows: Any, some: Any, keys: tuple[str, ...], fate: str, found: dict[str, Any]) -> Any:
-        """`rows` without those of `some` that share their keys with a cheaper or earlier one: that is their fate.
+        """`rows` without those of `some` that share their keys with a cheaper or earlier one (their `fate`).
 
         A refit may be as known as it likes.
         """
@@ -181,7 +185,7 @@ class Breeder:
         return {name: self._gpu.get(array[rows]) for name, array in arrays.items()}
 
     def _launch(self, kernel: str, width: int, todo: int, *arguments: Any) -> None:
-        """Runs a kernel for programs of a width; arguments are numbers, arrays and structures on the device."""
+        """Runs a kernel for programs of a width, on numbers, arrays and structures on the device."""
         self._gpu.threads(kernel, _room(kernel, width), todo, *map(self._argument, arguments))
 
     def _argument(self, argument: Any) -> int:

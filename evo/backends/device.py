@@ -1,7 +1,7 @@
 """Where CUDA kernels run: a GPU by CuPy (extra `gpu`), which compiles evo/native/*.cuh at run time.
 
-A kernel is compiled when it is first met, for a size that it has at compile time (constants of a fit, ops of a
-mutant), in about a second, and kept in CuPy's cache folder.
+A kernel is compiled when it is first met, for a size that it has at compile time (constants of a fit, ops of
+a mutant), in seconds, and kept in CuPy's cache folder.
 """
 
 import ctypes
@@ -56,7 +56,9 @@ class Device(Protocol):
         """Compiles kernels, by name and size, that are not compiled yet."""
         ...
 
-    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+    def warps(
+        self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int
+    ) -> None:
         """Starts a kernel on as many warps as there is room for, at most `todo`; returns before it is done.
 
         Args:
@@ -69,7 +71,7 @@ class Device(Protocol):
         ...
 
     def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
-        """Runs a kernel on as many threads as there is room for, at most `todo`, in the order of the calls."""
+        """Runs a kernel on as many threads as there is room for, at most `todo`; calls run in their order."""
         ...
 
 
@@ -143,7 +145,9 @@ class Gpu:
             module = self._cupy.RawModule(code=source(*key), options=options, backend="nvrtc")
             return module.get_function(key[0])
 
-    def warps(self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int) -> None:
+    def warps(
+        self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int
+    ) -> None:
         """See `Device.warps`; kernels of different sizes run side by side."""
         self.prepare([(kernel, size)])
         made = self._kernels[kernel, size]
