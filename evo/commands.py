@@ -1,7 +1,9 @@
 """Commands over finished fronts: verify, export. The search's own commands are in evo/cli.py."""
 
+import errno
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +16,12 @@ from evo.certificate import Certificate
 from evo.display import Terminal, printable
 from evo.exports import FORMATS, ExportError, find_format, prepare, write
 from evo.exports.text import JSON_FORMAT
+from evo.files import write_atomically
 from evo.front import Front, FrontError, Member
 from evo.prove import check
 from evo.session import recorded
-from evo.sources import load_front, load_source
-from evo.verification import Verified, VerifyError, save_certificates, verify
+from evo.sources import load_front, load_source, read_text
+from evo.verification import Verified, VerifyError, false_claims, save_certificates, verify
 
 
 def verify_command(
@@ -88,18 +91,16 @@ def export_command(
     row = find_format(to)
     if row.binary and (output is None or as_json):
         raise ExportError(f"{to} is bytes: give --output FILE, without --json.")
-    if every and (ops is not None or name):
+    if every and (ops is not None or name is not None):
         raise ExportError("--all takes every member: leave out --ops and --name.")
     found = load_source(source, partial(recorded, tracking_uri=tracking_uri))
-    formulas = [
-        prepare(m, dtype, full, name, found.origin(m)) for m in _chosen(found.front, ops, every, source)
-    ]
+    members = _chosen(found.front, ops, every, source)
+    formulas = [replace(prepare(m, dtype, full, name, found.origin(m)), to=to) for m in members]
+    if wrong := [f"{m.ops} ops: {text}" for m in members for text in false_claims(m)]:
+        raise FrontError(f"{source} is not what it says (see evonum verify): {'; '.join(wrong)}")
     content = write(formulas, to)
     if output is not None:
-        try:
-            output.write_bytes(content if row.binary else content.encode())
-        except OSError as error:
-            raise ExportError(f"{output} cannot be written: {error.strerror}.") from None
+        _save(output, content if row.binary else content.encode())
     if as_json:
         notes = [{"name": f.name, "ops": f.member.ops, **dict(f.notes())} for f in formulas]
         print(
@@ -113,17 +114,38 @@ def export_command(
         print(output)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def _save(path: Path, data: bytes) -> None:
+    """A regular file is replaced whole or not at all; a device or a link is written to.
+
+    Raises:
+        ExportError: no file can be there.
+        OSError: the disk is full or broken.
+    """
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_bytes(data)
+        else:
+            write_atomically(path, data)
+    except OSError as error:
+        if error.errno in FULL:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise ExportError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def _chosen(front: Front, ops: int | None, every: bool, source: str) -> list[Member]:
     """The members that the options name.
 
     Raises:
         FrontError: none, or several without `every`; lists what there is.
     """
+    if not len(front):
+        raise FrontError(f"{source} has no members.")
     if every or (ops is None and len(front) == 1):
-        if not len(front):
-            raise FrontError(f"{source} has no members.")
         return list(front)
-    there = ", ".join(str(m.ops) for m in front) or "none"
+    there = ", ".join(str(m.ops) for m in front)
     if ops is None:
         raise FrontError(f"{source} has members of {there} operations: choose one by --ops, or take --all.")
     if not (found := [m for m in front if m.ops == ops]):
@@ -137,10 +159,7 @@ def _is_file(path: Path) -> bool:
 
 def _certificate(path: Path) -> Certificate | None:
     """The certificate of a file; None if it holds something else."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FrontError(f"{path} cannot be read: {error}") from None
+    text = read_text(path)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

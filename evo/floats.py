@@ -18,7 +18,8 @@ from evo.ops import BY_TEXT, function_module
 from evo.program import Program, ProgramError
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-_MAX_DIGITS = 5000
+MAX_DIGITS = 5000
+"""Characters of a constant."""
 
 
 class FloatError(ValueError):
@@ -80,7 +81,7 @@ def round_decimal(text: str, fmt: Format) -> float:
     Raises:
         FloatError: not a decimal number, too large for `fmt`, or rounded to zero without being zero.
     """
-    if not _DECIMAL.fullmatch(text) or len(text) > _MAX_DIGITS:
+    if not _DECIMAL.fullmatch(text) or len(text) > MAX_DIGITS:
         raise FloatError(f"The constant {text[:40]!r} is not a finite decimal number.")
     exact, wide = Fraction(text), float(text)
     if fmt.digits == 53 or not math.isfinite(wide):

@@ -19,7 +19,8 @@ from evo.program import Instruction, Operand, Program, X
 MAX_DEPTH = 200
 _TOKEN = re.compile(r'\s+|;[^\n]*|(?P<mark>[()\[\]])|(?P<string>"(?:[^"\\]|\\.)*")|(?P<atom>[^\s()\[\];"]+)')
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-_HEX = re.compile(r"[+-]?0x[0-9a-fA-F]*\.?[0-9a-fA-F]*(?:p[+-]?[0-9]{1,4})?")
+_HEX = re.compile(r"[+-]?0x(?:[0-9a-fA-F]+(?:\.[0-9a-fA-F]+)?|\.[0-9a-fA-F]+)(?:p[+-]?[0-9]{1,4})?")
+_RATIONAL = re.compile(r"([+-]?[0-9]{1,300})/(0*[1-9][0-9]{0,300})")
 _EXACT = Context(prec=1200, Emin=-9999, Emax=9999)
 
 
@@ -38,7 +39,7 @@ def read_fpcore(text: str) -> dict[str, Any]:
     rest = tree[1:] if len(tree) > 1 and isinstance(tree[1], list) else tree[2:]
     if not rest or not isinstance(rest[0], list) or len(rest[0]) != 1:
         raise FrontError("The FPCore must have one argument.")
-    argument = rest[0][0][-1] if isinstance(rest[0][0], list) else rest[0][0]
+    argument = _symbol(rest[0][0])
     properties: dict[str, Any] = {}
     at = 1
     while at + 1 < len(rest) and isinstance(rest[at], str) and rest[at].startswith(":"):
@@ -83,7 +84,7 @@ class _Reader:
         name, args = tree[0], tree[1:]
         if name in ("let", "let*"):
             return self._let(name, args, known)
-        if name == "!":
+        if name == "!" and args:
             return self.read(args[-1], known)
         if name == "-" and len(args) == 1:
             name = "neg"
@@ -99,21 +100,37 @@ class _Reader:
             raise FrontError("The FPCore has a let of another form than (let ([name value] ...) body).")
         inner = dict(known)
         for variable, value in pairs:
-            inner[variable] = self.read(value, inner if name == "let*" else known)
+            inner[_symbol(variable)] = self.read(value, inner if name == "let*" else known)
         return self.read(args[1], inner)
 
     def _constant(self, text: str) -> Operand:
         if _HEX.fullmatch(text):
-            value = format(_EXACT.create_decimal_from_float(float.fromhex(text)), "")
+            value = _decimal(text)
         elif _DECIMAL.fullmatch(text):
             value = text
-        elif found := re.fullmatch(r"([+-]?[0-9]{1,300})/([0-9]{1,300})", text):
+        elif found := _RATIONAL.fullmatch(text):
             value = str(Context(prec=60).divide(Decimal(found[1]), Decimal(found[2])))
         else:
             raise FrontError(f"The FPCore's {text[:40]!r} is no number, argument or bound name.")
         if value not in self.constants:
             self.constants.append(value)
         return Operand("c", self.constants.index(value))
+
+
+def _symbol(tree: Any) -> str:
+    """The name of an argument or of a let, annotated or not."""
+    name = tree[-1] if isinstance(tree, list) and len(tree) > 1 and tree[0] == "!" else tree
+    if not isinstance(name, str) or any(form.fullmatch(name) for form in (_DECIMAL, _HEX, _RATIONAL)):
+        raise FrontError(f"The FPCore has {str(tree)[:60]!r} where a name is expected.")
+    return name
+
+
+def _decimal(text: str) -> str:
+    """A hexadecimal number's decimals, all of them."""
+    try:
+        return format(_EXACT.create_decimal_from_float(float.fromhex(text)), "")
+    except OverflowError:
+        raise FrontError(f"The FPCore's {text[:40]!r} is beyond the largest float64.") from None
 
 
 def _interval(pre: Any, argument: str) -> list[str] | None:

@@ -40,6 +40,8 @@ class Operand:
 
 
 X = Operand("x", 0)
+MAX_INSTRUCTIONS = 1000
+"""Of a text: the one-line formula of a longer one would take its square in memory."""
 _OPERAND = re.compile(r"x|[cv][1-9][0-9]{0,5}")
 
 
@@ -243,13 +245,15 @@ def parse(text: str) -> Program:
     """The program of a text form; blank lines and `#` comments are skipped.
 
     Raises:
-        ProgramError: names the line and what was expected there.
+        ProgramError: names the line and what was expected there; more than `MAX_INSTRUCTIONS`.
     """
     instructions: list[Instruction] = []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#")[0].strip()
         if not line:
             continue
+        if len(instructions) == MAX_INSTRUCTIONS:
+            raise ProgramError(f"A program has at most {MAX_INSTRUCTIONS} instructions.")
         name, _, right = (part.strip() for part in line.partition("="))
         if name != f"v{len(instructions) + 1}" or not right:
             raise ProgramError(f"Line {number}: expected 'v{len(instructions) + 1} = ...', got {raw[:60]!r}.")

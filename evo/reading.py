@@ -17,6 +17,7 @@ from typing import Any
 
 from evo.errors import sampled_error
 from evo.exports.formula import needed
+from evo.floats import MAX_DIGITS
 from evo.fpcore import read_fpcore
 from evo.front import Front, FrontError, Member
 from evo.members import evaluator
@@ -83,7 +84,7 @@ def _member(data: Any, where: str) -> Member:
     if missing := [f"c{k + 1}" for k in _used(program) if k >= len(constants) or not constants[k]]:
         raise FrontError(f"{where} uses {missing[0]} but gives no number for it.")
     for k, text in enumerate(constants):
-        if k in _used(program) and not _NUMBER.fullmatch(text):
+        if k in _used(program) and (len(text) > MAX_DIGITS or not _NUMBER.fullmatch(text)):
             raise FrontError(f"{where}: c{k + 1} = {text[:40]!r} is not a finite decimal number.")
     return make_member(program, tuple(c or "0" for c in constants), target, data)
 

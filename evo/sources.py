@@ -8,19 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evo.certificate import Certificate, CertificateError
+from evo.certificate import MAX_FILE, Certificate, CertificateError
 from evo.exports.formula import Origin
 from evo.front import Front, FrontError, Member
-from evo.prove import Refusal, prove
+from evo.prove import Refusal, check, prove
 from evo.reading import read_members
-from evo.spec import SearchSpec
+from evo.spec import SearchSpec, make_spec
 from evo.target import Target
 
 REGISTERED = "models:/"
 Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
 """Of a run id or a name such as `models:/exp2-relative@ops-07`: front.json's objects, the parameters.
 LookupError if there is none."""
-_OPTIONS = ("ops", "metric", "max_ops", "time", "generations", "seed", "islands")
+_ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
+_OPTIONS = (*_ALWAYS, "metric", "backend")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Source:
             source=shlex.quote(self.name),
             seed=int(seed) if seed.isdigit() else None,
             version=self.version,
-            search=self.search or (_command(self.spec) if "target" in self.spec else None),
+            search=self.search or _command(self.spec),
             certificate=_digest(member, self.folder),
         )
 
@@ -65,11 +66,7 @@ def load_source(source: str, recorded: Recorded) -> Source:
     if os.path.isdir(path):
         return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
     if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FrontError(f"{path} cannot be read: {error}") from None
-        return _from_file(source, text)
+        return _from_file(source, read_text(path))
     if path.suffix in (".json", ".fpcore", ".txt"):
         raise FrontError(f"There is no file {source!r}.")
     try:
@@ -79,6 +76,20 @@ def load_source(source: str, recorded: Recorded) -> Source:
         kind = "registered model" if registered else "search directory, and no MLflow run either"
         raise FrontError(f"{source!r} is no {kind}: {error}") from None
     return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        FrontError: it cannot be read, is no text, or is larger than any certificate or front.
+    """
+    try:
+        if (size := path.stat().st_size) > MAX_FILE:
+            raise FrontError(f"{path} is too large: {size} bytes, at most {MAX_FILE} are read.")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrontError(f"{path} cannot be read: {error}") from None
 
 
 def _from_file(source: str, text: str) -> Source:
@@ -99,27 +110,32 @@ def load_front(source: str, recorded: Recorded) -> Front:
     return load_source(source, recorded).front
 
 
-def _command(spec: Mapping[str, Any]) -> str:
-    """The command line of a search; a specification says "null" or None where something was not given."""
+def _command(spec: Mapping[str, Any]) -> str | None:
+    """The command line of a search, if its target is known; "null" and None stand for what was not given."""
+    if "target" not in spec:
+        return None
     words = ["evonum", "search", str(spec.get("target"))]
     given = {k: v for k, v in spec.items() if v is not None and str(v) not in ("null", "None")}
-    if interval := given.get("interval"):
-        words += ["--interval", *(interval.split() if isinstance(interval, str) else map(str, interval))]
+    if ends := given.get("interval"):
+        words += ["--interval", *(map(str, ends) if isinstance(ends, list) else str(ends).split())]
+    backend = "cuda" if given.get("backend") == "cuda" else "native"  # the defaults depend on it
+    usual = make_spec({"target": "x", "backend": backend}).settled()
     for name in _OPTIONS:
-        if name in given:
-            words += [f"--{name.replace('_', '-')}", str(given[name]) + ("s" if name == "time" else "")]
-    said = {"target", "interval", "version", "dtype", *_OPTIONS}
-    others = {k: v for k, v in given.items() if k not in said and not _usual(k, v)}
-    extra = ", ".join(f"{name} {value}" for name, value in others.items())
-    return shlex.join(words) + (f" and in a --spec file: {extra}" if extra else "")
+        if name in given and (name in _ALWAYS or not _is_usual(name, given[name], usual)):
+            text = str(given[name]).removesuffix(".0")
+            words += [f"--{name.replace('_', '-')}", f"{text}s" if name == "time" else text]
+    said = {"target", "interval", "dtype", *_OPTIONS}
+    others = {k: v for k, v in given.items() if k not in said and not _is_usual(k, v, usual)}
+    extra = ", ".join(f"{name}: {value}" for name, value in others.items())
+    return shlex.join(words) + (f" --spec FILE ({extra})" if extra else "")
 
 
-def _usual(name: str, value: Any) -> bool:
-    """Whether that is a specification's default, or no entry of it; MLflow has texts."""
+def _is_usual(name: str, value: Any, usual: SearchSpec) -> bool:
+    """Whether that is what a specification has by itself, or no entry of it; MLflow has texts."""
     if name not in SearchSpec.model_fields:
         return True
-    usual = SearchSpec.model_fields[name].default
-    return str(value) in (str(usual), json.dumps(usual)) or (isinstance(value, list) and value == list(usual))
+    own = getattr(usual, name)
+    return str(value) in (str(own), json.dumps(own)) or (isinstance(value, list) and tuple(value) == own)
 
 
 def _spec(directory: Path) -> dict[str, Any]:
@@ -145,12 +161,17 @@ def _digest(member: Member, folder: Path | None) -> str | None:
     if folder is not None:
         try:
             kept = Certificate.from_json((folder / "certificates" / f"ops-{member.ops:02d}.json").read_text())
-            if (kept.program, kept.constants) == (member.program, member.constants):
+            if _subject(kept) == _subject(member) and float(kept.bound) == member.proved_bound:
+                check(kept)
                 return kept.digest
         except (OSError, UnicodeDecodeError, CertificateError):
             pass
     proof = _proof(member)
     return proof.digest if isinstance(proof, Certificate) else None
+
+
+def _subject(said: Member | Certificate) -> tuple[Any, ...]:
+    return said.program, said.constants, said.target, said.interval, said.metric
 
 
 def _bound(member: Member) -> float | None:

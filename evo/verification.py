@@ -60,17 +60,9 @@ def verify(member: Member) -> Verified:
         FrontError: constants that are no finite decimal numbers, or other ops than the program has.
         TargetError: no such target.
     """
-    target = Target.from_json({"target": member.target, "interval": member.interval, "metric": member.metric})
-    program = member.code
-    try:
-        make_candidate(program, member.constants, target)
-    except ValueError as wrong:
-        raise FrontError(f"The member of {member.ops} ops: {wrong}.") from None
-    if member.ops != program.ops:
-        raise FrontError(f"A member says {member.ops} ops, but its program has {program.ops}.")
-    x = holdout_points(target).x
-    given = error, worst_x = sampled_error(evaluator(program, member.constants), target, x)
-    proof = prove(program, member.constants, target)
+    target, program = _checked(member), member.code
+    given, proof = _measured(member, target)
+    (error, worst_x), x = given, holdout_points(target).x
     faults = _faults(member, given, proof)
     polished = polish(program, member.constants, target)
     constants = member.constants
@@ -95,6 +87,39 @@ def verify(member: Member) -> Verified:
         proved_bound=float(proved.bound) if proved else None,
     )
     return Verified(best, polished.status, proof, rounded, rounded_x, bound, faults)
+
+
+def false_claims(member: Member) -> tuple[str, ...]:
+    """What a member says of its errors that is not so, or cannot be proved; one line each.
+
+    Raises:
+        FrontError, TargetError: as `verify`.
+    """
+    given, proof = _measured(member, _checked(member))
+    faults = _faults(member, given, proof)
+    if isinstance(proof, Refusal) and member.proved_bound is not None and not faults:
+        return (f"proved_bound is given as {member.proved_bound:.6g}, but not proved: {proof.reason}",)
+    return faults
+
+
+def _checked(member: Member) -> Target:
+    """Its target, if there is one, and if constants and ops are what they should be."""
+    target = Target.from_json({"target": member.target, "interval": member.interval, "metric": member.metric})
+    program = member.code
+    try:
+        make_candidate(program, member.constants, target)
+    except ValueError as wrong:
+        raise FrontError(f"The member of {member.ops} ops: {wrong}.") from None
+    if member.ops != program.ops:
+        raise FrontError(f"A member says {member.ops} ops, but its program has {program.ops}.")
+    return target
+
+
+def _measured(member: Member, target: Target) -> tuple[tuple[float, float], Certificate | Refusal]:
+    """The error of these very constants with its place, and the proof of its bound."""
+    program, constants = member.code, member.constants
+    given = sampled_error(evaluator(program, constants), target, holdout_points(target).x)
+    return given, prove(program, constants, target)
 
 
 def _faults(member: Member, given: tuple[float, float], proof: Certificate | Refusal) -> tuple[str, ...]:

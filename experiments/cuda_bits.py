@@ -3,9 +3,10 @@
     python experiments/cuda_bits.py make FOLDER      # here: writes exports.cu, inputs.npz, wanted.json
     python experiments/cuda_bits.py check FOLDER     # there: compiles by NVRTC, runs, compares; exit code 1
 
-The programs are those of tests/exported.py (published ones, 200 random ones, both formats), and exp2 and exp
-on all floats; 100,000 inputs each, special values and random bit patterns among them. What is
-compared are SHA-256 digests of all result bits, any NaN counting as one; the first results are kept to show.
+The programs are those of `everything` in tests/exported.py (published, random and gallery ones, each in both
+formats, the gallery's exp2 on all floats, too), and other cores of exp2 and exp on all floats; 100,000 inputs
+each, special values and random bit patterns among them. What is compared are SHA-256 digests of all result
+bits, any NaN counting as one; the first results are kept to show.
 Every program runs twice, compiled with the default flags and with those that make CUDA least exact: the
 exports name only -ftz=false.
 """
@@ -32,23 +33,23 @@ def digest(y: np.ndarray) -> str:
 
 def make(folder: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    from exported import formulas, inputs
-    from test_exports_full import CASES, every_kind, full
+    from exported import everything, inputs, inputs_everywhere
+    from test_exports_full import CASES, full
 
     from evo.exports import write
     from evo.exports.samples import results
 
     folder.mkdir(parents=True, exist_ok=True)
-    on_all = [full(name, dtype, fused) for name, dtype in CASES for fused in (False, True)]
+    chosen = (*everything(), *(full(name, dtype, fused) for name, dtype in CASES for fused in (False, True)))
     arrays = {name: inputs(name) for name in ("float64", "float32")}
-    arrays |= {f"full_{name}": every_kind(name) for name in ("float64", "float32")}
+    arrays |= {f"full_{name}": inputs_everywhere(name) for name in ("float64", "float32")}
     wanted: dict[str, Any] = {}
-    for formula in (*formulas(), *on_all):
+    for formula in chosen:
         which = f"{'full_' if formula.reduction else ''}{formula.fmt.name}"
         y = results(formula, arrays[which])
         first = [f"{v:#x}" for v in y[:SHOWN].view(formula.fmt.unsigned).tolist()]
         wanted[formula.name] = {"inputs": which, "digest": digest(y), "first": first}
-    (folder / "exports.cu").write_text(write((*formulas(), *on_all), "cuda"))
+    (folder / "exports.cu").write_text(write(chosen, "cuda"))
     np.savez_compressed(folder / "inputs.npz", **arrays)
     (folder / "wanted.json").write_text(json.dumps(wanted))
     print(f"{len(wanted)} functions in {folder}")

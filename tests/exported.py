@@ -1,7 +1,14 @@
-"""Random programs, inputs and the interpreter's results: what every export has to reproduce bit for bit."""
+"""Programs, inputs and the interpreter's results: what every export has to reproduce bit for bit.
+
+`formulas` is for every day; `everything` has each of its programs in both formats, and the gallery
+(experiments/fronts, experiments/exp2-core.json), on all floats too where there is a range reduction.
+"""
 
 import ctypes
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +17,15 @@ from published import PUBLISHED
 from strategies import ALL, random_batch
 
 from evo.exports.formula import Formula, make_formula, needed
+from evo.exports.measure import all_points
 from evo.exports.samples import results
 from evo.floats import FORMATS
 from evo.front import Member
+from evo.reading import read_members
+from evo.reduce import ReductionError, find_reduction
+from evo.target import Target
 
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 PROGRAMS = 200
 INPUTS = 100_000
 ODD = ("-0.0", "1e-300", "-7.5e30", "0.1", "1e-37", "3", "-1")
@@ -34,22 +46,59 @@ def depends_on_x(program) -> bool:
 @cache
 def formulas(count: int = PROGRAMS) -> tuple[Formula, ...]:
     """The published programs in both formats, then random ones, alternating formats."""
-    rng = np.random.default_rng(20)
-    known = [
-        make_formula(member(program, constants), dtype, f"{name}_{dtype}")
+    random = enumerate(random_programs(count))
+    return (
+        *published(),
+        *(as_formula(f"p{row:03d}", m, ("float64", "float32")[row % 2]) for row, m in random),
+    )
+
+
+@cache
+def everything() -> tuple[Formula, ...]:
+    """Published, random and gallery programs in both formats; `_full`: the function on all floats."""
+    cores = [(f"p{row:03d}", m) for row, m in enumerate(random_programs(PROGRAMS))] + list(gallery())
+    found = [as_formula(f"{name}_{dtype}", m, dtype) for name, m in cores for dtype in FORMATS]
+    full = [as_formula(f"{name}_{dtype}_full", m, dtype, True) for name, m in gallery() for dtype in FORMATS]
+    return (*published(), *found, *(f for f in full if f.reduction))
+
+
+def published() -> list[Formula]:
+    return [
+        as_formula(f"{name}_{dtype}", member(program, constants), dtype)
         for name, ((program, constants), _) in PUBLISHED.items()
         for dtype in FORMATS
     ]
+
+
+def random_programs(count: int) -> list[Member]:
+    """Programs of every op that depend on x; a tenth of their constants are odd."""
+    rng = np.random.default_rng(20)
     batch = random_batch(rng, 2 * count, ALL, size=(1, 12), constants=4)
     varying = [p for p in map(batch.program, range(2 * count)) if depends_on_x(p)]
     found = []
-    for row, program in enumerate(varying[:count]):
+    for program in varying[:count]:
         texts = [f"{v:.6g}" for v in rng.standard_normal(4) * 2.0 ** rng.integers(-8, 8, 4)]
         texts = [str(rng.choice(ODD)) if rng.random() < 0.1 else t for t in texts]
-        dtype = ("float64", "float32")[row % 2]
-        texts = ["1.5" if dtype == "float32" and t == "1e-300" else t for t in texts]
-        found.append(make_formula(member(program, texts[: program.n_constants]), dtype, f"p{row:03d}"))
-    return (*known, *found)
+        found.append(member(program, texts[: program.n_constants]))
+    return found
+
+
+def gallery() -> Iterator[tuple[str, Member]]:
+    """Every member of the recorded fronts, named after its file."""
+    for path in (*sorted((EXPERIMENTS / "fronts").glob("*.json")), EXPERIMENTS / "exp2-core.json"):
+        for m in read_members(path.read_text(), path.name):
+            yield f"{path.stem.replace('-', '_')}_n{m.ops:02d}", m
+
+
+def as_formula(name: str, m: Member, dtype: str, full: bool = False) -> Formula:
+    """Without its float errors; float32 cannot hold 1e-300 and takes 1.5 in its place."""
+    if dtype == "float32":
+        m = replace(m, constants=tuple("1.5" if c == "1e-300" else c for c in m.constants))
+    reduction = None
+    if full:
+        with suppress(ReductionError):
+            reduction = find_reduction(Target(m.target, *m.interval, m.metric))
+    return make_formula(m, dtype, name, reduction=reduction)
 
 
 @cache
@@ -69,10 +118,29 @@ def inputs(dtype: str) -> np.ndarray:
 
 
 @cache
-def wanted(index: int) -> np.ndarray:
-    """The interpreter's results of one of `formulas()` at `inputs`."""
-    formula = formulas()[index]
-    return results(formula, inputs(formula.fmt.name))
+def inputs_everywhere(dtype: str) -> np.ndarray:
+    """INPUTS numbers for functions on all floats: every exponent, the edges, special values, random bits."""
+    fmt, rng = FORMATS[dtype], np.random.default_rng(3)
+    info = np.finfo(fmt.type)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, info.smallest_subnormal]
+    special += [-info.smallest_subnormal, info.max, -info.max]
+    known = all_points(fmt, -1.1 * fmt.bias, 1.1 * fmt.bias)
+    bits = rng.integers(0, np.iinfo(fmt.unsigned).max, INPUTS // 5, fmt.unsigned).view(fmt.type)
+    near = rng.uniform(-20, 20, INPUTS // 3)
+    wide = rng.uniform(-1.1, 1.1, INPUTS - len(bits) - len(near) - len(known) - len(special)) * fmt.bias
+    with np.errstate(all="ignore"):
+        return np.concatenate([np.concatenate([known, special, near, wide]).astype(fmt.type), bits])
+
+
+def inputs_of(formula: Formula) -> np.ndarray:
+    """What it is tried at."""
+    return (inputs_everywhere if formula.reduction else inputs)(formula.fmt.name)
+
+
+@cache
+def wanted(formula: Formula) -> np.ndarray:
+    """The interpreter's results at `inputs_of` the formula."""
+    return results(formula, inputs_of(formula))
 
 
 def same_bits(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -80,6 +148,11 @@ def same_bits(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
     unsigned = FORMATS[expected.dtype.name].unsigned
     assert got.dtype == expected.dtype
     return (got.view(unsigned) == expected.view(unsigned)) | (np.isnan(got) & np.isnan(expected))
+
+
+def assert_wanted(formula: Formula, got: np.ndarray) -> None:
+    """`got`: an export's results at `inputs_of` the formula."""
+    assert_same(formula, got, wanted(formula), inputs_of(formula))
 
 
 def assert_same(formula: Formula, got: np.ndarray, expected: np.ndarray, x: np.ndarray) -> None:

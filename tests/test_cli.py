@@ -152,12 +152,12 @@ def test_export_writes_every_format_from_a_search_directory_and_refuses_in_one_l
     evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
     made = json.loads(evonum("export", "s", "--ops", 2, "--to", "c", "--json", cwd=in_tmp).stdout)
     (note,) = made["formulas"]
-    assert note["search"] == f"seed 0, evonumerics {version('evonumerics')}"
+    assert note["found by"] == f"evonumerics {version('evonumerics')}, seed 0"
     certificate = json.loads((in_tmp / "s" / "certificates" / "ops-02.json").read_text())
     assert note["certificate"] == f"sha256 {certificate['digest']}"
-    assert note["searched by"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 3 --gen")
-    assert "--spec file: offspring 256, parents 64" in note["searched by"]
-    again = evonum(*note["exported by"].split(",")[0].split()[1:], "--to", "c", cwd=in_tmp)
+    assert note["its search"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 3 --gen")
+    assert "--spec FILE (offspring: 256, parents: 64" in note["its search"]
+    again = evonum(*note["exported by"].split(": evonum ")[1].split(), cwd=in_tmp)
     assert again.stdout == made["text"], "the command of the comment makes the same file"
     assert evonum("export", "s", "--all", "--to", "c", "--output", "all.h", cwd=in_tmp).stdout == "all.h\n"
     assert (in_tmp / "all.h").read_text().count("_array(size_t n") == len(Front.load(in_tmp / "s/front.json"))

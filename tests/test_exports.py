@@ -9,23 +9,25 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exported import assert_same, formulas, inputs, member, wanted
+from exported import assert_same, everything, formulas, inputs_of, member, wanted
 from hypothesis import HealthCheck, given, settings
 from published import PUBLISHED
 from strategies import ALL, programs
 from test_exports_bits import tool
 
 import evo
+from evo.balls import BALLS
 from evo.exports import FORMATS, ExportError, export, find_format, prepare
-from evo.exports.formula import Origin, check_name, default_name, needed, one_line
+from evo.exports.formula import Origin, needed, one_line
 from evo.exports.measure import core_points
+from evo.exports.names import check_name, default_name
 from evo.floats import FloatError
 from evo.ops import LANGUAGES, OPS
 from evo.program import ProgramError, parse
 from evo.prove import prove
 from evo.target import Target, TargetError, make_target
 
-F5 = member(*PUBLISHED["f5"][0])
+F3, F5 = (member(*PUBLISHED[name][0]) for name in ("f3", "f5"))
 every_format = pytest.mark.parametrize("name", FORMATS)
 
 
@@ -54,7 +56,13 @@ def test_every_format_says_what_is_known_of_the_formula(name):
         "seed 17",
         "0.9.1",
     ]
-    facts += ["evonum search exp2 --seed 17", "evonum export runs/a --ops 5", "unfused", "at x = ", "(0, 1)"]
+    facts += [
+        "evonum search exp2 --seed 17",
+        f"evonum export runs/a --ops 5 --to {name} ",
+        "unfused",
+        "at x = ",
+        "(0, 1)",
+    ]
     facts += ["(c2 / (c4 + (x + (c1 / x)))) - c3", *F5.constants]
     for fact in facts:
         assert fact in content, fact
@@ -90,7 +98,7 @@ def test_the_c_self_test_passes_as_its_comment_says_and_fails_when_a_constant_is
 
 
 def test_c_headers_are_c_plus_plus_too_and_refuse_fast_math(tmp_path):
-    (tmp_path / "a.h").write_text(export([F5, replace(F5, ops=6)], "c", full=True))
+    (tmp_path / "a.h").write_text(export([F3, F5], "c", full=True))
     (tmp_path / "a.cpp").write_text(
         '#include "a.h"\n#include "a.h"\nint main() { return exp2_ops05(0.) != 1; }\n'
     )
@@ -107,13 +115,13 @@ def test_c_headers_are_c_plus_plus_too_and_refuse_fast_math(tmp_path):
 
 
 def test_a_family_is_one_header_with_a_table_of_errors():
-    members = [replace(F5, ops=k, sampled_error=10.0**-k) for k in (3, 4, 5)]
-    text = evo.export(members, "c")
-    for k in (3, 4, 5):
+    text = evo.export([replace(m, sampled_error=10.0**-m.ops) for m in (F3, F5)], "c")
+    for m in (F3, F5):
+        k = m.ops
         assert f"double exp2_ops0{k}(double x)" in text
         assert re.search(rf"// exp2_ops0{k} +{k} +1.0000e-0{k} .* ulp at x = ", text)
         assert f"evonum export a formula in memory --ops {k} " in text
-    assert text.count("(c2 / (c4 + (x + (c1 / x)))) - c3") == 3
+        assert text.count(m.code.formula()) == 1
 
 
 @given(programs(ops=ALL, dead=False))
@@ -155,31 +163,123 @@ def test_sympy_agrees_with_rational_arithmetic_of_the_decimals():
     assert Fraction(int(got.p), int(got.q)) == exact
 
 
-def test_fpcore_evaluated_by_titanfp_gives_the_interpreters_bits():
+@pytest.mark.slow
+def test_sympy_agrees_to_fifty_digits_with_every_program():
+    """Of the gallery and the random ones, at two rational points, against balls of 2,000 bits."""
+    import sympy
+    from flint import arb, ctx
+
+    from evo.exports import write
+
+    chosen = [f for f in cores() if f.fmt.bits == 64]
+    module: dict = {}
+    exec(write(chosen, "sympy"), module)
+    compared = 0
+    for f in chosen:
+        for p, q in ((7, 16), (11, 7)):
+            with ctx.workprec(2000):
+                constants = [arb(c) for c in f.member.constants]
+                exact = f.program.evaluate(BALLS, arb(p) / q, constants)
+                if not exact.is_finite():  # divided by zero, or the root of a negative number
+                    continue
+                expected = sympy.Float(exact.str(70, radius=False), 70)
+            got = sympy.N(module[f.name](sympy.Rational(p, q)), 60, maxn=2000)
+            assert abs(got - expected) <= sympy.Float("1e-50", 60) * abs(expected), f.name
+            compared += 1
+    print(f"SymPy: {len(chosen)} programs, {compared} finite values agree to 50 digits")
+    assert compared > len(chosen)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [lambda: formulas()[:60], pytest.param(lambda: cores(), marks=pytest.mark.slow)],
+    ids=["some", "all"],
+)
+def test_fpcore_evaluated_by_titanfp_gives_the_interpreters_bits(chosen):
     titanfp = pytest.importorskip("titanfp.fpbench.fpcparser", reason="titanfp is not installed here")
     from titanfp.arithmetic import ieee754
 
     from evo.exports import write
 
-    kinds = set()
-    for k, formula in enumerate(formulas()[:60]):
+    kinds, compared = set(), 0
+    some = np.r_[0:12, 25_000:25_004]  # of the interval, of all magnitudes
+    for formula in chosen():
         (core,) = titanfp.compile(write([formula], "fpcore"))
-        x = np.concatenate([inputs(formula.fmt.name)[:12], inputs(formula.fmt.name)[25_000:25_004]])
-        expected = np.concatenate([wanted(k)[:12], wanted(k)[25_000:25_004]])
+        x, expected = inputs_of(formula)[some], wanted(formula)[some]
         interpreter = ieee754.Interpreter()
         got = np.array([float(interpreter.interpret(core, [float(v)])) for v in x], formula.fmt.type)
         finite = np.isfinite(expected)
         assert_same(formula, got[finite], expected[finite], x[finite])
         kinds |= {i.op for i in formula.program.instructions}
+        compared += int(finite.sum())
+    print(f"titanfp: {len(chosen())} functions, {compared} finite values, equal bits")
     assert {"add", "sub", "mul", "div"} <= kinds
 
 
-@pytest.mark.parametrize(
-    "name", ["2x", "a-b", "", "a b", "für", "int", "lambda", "fn", "exp2", "sinf", "x", "v1", "_a"]
+def cores():
+    return [f for f in everything() if not f.reduction]
+
+
+NO_NAMES = (
+    *(
+        "2x",
+        "a-b",
+        "",
+        "a b",
+        "für",
+        "a\nb",
+        "a*/",
+        "a" * 64,
+        "_a",
+        "int",
+        "lambda",
+        "fn",
+        "match",
+        "typename",
+    ),
+    *("half", "float4", "exp2", "sinf", "strlen", "isnan", "stdout", "x", "v1", "EVONUM_x", "FAST", "size_t"),
+    *("far", "once", "sympify", "threadIdx", "u8", "None"),
 )
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_names_that_are_no_identifiers_everywhere_are_refused(name):
-    with pytest.raises(ExportError, match=r"identifier|taken"):
+    with pytest.raises(ExportError, match=r"identifier|taken|cannot be"):
         check_name(name)
+
+
+def test_what_the_included_headers_declare_is_no_name():
+    """Of gcc's default dialect, which has more than C99."""
+    headers = "".join(f"#include <{h}.h>\n" for h in ("float", "math", "stddef", "stdint", "stdio", "string"))
+    command = [tool("gcc"), "-std=gnu11", "-E", "-dD", "-x", "c", "-"]
+    text = subprocess.run(command, input=headers, capture_output=True, text=True, check=True).stdout
+    code = "\n".join(re.sub(r"^#(?:define (\w+))?.*", r"\1", line) for line in text.splitlines())
+    words = {word for word in re.findall(r"\b[A-Za-z]\w*", code)}
+    assert len(words) > 400
+    for word in sorted(words):
+        with pytest.raises(ExportError, match=r"taken|cannot be"):
+            check_name(word)
+
+
+INSIDE = ("t", "result", "dx", "Fast")
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_names_of_values_inside_the_code_can_be_names(name, tmp_path):
+    """Each with the function on all floats, which has most values, where there is one."""
+    for to, row in FORMATS.items():
+        content = export(F5, to, dtype="float32", name=name, full=row.full)
+        if to == "c":
+            (tmp_path / "a.h").write_text(content)
+            strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+            test = [f"-D{name.upper()}_SELFTEST", "-x", "c", "a.h", "-o", "a.out", "-lm"]
+            subprocess.run([tool("gcc"), *strict, *test], cwd=tmp_path, check=True)
+            assert subprocess.run([str(tmp_path / "a.out")], check=False).returncode == 0
+        if to in ("numpy", "jax", "sympy"):
+            module: dict = {}
+            exec(content, module)
+            at = module["Rational"]("1/2") if to == "sympy" else 0.5
+            assert float(module[name](at)) == pytest.approx(2**0.5, rel=1e-5)
 
 
 def test_default_names_are_identifiers_for_any_target():
@@ -266,7 +366,7 @@ def test_an_unknown_format_names_the_nearest_and_a_family_needs_a_format_for_it(
     with pytest.raises(ExportError, match="Did you mean 'numpy'"):
         find_format("nump")
     with pytest.raises(ExportError, match="one formula"):
-        export([F5, replace(F5, ops=6)], "latex")
+        export([F3, F5], "latex")
     with pytest.raises(ExportError, match="the name exp2_ops05"):
         export([F5, F5], "c")
     with pytest.raises(FloatError, match="float64, float32"):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import assert_same, call, compiled, member
+from exported import assert_same, call, compiled, inputs_everywhere, member
 from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
 
 from evo.exports import ExportError, export, prepare, write
-from evo.exports.measure import all_points
 from evo.exports.samples import results
 from evo.floats import FORMATS
 from evo.program import parse
@@ -45,32 +44,6 @@ def horner(constants, fused):
 def full(name, dtype, fused=False):
     core = member(horner(HORNER[name], fused), HORNER[name], name, ENDS[name])
     return prepare(core, dtype, full=True, name=f"{name}_{dtype}_{'fused' if fused else 'plain'}")
-
-
-def every_kind(dtype):
-    """Inputs of all exponents, the edges, specials, and random bits."""
-    fmt = FORMATS[dtype]
-    info = np.finfo(fmt.type)
-    special = [
-        0.0,
-        -0.0,
-        np.inf,
-        -np.inf,
-        np.nan,
-        info.tiny,
-        -info.tiny,
-        info.smallest_subnormal,
-        info.max,
-        -info.max,
-    ]
-    bits = (
-        np.random.default_rng(3).integers(0, np.iinfo(fmt.unsigned).max, 20_000, fmt.unsigned).view(fmt.type)
-    )
-    near = np.random.default_rng(4).uniform(-20, 20, 30_000)
-    wide = np.random.default_rng(5).uniform(-1.1, 1.1, 30_000) * fmt.bias
-    known = all_points(fmt, -1.1 * fmt.bias, 1.1 * fmt.bias)
-    with np.errstate(all="ignore"):
-        return np.concatenate([np.concatenate([known, special, near, wide]).astype(fmt.type), bits])
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES)
@@ -135,7 +108,7 @@ def test_every_language_gives_the_same_bits(tmp_path):
     module: dict = {}
     exec(write(chosen, "numpy"), module)
     for formula in chosen:
-        x = every_kind(formula.fmt.name)
+        x = inputs_everywhere(formula.fmt.name)
         expected = results(formula, x)
         for library in libraries:
             assert_same(formula, call(library, formula, x), expected, x)
@@ -156,7 +129,7 @@ def test_rust_gives_the_same_bits(tmp_path):
         [tool("rustc"), *flags, str(tmp_path / "all.rs"), "-o", str(tmp_path / "all.so")], tmp_path / "all.so"
     )
     for formula in chosen:
-        x = every_kind(formula.fmt.name)
+        x = inputs_everywhere(formula.fmt.name)
         assert_same(formula, call(library, formula, x), results(formula, x), x)
 
 
@@ -171,7 +144,7 @@ def test_jax_gives_the_same_bits_but_for_flushed_subnormals_and_the_right_slope(
             module: dict = {}
             exec(write([formula], "jax"), module)
             function = module[formula.name]
-            x = every_kind(dtype)
+            x = inputs_everywhere(dtype)
             got, expected = np.asarray(jax.jit(function)(x)), results(formula, x)
             assert_same(formula, flushed(got, formula.fmt), flushed(expected, formula.fmt), x)
             slope = jax.grad(function)(formula.fmt.type(1.25))

@@ -66,6 +66,18 @@ WRONG = {
     "FPCore with a loop": ("(FPCore (x) (while (< x 1) ([x x (+ x 1)]) x))", "while"),
     "FPCore that stops": ("(FPCore (x) (+ x 1", "bracket"),
     "FPCore with a function": ('(FPCore (x) :evo-target "exp2" (foo x))', "foo"),
+    "FPCore beyond float64": ("(FPCore (x) (+ x 0x1p9999))", "beyond the largest"),
+    "FPCore with half a number": ("(FPCore (x) (+ x 0x.p1))", "no number"),
+    "FPCore divided by nothing": ("(FPCore (x) (+ x 1/0))", "no number"),
+    "FPCore of nothing": ("(FPCore (()) (+ x 1))", "a name is expected"),
+    "FPCore of a number": ("(FPCore (1) (+ 1 1))", "a name is expected"),
+    "FPCore that binds a list": ("(FPCore (x) (let ([(a) x]) x))", "a name is expected"),
+    "FPCore with an empty annotation": ("(FPCore (x) (!))", "none of evo/ops.py"),
+    "long FPCore": (
+        f'(FPCore (x) :evo-target "exp2" (let* ({"[a (* x x)] " * 1001}) (+ x 1)))',
+        "at most 1000",
+    ),
+    "a constant of many digits": (f"# target: exp2\n# c1 = {'1' * 100_000}\nv1 = x + c1", "finite decimal"),
     "FPCore without a target": ("(FPCore (x) (+ x 1))", "target"),
     "deep FPCore": ("(" * 500, "deep"),
 }

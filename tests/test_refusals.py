@@ -1,14 +1,20 @@
-"""What other commands than a search refuse in one line: drawings, classical forms, dashboards."""
+"""What other commands than a search refuse in one line: drawings, classical forms, dashboards, exports."""
 
+import errno
 import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from exported import EXPERIMENTS
 from records import F3, F5
 from typer.testing import CliRunner
 
 from evo.baselines import baselines
 from evo.cli import BAD_INPUT, UsageError, app
+from evo.front import Front
 from evo.polish import polish
 from evo.program import parse
 from evo.target import make_target
@@ -82,3 +88,104 @@ def test_a_constant_whose_digits_have_no_number_is_kept():
     """The result does not depend on x, which makes the need of digits 0/0."""
     program = parse("v1 = c1 / x\nv2 = neg(c1)\nv3 = sqrt(v2)\nv4 = neg(v3)")
     assert polish(program, ["2.6225190866763244e+299"], make_target("exp2")).status
+
+
+@pytest.fixture
+def proved(in_tmp):
+    """A front of two members that is what it says, with certificates."""
+    members = [m for m in Front.load(EXPERIMENTS / "fronts" / "exp2-8ops.json") if m.ops in (3, 5)]
+    Front(tuple(members)).save(in_tmp / "front.json")
+    assert CliRunner().invoke(app, ["verify", "."]).exit_code == 0
+    return members
+
+
+def exported(*words):
+    done = CliRunner().invoke(app, ["export", ".", "--ops", "5", "--to", "c", *words], standalone_mode=False)
+    assert done.exception is None, done.exception
+    return done.output
+
+
+CLAIMS = {
+    "sampled_error": (1e-9, "sampled_error is given as 1e-09, but the error at x = 0.526"),
+    "polished_error": (-1.0, "polished_error is given as -1, but"),
+    "proved_bound": (1e-300, "proved_bound is given as 1e-300, but"),
+    "interval": (("0", "2"), "but the error at x"),
+    "constants": (("1", "2", "3", "4"), "as given it has no finite error"),
+}
+
+
+@pytest.mark.parametrize("field", CLAIMS)
+def test_a_front_that_claims_too_much_is_not_exported(proved, field):
+    value, reason = CLAIMS[field]
+    assert "sampled error  4.3408e-06" in exported()
+    Path("front.json").write_text(json.dumps([asdict(replace(proved[1], **{field: value}))]))
+    assert reason in refused("export", ".", "--ops", "5", "--to", "c")
+
+
+DAMAGE = {
+    "no certificates": lambda: shutil.rmtree("certificates"),
+    "another's certificate": lambda: shutil.copy("certificates/ops-03.json", "certificates/ops-05.json"),
+    "junk": lambda: Path("certificates/ops-05.json").write_text("junk"),
+    "an odd specification": lambda: Path("spec.json").write_text(
+        '{"target": "a\\nb */", "seed": "x", "ops": [1], "interval": 5, "backend": "q", "offspring": [[1]]}'
+    ),
+    "no specification": lambda: Path("spec.json").write_text("[1"),
+    "odd records": lambda: Path("records.jsonl").write_bytes(b"\xff\xfe"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_directory_in_disorder_is_exported_with_what_is_known(proved, what):
+    before = exported()
+    digest = json.loads(Path("certificates/ops-05.json").read_text())["digest"]
+    DAMAGE[what]()
+    after = exported()
+    assert f"sha256 {digest}" in after
+    assert after.split("#ifndef")[1] == before.split("#ifndef")[1]
+
+
+def test_an_export_that_cannot_be_written_leaves_the_old_file(proved, monkeypatch):
+    for name in ("certificates", "no/such.h", "", "a" * 300):
+        assert "cannot be written" in refused("export", ".", "--ops", "5", "--to", "c", "--output", name)
+    full = CliRunner().invoke(app, ["export", ".", "--ops", "5", "--to", "c", "--output", "/dev/full"])
+    assert isinstance(full.exception, OSError)
+    assert full.exception.errno == errno.ENOSPC
+    Path("a.h").write_text("old")
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    done = CliRunner().invoke(app, ["export", ".", "--ops", "5", "--to", "c", "--output", "a.h"])
+    assert isinstance(done.exception, OSError)
+    assert str(done.exception.filename) == "a.h"
+    assert Path("a.h").read_text() == "old"
+    assert not list(Path().glob(".a.h*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--to", "c", "--name", ""], "no identifier"),
+        (["--to", "c", "--all", "--name", ""], "leave out"),
+        (["--to", "c++"], "Unknown format"),
+        (["--to", "jax-export"], "give --output"),
+        (["--to", "c", "--dtype", "f32", "--ops", "5"], "Unknown dtype"),
+        (["--to", "c", "--ops", "4"], "it has 3, 5"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(proved, words, reason):
+    given = [] if {"--all", "--ops"} & set(words) else ["--ops", "5"]
+    assert reason in refused("export", ".", *given, *words)
+
+
+def test_a_front_of_nothing_and_a_registry_that_is_none_are_refused(in_tmp):
+    (in_tmp / "front.json").write_text("[]")
+    assert "has no members" in refused("export", ".", "--to", "c")
+    for name in ("models:/a@b", "models:/a/999999999999999999999", "models:/"):
+        for uri in ("garbage", "sqlite:///none.db"):
+            assert "no registered model" in refused("export", name, "--to", "c", "--tracking-uri", uri)
+    with (in_tmp / "huge.json").open("wb") as file:
+        file.truncate(1 << 30)
+    for command in (["export", "huge.json", "--to", "c"], ["verify", "huge.json"]):
+        assert "too large" in refused(*command)

@@ -86,8 +86,8 @@ def model_member(tracking_uri: str, name: str) -> tuple[list[dict[str, Any]], di
     found = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))", name)
     if not found:
         raise LookupError("expected models:/NAME@ALIAS or models:/NAME/VERSION.")
-    client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     try:
+        client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
         if found[2]:
             version = client.get_model_version_by_alias(found[1], found[2])
         else:

@@ -7,13 +7,14 @@ them, and returns the whole file. How an op is written in a language stands in t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from evo.exports.formula import ExportError, Formula, Origin, make_formula
+from evo.exports.formula import Formula, Origin, make_formula
 from evo.exports.measure import measured
+from evo.exports.names import ExportError
 from evo.front import Member
 from evo.reduce import find_reduction
 from evo.target import Target
@@ -120,7 +121,7 @@ def write(formulas: Sequence[Formula], to: str) -> Any:
         raise ExportError(
             f"{to} has no form for the function on all floats; leave out --full, or use {able}."
         )
-    return row(formulas)
+    return row([replace(f, to=to) for f in formulas])
 
 
 def export(
@@ -150,6 +151,6 @@ def export(
     """
     find_format(to)
     members = [member] if isinstance(member, Member) else list(member)
-    if name and len(members) > 1:
+    if name is not None and len(members) > 1:
         raise ExportError("A name is for one formula, not for a family.")
     return write([prepare(m, dtype, full, name, origin) for m in members], to)

@@ -20,7 +20,7 @@ FLAGS = "-std=c99 -O3 -ffp-contract=off"
 def needs(formulas: Sequence[Formula]) -> str:
     """What to compile with."""
     fast = " -march=native (or -mfma: fma is slow without)" if any(f.fused for f in formulas) else ""
-    return f"{FLAGS}{fast or ' (-march=native for speed)'}, and -lm after the file"
+    return f"a compiler with {FLAGS}{fast or ' (-march=native for speed)'}, and -lm after the file"
 
 
 def render(formulas: Sequence[Formula]) -> str:
@@ -84,7 +84,7 @@ def comment_block(
     first = formulas[0]
     if len(formulas) == 1:
         return comment([*first.notes(needs), *usage], mark)
-    shared = {"target", "dtype", "search", "searched by", "compile with"}
+    shared = {"target", "dtype", "found by", "its search", "needs"}
     notes = [note for note in first.notes(needs) if note[0] in shared]
     rows = [f"{mark} {'function':24} ops  {'sampled error':>13}  {'proved bound':>13}  float error"]
     for f in formulas:

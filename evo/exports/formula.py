@@ -1,34 +1,15 @@
 """What every export prints: a member's program in one float format, named, with all that is known of it."""
 
-import keyword
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from evo.exports.names import ExportError, check_name, default_name
 from evo.floats import Format, find_format, round_decimal
 from evo.front import Member
 from evo.ops import BY_TEXT
 from evo.program import Instruction, Operand, Program
 from evo.reduce import Reduction
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_C = """auto break case char const continue default do double else enum extern float for goto if inline int
-long register restrict return short signed sizeof static struct switch typedef union unsigned void
-volatile while class namespace template this public private new delete operator bool true false
-using virtual friend"""
-_RUST = """as async await dyn fn impl in let loop match mod move mut pub ref self Self super trait type unsafe
-use where crate f32 f64 i32 u32 u64 usize"""
-_LIBRARY = """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs
-fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma log log10 log1p log2 logb lrint
-lround modf nan nearbyint pow remainder remquo rint round scalbn sin sinh sqrt tan tanh tgamma
-trunc main gamma j0 j1 jn y0 y1 yn memcpy np jnp jax lax once fixed x y n i size_t exp10 pow10
-sympify Rational Symbol"""
-RESERVED = frozenset([*_C.split(), *_RUST.split(), *_LIBRARY.split(), *keyword.kwlist])
-
-
-class ExportError(ValueError):
-    """A formula that a format cannot take, an unknown format, or options that contradict; one line."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +63,7 @@ class Formula:
         float_points: how many inputs were tried for them.
         origin: where it comes from.
         reduction: makes it a function on all floats; None for the core alone.
+        to: the format that it is written in; empty if none is chosen.
     """
 
     name: str
@@ -93,6 +75,7 @@ class Formula:
     float_points: str
     origin: Origin
     reduction: Reduction | None = None
+    to: str = ""
 
     @property
     def core_name(self) -> str:
@@ -148,18 +131,20 @@ class Formula:
             ("certificate", f"sha256 {origin.certificate}" if origin.certificate else "none"),
             ("dtype", self.fmt.name),
             ("rounding", f"{rounding}; every operation rounds once"),
-            ("compile with", needs),
+            ("needs", needs),
             ("constants", ", ".join(f"{name} = {text}" for name, _, text in self.used_constants())),
-            ("search", f"seed {_known(origin.seed)}, evonumerics {_known(origin.version)}"),
-            ("searched by", origin.search or ""),
-            ("exported by", f"{self.command()}, evonumerics {our_version()}"),
+            ("found by", f"evonumerics {_known(origin.version)}, seed {_known(origin.seed)}"),
+            ("its search", origin.search or ""),
+            ("exported by", f"evonumerics {our_version()}: {self.command()}"),
         ]
         return [(label, one_line(text)) for label, text in found if text]
 
     def command(self) -> str:
-        """The command line that makes this export again, apart from `--to`."""
-        words = [f"evonum export {self.origin.source} --ops {self.member.ops} --dtype {self.fmt.name}"]
-        return " ".join([*words, *(["--full"] if self.reduction else []), f"--name {self.name}"])
+        """The command line that makes this export again."""
+        words = ["evonum export", self.origin.source, f"--ops {self.member.ops}"]
+        words += [f"--to {self.to}"] if self.to else []
+        words += [f"--dtype {self.fmt.name}", *(["--full"] if self.reduction else []), f"--name {self.name}"]
+        return " ".join(words)
 
     def _reach(self) -> str:
         return ", extended to all floats" if self.reduction else ""
@@ -175,12 +160,15 @@ def make_formula(
     """A formula without its float errors (see evo/exports/measure.py).
 
     Raises:
-        ExportError: no identifier.
+        ExportError: no identifier, or other ops than the program has.
         FloatError: a constant that the format cannot hold, or an unknown format.
         ProgramError: no program, or fewer constants than it uses.
     """
     _check_member(member)
-    fmt, program = find_format(dtype), needed(member.code)
+    fmt, code = find_format(dtype), member.code
+    if member.ops != code.ops:
+        raise ExportError(f"The member says {member.ops} operations, but its program has {code.ops}.")
+    program = needed(code)
     if not any(a.kind == "x" for i in program.instructions for a in i.args):
         raise ExportError("The program's result does not depend on x.")
     used = {a.index for i in program.instructions for a in i.args if a.kind == "c"}
@@ -190,7 +178,7 @@ def make_formula(
         )
     numbers = tuple(round_decimal(c, fmt) if j in used else 0.0 for j, c in enumerate(member.constants))
     return Formula(
-        name=check_name(name) if name else default_name(member),
+        name=default_name(member) if name is None else check_name(name),
         member=member,
         program=program,
         fmt=fmt,
@@ -228,27 +216,6 @@ def needed(program: Program) -> Program:
             for op, args in (program.instructions[n] for n in placed)
         )
     )
-
-
-def default_name(member: Member) -> str:
-    """`exp2_ops07`; an expression's letters and digits, where the target is one."""
-    words = re.sub(r"[^A-Za-z0-9]+", "_", member.target).strip("_")[:40] or "f"
-    return f"{'f_' if words[0].isdigit() else ''}{words}_ops{member.ops:02d}"
-
-
-def check_name(name: str) -> str:
-    """The name, if it is an identifier everywhere.
-
-    Raises:
-        ExportError: it is none, or a word or function of C, C++, Rust or Python.
-    """
-    if not _IDENTIFIER.fullmatch(name):
-        raise ExportError(f"The name {name[:40]!r} is no identifier: letters, digits and _, no digit first.")
-    if name in RESERVED or name.rstrip("fl") in RESERVED or re.fullmatch(r"_.*|[cv][0-9]+", name):
-        raise ExportError(
-            f"The name {name!r} is taken in C, Rust or Python; choose another, such as my_{name}."
-        )
-    return name
 
 
 def one_line(text: str) -> str:

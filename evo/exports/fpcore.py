@@ -27,7 +27,7 @@ def render(formulas: Sequence[Formula]) -> str:
     target = Target(m.target, *m.interval, m.metric)
     bindings = [(c, str(formula.fmt.type(number))) for c, number, _ in formula.used_constants()]
     bindings += list(formula.lines("fpcore"))
-    inner = "\n          ".join(f"[{name} {text}]" for name, text in bindings)
+    inner = "\n         ".join(f"[{name} {text}]" for name, text in bindings)
     spec = spec_of(target.expression)
     constants = " ".join(f'"{c}"' for _, _, c in formula.used_constants())
     lines = [

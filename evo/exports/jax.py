@@ -66,12 +66,9 @@ def _checked(bits: int) -> list[str]:
 
 
 def _constants(formula: Formula) -> Iterator[str]:
-    """Divisors must not look constant to XLA, nor zeros, given or computed: it takes x + 0.0 for x."""
-    steps = formula.program.instructions
-    hidden = any(i.op == "div" or all(a.kind == "c" for a in i.args) for i in steps)
+    """XLA must not know them: it divides by reciprocals, drops + 0.0, has x + (c1 + c2) for (x + c1) + c2."""
     for c, number, text in formula.used_constants():
-        value = scalar(number, formula)
-        yield f"    {c} = {f'fixed({value}, x)' if hidden or number == 0 else value}  # {text}"
+        yield f"    {c} = fixed({scalar(number, formula)}, x)  # {text}"
 
 
 def scalar(value: float, formula: Formula) -> str:

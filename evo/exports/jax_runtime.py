@@ -22,7 +22,7 @@ def once(p: jax.Array) -> jax.Array:
 
 
 def fixed(c: jax.Array, x: jax.Array) -> jax.Array:
-    """c wherever x is a number: XLA divides by constants as multiplying with reciprocals, and drops + 0.0."""
+    """c wherever x is a number: XLA takes reciprocals of constants, drops + 0.0, sums constants first."""
     return jnp.where(x == x, c, jnp.nan)
 
 

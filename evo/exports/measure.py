@@ -15,6 +15,7 @@ import numpy as np
 from flint import arb
 
 from evo.exports.formula import Figure, Formula
+from evo.exports.names import ExportError
 from evo.floats import Format, evaluate, ulp
 from evo.points import holdout_points
 from evo.target import Target
@@ -26,12 +27,18 @@ _PRECISION = 192
 
 
 def measured(formula: Formula) -> Formula:
-    """The formula with its float errors."""
+    """The formula with its float errors.
+
+    Raises:
+        ExportError: the interval holds no number of the format.
+    """
     if formula.reduction is not None:
         return _on_all_floats(formula)
     m = formula.member
     target = Target(m.target, *m.interval, m.metric)
     x = core_points(target, formula.fmt)
+    if not len(x):
+        raise ExportError(f"There is no {formula.fmt.name} number inside ({', '.join(m.interval)}) to try.")
     got = evaluate(formula.program, formula.numbers, x, formula.fmt)
     in_metric = largest(got, x, target.ball, formula.fmt, m.metric)
     in_ulp = largest(got, x, target.ball, formula.fmt, "ulp")

@@ -7,7 +7,7 @@ from evo.exports.c import comment_block
 from evo.exports.formula import Formula
 from evo.steps import PRIMITIVES
 
-NEEDS = "NumPy 2 or newer; nothing is compiled"
+NEEDS = "NumPy 2 or newer"
 RUNTIME = Path(__file__).parent.with_name("fma.py")
 
 

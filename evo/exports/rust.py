@@ -14,7 +14,8 @@ NEEDS = "rustc -O (any flags; -C target-cpu=native for speed)"
 
 def render(formulas: Sequence[Formula]) -> str:
     """A module with these functions, their loops over slices, and a test."""
-    lines = [*comment_block(formulas, NEEDS), "#![allow(clippy::all)]"]
+    usage = [("self-test", "rustc --test -O FILE -o test && ./test")]
+    lines = [*comment_block(formulas, NEEDS, usage=usage), "#![allow(clippy::all, non_snake_case)]"]
     for formula in formulas:
         lines += ["", *_function(formula)]
     return "\n".join([*lines, "", *_test(formulas), ""])
@@ -52,7 +53,7 @@ def _function(formula: Formula) -> list[str]:
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
     n, name = formula.fmt.bits, formula.name
-    lines = ["#[inline]", "#[allow(non_snake_case)]", f"pub fn {name}(x: f{n}) -> f{n} {{"]
+    lines = ["#[inline]", f"pub fn {name}(x: f{n}) -> f{n} {{"]
     for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
         kind, text = (f"u{n}", f"{value:#x}") if constant == "OFFSET" else (f"f{n}", literal(value, formula))
         lines.append(f"    let {constant}: {kind} = {text};")
@@ -76,7 +77,7 @@ def _test(formulas: Sequence[Formula]) -> list[str]:
             f"        let samples: &[({u}, {u})] = &[{rows}];",
             "        for &(x, y) in samples {",
             f"            let (got, wanted) = (super::{f.name}({t}::from_bits(x)), {t}::from_bits(y));",
-            '            assert!(got.to_bits() == y || (got.is_nan() && wanted.is_nan()), "{x:#x}");',
+            '            assert!(got.to_bits() == y || (got.is_nan() && wanted.is_nan()), "{:#x}", x);',
             "        }",
             "    }",
         ]

@@ -9,7 +9,8 @@ from typing import Any
 
 from evo.exports import jax as jax_format
 from evo.exports.c import comment_block
-from evo.exports.formula import ExportError, Formula
+from evo.exports.formula import Formula
+from evo.exports.names import ExportError
 
 NEEDS = "any StableHLO compiler; symbolic length n"
 
