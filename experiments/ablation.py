@@ -18,7 +18,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,34 @@ def spread(values: Sequence[float | None], budget_s: float | None) -> tuple[floa
     return middle, text
 
 
+SUMMARY = (
+    "fits saved", "programs fitted", "collisions / hits", "s to 3e-07 at 6 ops", "s to 1e-11 at 8 ops",
+    "error at 8 ops", "error at 10 ops",
+)  # fmt: skip
+
+
+def limit_of(measure: str, budget_s: float) -> float | None:
+    """What a time counts as that was not reached; None for what is no time."""
+    return budget_s if measure.startswith("s to") else None
+
+
+def summary(tables: dict[str, list[dict[str, float | None]]], budget_s: float) -> Iterator[str]:
+    """Medians over seeds, a row for each configuration; in brackets the ratio to all on."""
+    yield f"| median over seeds | {' | '.join(SUMMARY)} |"
+    yield "|---" * (len(SUMMARY) + 1) + "|"
+    for name, rows in tables.items():
+        cells = []
+        for measure in SUMMARY:
+            limit = limit_of(measure, budget_s)
+            base, own = (spread([r[measure] for r in part], limit) for part in (tables["all on"], rows))
+            value = own[1].split(",")[0] if own[0] is None else f"{own[0]:.4g}"
+            ratio = f" ({own[0] / base[0]:.3g})" if own[0] is not None and base[0] else ""
+            cells.append(value + ratio)
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
 def report(out: Path) -> str:
-    """Tables in Markdown: a block for each measure, a row for each configuration."""
+    """Tables in Markdown: the summary, and a table for each measure, a row for each configuration."""
     found = runs.read(out)
     lines = []
     groups = {name: [r for r in found if r["configuration"] == name and r["moments"]] for name in TIERS_OF}
@@ -161,8 +187,9 @@ def report(out: Path) -> str:
     if cut:
         lines.append(f"cut off: {', '.join(cut)}")
     tables = {name: [measures(r) for r in group] for name, group in groups.items()}
+    lines += ["", *summary(tables, budgets[-1])]
     for measure in next(rows[0] for rows in tables.values() if rows):
-        limit = budgets[-1] if measure.startswith("s to") else None
+        limit = limit_of(measure, budgets[-1])
         lines += [
             "",
             f"| {measure} | median, mean [least, most] | ratio to all on | seeds |",

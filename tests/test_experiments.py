@@ -61,6 +61,8 @@ def test_an_ablation_writes_its_runs_and_reports_ratios_to_the_full_method(tmp_p
     assert f"| all on | {saved:.4g}, mean {saved:.4g}" in text
     assert "| none | 0, mean 0 [0, 0] | 0 | 1 |" in text
     assert "| all on | > 0 (0 of 1) | - | 1 |" in text  # no such error in one generation
+    assert f"\n| all on | {saved:.4g} (1) | " in text
+    assert "\n| none | 0 (0) | " in text
 
 
 def test_a_run_that_was_cut_off_is_reported_as_such_and_done_again(tmp_path):
