@@ -13,6 +13,7 @@ Peers see 256 points, dense where 2^x is small, so that their mean squared error
 
 import argparse
 import math
+import multiprocessing
 import statistics
 import sys
 import time
@@ -86,7 +87,8 @@ def by_tool(
 def report(out: Path, processes: int, keep: Path | None = None) -> str:
     """Tables in Markdown; `keep` gets the polished formulas as JSON."""
     found = [r for r in runs.read(out) if r["formulas"]]
-    with ProcessPoolExecutor(processes) as pool:
+    fresh = multiprocessing.get_context("spawn")  # whoever asks may have threads
+    with ProcessPoolExecutor(processes, fresh) as pool:
         judged = list(pool.map(best_by_ops, [r["formulas"] for r in found], [MAX_OPS] * len(found)))
     if keep:
         runs.write(keep, [_kept(result, best) for result, best in zip(found, judged, strict=True)])
