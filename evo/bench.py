@@ -45,7 +45,7 @@ MIN_ROUNDS = 3
 ARITHMETIC = ("add", "sub", "mul", "div")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures depend on."""
     compiler = subprocess.run([*_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
@@ -91,7 +91,7 @@ def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> di
     results = [
         row for group in groups for row in _in_child(group, list(batches), seconds, group is groups[-1])
     ]
-    return {"machine": _machine(), "results": results}
+    return {"machine": machine(), "results": results}
 
 
 def _in_child(cores: list[int], batches: list[int], seconds: float, gpu: bool) -> list[dict[str, Any]]:
@@ -217,7 +217,7 @@ def bench_vary(
     """
     measured = [_vary_row(size, generations, rows, rounds) for size in max_ops]
     return {
-        "machine": _machine(),
+        "machine": machine(),
         "results": [row for row, _ in measured],
         "counts": [{"max_ops": size, **counts} for size, (_, counts) in zip(max_ops, measured, strict=True)],
     }
@@ -301,7 +301,7 @@ def bench_search(
         **{f"{name}_s": seconds for name, seconds in spent.items()},
         "share_around_fit": 1.0 - spent["fit"] / total,
     }
-    return {"machine": _machine(), "results": [row]}
+    return {"machine": machine(), "results": [row]}
 
 
 def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dict[str, Any]:
@@ -335,7 +335,7 @@ def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dic
         }
         for i, (ops, _, count) in enumerate(sizes)
     ]  # fmt: skip
-    return {"machine": _machine(), "results": results}
+    return {"machine": machine(), "results": results}
 
 
 def _cores() -> list[int]:

@@ -4,18 +4,19 @@ Nothing in a checkpoint is code: arrays without pickling, and JSON. A truncated 
 by the archive's checksums.
 """
 
-import io
 import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
-from evo.files import write_atomically
+from evo.files import replaced_atomically
 
 VERSION = 2
 T = TypeVar("T")
@@ -50,16 +51,21 @@ def from_arrays(cls: type[T], name: str, arrays: dict[str, np.ndarray]) -> T:
     return loaded
 
 
-def save(path: Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def save(path: Path, meta: dict[str, Any], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
     """Writes a checkpoint whole or not at all.
+
+    Args:
+        meta: JSON values.
+        arrays: by name; taken one by one, so that all of them need not be in memory.
 
     Raises:
         OSError: no space or permission; an older checkpoint stays as it was.
     """
-    buffer = io.BytesIO()
     text = json.dumps({**meta, "version": VERSION}).encode()
-    np.savez(buffer, allow_pickle=False, **{"meta": np.frombuffer(text, np.uint8), **arrays})
-    write_atomically(path, buffer.getbuffer())
+    with replaced_atomically(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in chain([("meta", np.frombuffer(text, np.uint8))], arrays):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, array, allow_pickle=False)
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -69,16 +75,17 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         CheckpointError: missing, damaged, or of another version.
     """
     try:
-        data = io.BytesIO(path.read_bytes())
+        data = path.open("rb")
     except OSError as error:
         raise CheckpointError(f"No checkpoint to resume at {path}: {error.strerror}.") from None
     try:
-        with zipfile.ZipFile(data) as archive:
-            if bad := archive.testzip():
-                raise ValueError(f"checksum of {bad}")
-        data.seek(0)
-        with np.load(data, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with data:
+            with zipfile.ZipFile(data) as archive:
+                if bad := archive.testzip():
+                    raise ValueError(f"checksum of {bad}")
+            data.seek(0)
+            with np.load(data, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
     except (
         ArithmeticError,
@@ -86,6 +93,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         EOFError,
         LookupError,
         MemoryError,
+        OSError,
         RuntimeError,
         TypeError,
         ValueError,

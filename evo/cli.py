@@ -381,6 +381,26 @@ def bench_scale_command(
     _print_bench(bench_scale(backend), as_json)
 
 
+@bench.command("driver")
+def bench_driver_command(
+    islands: Annotated[str, typer.Option(help="Numbers of islands.")] = "16 64 256",
+    rate: Annotated[float, typer.Option(help="Epochs a second of all islands.", min=0.1)] = 50.0,
+    seconds: Annotated[float, typer.Option(help="Time of each search.", min=5.0)] = 60.0,
+    processes: Annotated[int, typer.Option(help="Processes that hold the islands.", min=1)] = 8,
+    cache_entries: Annotated[int, typer.Option(help="Of an island's state, a power of two.")] = 1 << 14,
+    as_json: Json = False,
+) -> None:
+    """How many islands one driver keeps busy, with fits replaced by a timed stand-in."""
+    from evo.bench_driver import bench_driver
+    from tracking.mlflow_sink import open_sink
+
+    def sink(folder: Path) -> Any:
+        return open_sink(folder, f"sqlite:///{folder}/mlflow.db")
+
+    counts = [int(word) for word in islands.split()]
+    _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink), as_json)
+
+
 def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1))

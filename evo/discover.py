@@ -1,9 +1,8 @@
 """The pipeline in one function: islands evolve, the front grows, everything is kept.
 
-The driver hands epochs to workers. Island i may run epoch e once all others have finished epoch e - 2:
-it then takes its neighbour's emigrants and everybody's new functions of that epoch. So islands rarely
-wait, and what one is given depends on numbers alone, not on who was faster: the same seed, islands and
-generations give the same front on any number of CPUs, and after any number of restarts.
+The driver hands epochs to workers and takes their members into the front; what an island is given depends
+on numbers alone (evo/archipelago.py), not on who was faster: the same seed, islands and generations give the
+same front on any number of CPUs, and after any number of restarts.
 
 A search directory holds spec.json, checkpoint.npz, front.json, certificates/ and records.jsonl.
 """
@@ -12,47 +11,30 @@ import contextlib
 import json
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evo import checkpoint
-from evo.cache import Entries
+from evo.archipelago import Archipelago
 from evo.directory import DirectoryError, cannot_keep
 from evo.files import write_atomically
 from evo.front import Front, FrontError, Member
 from evo.journal import Journal, Progress, Sink
-from evo.members import Members
+from evo.members import curve
 from evo.ops import parse_ops
-from evo.pool import Pool
-from evo.searcher import Problem, State
+from evo.saver import Saver
+from evo.searcher import Problem
 from evo.spec import SearchSpec, make_spec, read_spec
 from evo.target import make_target
 from evo.vary import Variation
 from evo.verification import save_certificates, verified_front, verify
-from evo.workers import Outcome, RayWorkers, SerialWorkers, Task, Workers, WorkersError
+from evo.workers import Finished, RayWorkers, SerialWorkers, Workers, WorkersError
 
 PATIENCE = 20.0
 """Time without any process for the islands after which the search says so [s]."""
 
 Families = Mapping[str, Sequence[tuple[int, float]]]
-
-
-@dataclass
-class _Island:
-    """An island as the driver knows it."""
-
-    epochs: int = 0
-    handle: Any = None
-    running: bool = False
-    generation: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    used: int = 0
-    history: dict[int, tuple[Pool, Entries]] = field(default_factory=dict)
 
 
 def make_problem(spec: SearchSpec) -> Problem:
@@ -91,16 +73,18 @@ class Search:
         self.directory = directory
         self.problem = make_problem(self.spec)
         self.front = Front(())
-        self._members = Members(self.problem)
-        self._islands = [_Island() for _ in range(self.spec.islands or 1)]
+        self._islands = self._archipelago(self.spec.islands or 1)
         self._seconds = 0.0
-        self._saved: list[State | None] = []
         self._whole = True
+        self._curves: dict[Member, dict[str, list[float]]] = {}
 
     @property
     def islands(self) -> int:
         """How many islands evolve."""
         return len(self._islands)
+
+    def _archipelago(self, islands: int) -> Archipelago:
+        return Archipelago(islands, self.spec.epoch, self.spec.generations, max(self.spec.max_ops, 2))
 
     def refuse_if_taken(self) -> None:
         """Checks that a new search may use the directory; the caller holds its lock.
@@ -182,13 +166,13 @@ class Search:
             OSError: the directory cannot be written (the disk is full); what was saved before stays.
         """
         started, before = time.monotonic(), self._seconds
-        fitted_before = self._counts()["fitted"]
+        fitted_before = self._islands.counts["fitted"]
         budget = self.spec.budget
 
         def progress() -> Progress:
             spent = time.monotonic() - started
             self._seconds = before + spent
-            fitted = self._counts()["fitted"] - fitted_before
+            fitted = self._islands.counts["fitted"] - fitted_before
             left = None if budget is None else budget - spent
             return self._progress(left, fitted / max(spent, 1e-9), families())
 
@@ -198,19 +182,21 @@ class Search:
 
         journal = Journal(sink, self.spec, self.problem.target, self.directory)
         journal.start(resumed=bool(before))
+        saver = Saver(self.spec.save_every)
         try:
-            for island, state in zip(self._islands, self._saved, strict=False):
-                island.handle = workers.put(state) if state else None
-            self._saved = []
-            stopped = self._evolve(workers, started, advance, should_stop, warn)
+            self._islands.hand(workers.put)
+            stopped = self._evolve(workers, saver, started, advance, should_stop, warn)
             self._seconds = before + time.monotonic() - started
+            saver.wait()
             self.save(workers)
             self.front = self._proved()
         except BaseException as error:
+            saver.close()
             self._rescue(workers)
             status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             journal.end(progress(), status, f"{type(error).__name__}: {error}")
             raise
+        saver.close()
         status = "KILLED" if stopped else "FINISHED"
         journal.end(progress(), status, "stopped" if stopped else "budget spent")
         return self.front, status
@@ -218,35 +204,38 @@ class Search:
     def _evolve(
         self,
         workers: Workers,
+        saver: Saver,
         started: float,
         advance: Callable[[], None],
         should_stop: Callable[[], bool],
         warn: Callable[[str], None],
     ) -> bool:
         """Runs epochs until the budget is spent; whether it was stopped before."""
-        saved_at, stopping, begun, told = -math.inf, False, False, False
+        saved, stopping, begun, told = False, False, False, False
         while True:
             spent = time.monotonic() - started
             left = None if self.spec.budget is None else self.spec.budget - spent
             stopping = stopping or should_stop()
             if not stopping and not (begun and left is not None and left <= 0):
-                self._submit(workers, left)
+                for island in self._islands.ready():
+                    workers.submit(*self._islands.start(island, left))
                 begun = True
             if stopping:  # what has not begun need not be waited for
-                for i in workers.waiting():
-                    self._islands[i].running = False
-            if not any(island.running for island in self._islands):
+                for island in workers.waiting():
+                    self._islands.withdraw(island)
+            if not self._islands.running:
                 return stopping
-            collected = workers.collect(timeout=0.2)
-            if collected:
-                self._apply(*collected)
+            if finished := workers.collect(timeout=0.2):
+                self._apply(finished)
                 advance()
-                if time.monotonic() - saved_at > self.spec.save_every:
+                if not saved:
                     self.save(workers)
-                    saved_at = time.monotonic()
-            elif saved_at < 0 and spent > PATIENCE and len(workers.waiting()) == self.islands:
+                elif saver.due():
+                    saver.begin(self._writer(workers))
+                saved = True
+            elif not saved and spent > PATIENCE and len(workers.waiting()) == self.islands:
                 reason = (
-                    f"The cluster has no free CPUs for this search's islands (one each for {self.islands})"
+                    f"The cluster has no free CPUs for the processes of this search's {self.islands} islands"
                 )
                 if left is not None and left <= 0:
                     raise WorkersError(f"{reason}, and its time is over.")
@@ -263,30 +252,27 @@ class Search:
             WorkersError: a state is lost; an older checkpoint stays.
         """
         self.front.save(self.directory / "front.json")
-        arrays: dict[str, np.ndarray] = {}
-        islands = []
-        for i, island in enumerate(self._islands):
-            if island.epochs:
-                arrays |= checkpoint.to_arrays(f"island{i}/state", self._state(i, workers))
-            for epoch, (pool, entries) in island.history.items():
-                arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/pool", pool)
-                arrays |= checkpoint.to_arrays(f"island{i}/epoch{epoch}/entries", entries)
-            islands.append({"epochs": island.epochs, "history": sorted(island.history)})
+        self._writer(workers)()
+
+    def _writer(self, workers: Workers) -> Callable[[], None]:
+        """What writes a checkpoint of the search as it is now, whenever it is called."""
+        islands, values = self._islands.kept()
         meta = {
             "spec": self.spec.model_dump(mode="json"),
             "seconds": self._seconds,
             "islands": islands,
             "front": json.loads(self.front.to_json()),
         }
-        checkpoint.save(self.directory / "checkpoint.npz", meta, arrays)
 
-    def _state(self, island: int, workers: Workers) -> State:
-        """An island's last state: its workers', or the resumed checkpoint's before they have it."""
-        handle = self._islands[island].handle
-        state = workers.fetch(handle) if handle is not None else self._saved[island]
-        if state is None:
-            raise WorkersError(f"The state of island {island} is lost.")
-        return state
+        def write() -> None:
+            arrays = (
+                pair
+                for name, value in values
+                for pair in checkpoint.to_arrays(name, workers.fetch(value)).items()
+            )
+            checkpoint.save(self.directory / "checkpoint.npz", meta, arrays)
+
+        return write
 
     def _rescue(self, workers: Workers) -> None:
         """Saves what there is when something else went wrong already."""
@@ -323,74 +309,36 @@ class Search:
     def _restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         self._seconds = float(meta["seconds"])
         self.front = Front.from_objects(meta["front"])
-        self._islands = [_Island() for _ in meta["islands"]]
-        self._saved = []
-        for i, (island, known) in enumerate(zip(self._islands, meta["islands"], strict=True)):
-            island.epochs = int(known["epochs"])
-            for epoch in known["history"]:
-                name = f"island{i}/epoch{epoch}"
-                island.history[int(epoch)] = (
-                    checkpoint.from_arrays(Pool, f"{name}/pool", arrays),
-                    checkpoint.from_arrays(Entries, f"{name}/entries", arrays),
-                )
-            state = checkpoint.from_arrays(State, f"island{i}/state", arrays) if island.epochs else None
-            self._saved.append(state)
-            if state:
-                island.generation, island.counts, island.used = (
-                    state.generation,
-                    state.counts,
-                    state.functions.used,
-                )
+        self._islands = self._archipelago(len(meta["islands"]))
+        self._islands.restore(meta["islands"], arrays)
 
-    def _submit(self, workers: Workers, left: float | None) -> None:
-        """Starts every island that may run its next epoch."""
-        for i, island in enumerate(self._islands):
-            total, epoch = self.spec.generations, island.epochs
-            todo = self.spec.epoch if epoch else 1  # the first is short: there is something to see
-            todo = todo if total is None else min(todo, total - island.generation)
-            others = [other for j, other in enumerate(self._islands) if j != i]
-            if island.running or todo <= 0 or any(other.epochs < epoch - 1 for other in others):
-                continue
-            neighbour = self._islands[i - 1].history.get(epoch - 2) if others else None
-            immigrants = neighbour[0] if neighbour else Pool.empty(max(self.spec.max_ops, 2))
-            known = [other.history[epoch - 2][1] for other in others if epoch - 2 in other.history]
-            workers.submit(Task(i, epoch, todo, immigrants, known, left), island.handle)
-            island.running = True
-
-    def _apply(self, outcome: Outcome, handle: Any) -> None:
-        """Takes an epoch's outcome; the front is written if it is another now."""
-        before, found = self.front, Front.of([*self.front, *self._members.of(outcome.emigrants)])
-        island = self._islands[outcome.island]
+    def _apply(self, finished: Sequence[Finished]) -> None:
+        """Takes outcomes of epochs; the front is written if it is another now."""
+        before = self.front
+        members = [member for one in finished for member in one.outcome.members]
+        found = Front.of([*before, *members]).found_first(before) if members else before
         self._whole = False  # a second Ctrl-C amid these lines must not reach the checkpoint
-        self.front = found.found_first(before)
-        island.running, island.handle = False, handle
-        island.epochs, island.generation = outcome.epoch + 1, outcome.generation
-        island.counts, island.used = outcome.counts, outcome.used
-        island.history[outcome.epoch] = (outcome.emigrants, outcome.found)
-        needed = min(other.epochs for other in self._islands) - 2
-        for other in self._islands:
-            other.history = {e: v for e, v in other.history.items() if e >= needed}
+        self.front = found
+        for one in finished:
+            self._islands.finish(one)
         self._whole = True
         if self.front != before:
             self.front.save(self.directory / "front.json")
 
-    def _counts(self) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for island in self._islands:
-            total.update(island.counts)
-        return total
-
     def _progress(self, left: float | None, rate: float, families: Families) -> Progress:
-        done, total = sum(i.generation for i in self._islands), self.spec.generations
+        islands, total = self._islands.islands, self.spec.generations
+        done = sum(i.generation for i in islands)
+        points = self.problem.select_points
+        self._curves = {m: self._curves.get(m) or curve(m, points) for m in self.front}
         return Progress(
             front=self.front,
-            curves={str(m.ops): self._members.curve(m) for m in self.front},
+            curves={str(m.ops): self._curves[m] for m in self.front},
             families=families,
             seconds=self._seconds,
             left=left,
             generations=done,
-            generations_left=None if total is None else total * len(self._islands) - done,
-            counts=self._counts(),
-            cache_used=sum(i.used for i in self._islands),
+            generations_left=None if total is None else total * len(islands) - done,
+            counts=self._islands.counts,
+            cache_used=sum(i.used for i in islands),
             per_second=rate,
         )

@@ -22,7 +22,7 @@ from rich.text import Text
 from evo.front import Front, Member
 from evo.journal import Progress
 
-LINE_EVERY = 5.0
+LINE_EVERY, REDRAW_EVERY = 5.0, 0.2
 """Seconds between plain lines that say nothing new."""
 
 
@@ -119,6 +119,7 @@ class Display:
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._last = 0.0
         self._shown: dict[int, float] = {}
+        self._front: tuple[Member, ...] = ()
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -136,6 +137,9 @@ class Display:
     def update(self, progress: Progress) -> None:
         """Shows the state of a search."""
         if self._live:
+            if progress.front.members == self._front and time.monotonic() - self._last < REDRAW_EVERY:
+                return
+            self._front, self._last = progress.front.members, time.monotonic()
             table = front_table(progress.front, self._title)
             with self._tell.lenient():
                 self._live.update(Group(table, Text(summary(progress))), refresh=True)

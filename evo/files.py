@@ -3,18 +3,30 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Replaces `path` by `data`; after a crash at any point the old or the new file is whole.
+    """Replaces `path` by `data`; see `replaced_atomically`."""
+    with replaced_atomically(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written that replaces `path` at the end.
+
+    After a crash at any point the old or the new file is whole.
 
     Raises:
         OSError: no space, no permission, no such folder; it names `path`. The old file is untouched and no
             scratch file stays.
     """
     try:
-        _replace(path, data)
+        with _replacement(path) as file:
+            yield file
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     with contextlib.suppress(OSError):  # the new file is there; some file systems cannot sync a folder
@@ -25,11 +37,12 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             os.close(folder)
 
 
-def _replace(path: Path, data: bytes | memoryview) -> None:
+@contextlib.contextmanager
+def _replacement(path: Path) -> Iterator[IO[bytes]]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)

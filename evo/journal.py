@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import log10
+from math import inf, log10
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,9 @@ from evo.front import Front, Member
 from evo.spec import SearchSpec
 from evo.target import Target
 
+EVERY = 1.0
+"""Least time between two records of an advance [s]: with hundreds of islands an epoch ends every few
+milliseconds, and MLflow takes some thousand numbers a second."""
 SKIPPED = ("seen_text", "redundant", "seen_function")
 
 
@@ -66,6 +69,7 @@ class Journal:
         self._target = target
         self._directory = directory
         self._front: tuple[Member, ...] = ()
+        self._told = -inf
 
     def start(self, resumed: bool) -> None:
         """The search begins, or goes on."""
@@ -85,7 +89,16 @@ class Journal:
         )
 
     def advance(self, progress: Progress) -> None:
-        """An epoch ended."""
+        """Epochs ended."""
+        if time.monotonic() - self._told < EVERY:
+            return
+        self._metrics(progress)
+        if progress.front.members != self._front:
+            self._front = progress.front.members
+            self._write("front", step=progress.generations, **_front(progress))
+
+    def _metrics(self, progress: Progress) -> None:
+        self._told = time.monotonic()
         values = {
             "search/evaluations": progress.counts["fitted"],
             "search/duplicates_skipped": progress.skipped,
@@ -95,12 +108,10 @@ class Journal:
             **_errors("search", progress.front),
         }
         self._write("metrics", step=progress.generations, values=values)
-        if progress.front.members != self._front:
-            self._front = progress.front.members
-            self._write("front", step=progress.generations, **_front(progress))
 
     def end(self, progress: Progress, status: str, reason: str) -> None:
         """The search ended: FINISHED, KILLED (stopped) or FAILED."""
+        self._metrics(progress)
         final = {
             "final/evaluations": progress.counts["fitted"],
             "final/duplicates_skipped": progress.skipped,

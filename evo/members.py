@@ -14,7 +14,7 @@ from evo.pool import Pool
 from evo.program import Program
 from evo.searcher import Problem
 
-REMEMBERED = 10_000
+REMEMBERED = 1_000
 LEVELLED = "equioscillates"
 """Status of `evo.polish` that means the optimum."""
 
@@ -22,6 +22,12 @@ LEVELLED = "equioscillates"
 def evaluator(program: Program, constants: Sequence[str]) -> Any:
     """The candidate on an arb, its decimal constants exact to the current precision."""
     return lambda x: program.evaluate(BALLS, x, [arb(c) for c in constants])
+
+
+def curve(member: Member, points: Points) -> dict[str, list[float]]:
+    """The signed error curve in float64, for pictures: x, error."""
+    error = (member(points.x) - points.exact) * points.weight
+    return {"x": points.x.tolist(), "error": error.tolist()}
 
 
 class Members:
@@ -37,12 +43,6 @@ class Members:
         if len(self._made) > REMEMBERED:
             self._made.clear()
         return [self._member(pool.take([row])) for row in range(len(pool))]
-
-    def curve(self, member: Member) -> dict[str, list[float]]:
-        """The signed error curve in float64, for pictures: x, error."""
-        points = self._problem.select_points
-        error = (member(points.x) - points.exact) * points.weight
-        return {"x": points.x.tolist(), "error": error.tolist()}
 
     def _member(self, one: Pool) -> Member:
         constants, program = one.decimals(0), one.batch.program(0)

@@ -94,8 +94,14 @@ class Problem:
         toolbox.register("select", tools.selNSGA2, k=self.parents, nd="log")
         return toolbox
 
+    def with_points(self) -> "Problem":
+        """Itself, its points sampled: they travel with it."""
+        _ = self.fit_points, self.select_points
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
-        return {f.name: self.__dict__[f.name] for f in fields(self)}
+        names = (*(f.name for f in fields(self)), "fit_points", "select_points")
+        return {name: self.__dict__[name] for name in names if name in self.__dict__}
 
 
 class Fitness(base.Fitness):
@@ -125,7 +131,8 @@ class State:
         counts: what became of all mutants so far (vary.COUNTERS), fits and their LM iterations.
         seconds: search time so far [s]; nothing depends on it.
         sent: error of the last emigrant of each op count, float64 [max_ops + 1].
-        tried: keys of candidates that were polished at home, if the island's interval is stretched, uint64.
+        tried: keys of the archive's candidates that were polished at home, if the island's interval is
+            stretched, uint64.
     """
 
     generation: int
@@ -243,7 +250,8 @@ def emigrate(problem: Problem, state: State) -> tuple[Pool, State]:
         scale = float(np.max(problem.fit_points.weight * np.abs(problem.fit_points.exact)))
         rows = worth_polishing(state.archive, state.sent, state.tried, scale)
         chosen = state.archive.take(rows)
-        state = replace(state, tried=np.concatenate([state.tried, chosen.key]))
+        kept = state.tried[np.isin(state.tried, state.archive.key)]  # others cannot be chosen
+        state = replace(state, tried=np.concatenate([kept, chosen.key]))
         front = non_dominated(at_home(problem.home, chosen, state.seconds))
     else:
         front = non_dominated(state.archive)

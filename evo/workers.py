@@ -1,11 +1,12 @@
 """Workers: where the islands' epochs run. Ray actors, or one after another in this process.
 
-An epoch is a pure function of its task and the island's state, so it may run anywhere, and again after
-a worker died, with the same result. States stay where they are made (in Ray's object store) unless they
-are fetched.
+An epoch is a pure function of its task, the island's state and what others found, so it may run anywhere, and
+again after a worker died, with the same result. States and new functions stay where they are made (in
+Ray's object store) unless they are fetched. Processes are few, one per CPU: they run the islands by turns.
 """
 
 import contextlib
+import math
 import os
 import socket
 import time
@@ -13,17 +14,21 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from evo.cache import Entries
+from evo.front import Member
+from evo.members import Members
 from evo.pool import Pool
 from evo.searcher import Problem, State, admit, emigrate, init, step
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
-_FETCH_S = 60.0  # a state that does not come within this time is lost
+ON_A_GPU = 2
+"""Processes for each GPU: one makes offspring while the other fits."""
+_FETCH_S = 60.0  # what does not come within this time is lost
 
 
 class WorkersError(RuntimeError):
@@ -38,8 +43,7 @@ class Task:
         island: whose.
         epoch: its number, from 0.
         generations: how many, at most.
-        immigrants: another island's best, of an earlier epoch.
-        known: other islands' new functions, of an earlier epoch.
+        immigrants: other islands' best, of an earlier epoch.
         seconds: stop at the end of the generation in which this time is over [s]; None: no limit.
     """
 
@@ -47,7 +51,6 @@ class Task:
     epoch: int
     generations: int
     immigrants: Pool
-    known: Sequence[Entries]
     seconds: float | None
 
 
@@ -60,29 +63,46 @@ class Outcome:
         epoch: its number.
         generation: generations done in all.
         emigrants: the island's best for others.
-        found: functions new to its cache.
         counts: totals since the island's start.
         used: entries used in its cache of functions.
         spent: time in each part of a generation, this epoch [s].
+        members: the emigrants as members of a front, polished.
     """
 
     island: int
     epoch: int
     generation: int
     emigrants: Pool
-    found: Entries
     counts: dict[str, int]
     used: int
     spent: dict[str, float]
+    members: Sequence[Member] = ()
 
 
-def run_epoch(problem: Problem, task: Task, state: State | None) -> tuple[Outcome, State]:
-    """Runs a task; `state` (None before the first epoch) is left as it is."""
+class Finished(NamedTuple):
+    """An epoch's outcome, and the handles of the island's state and of the functions it found."""
+
+    outcome: Outcome
+    state: Any
+    found: Any
+
+
+def run_epoch(
+    problem: Problem, task: Task, state: State | None, known: Sequence[Entries]
+) -> tuple[Outcome, State, Entries]:
+    """Runs a task; `state` (None before the first epoch) is left as it is.
+
+    Args:
+        known: other islands' new functions, of an earlier epoch.
+
+    Returns:
+        The outcome, the state after it, and the functions new to the island's cache.
+    """
     started = time.monotonic()
     if state is None:
         state = init(problem)
     state = replace(state, texts=state.texts.copy(), functions=state.functions.copy())
-    state = admit(problem, state, task.immigrants, task.known)
+    state = admit(problem, state, task.immigrants, known)
     found: list[Entries] = []
     spent: dict[str, float] = {}
     for _ in range(task.generations):
@@ -100,35 +120,38 @@ def run_epoch(problem: Problem, task: Task, state: State | None) -> tuple[Outcom
         task.epoch,
         state.generation,
         news,
-        entries,
         state.counts,
         state.functions.used,
         spent,
     )
-    return outcome, state
+    return outcome, state, entries
 
 
 class Workers(Protocol):
-    """Runs epochs of several islands at a time. A handle stands for a state that may be elsewhere."""
+    """Runs epochs of several islands at a time. A handle stands for a value that may be elsewhere."""
 
-    def submit(self, task: Task, state: Any) -> None:
-        """Start a task on a handle, or on None at the island's start."""
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
+        """Start a task on handles: of the island's state (None at its start), of others' functions."""
         ...
 
-    def collect(self, timeout: float) -> tuple[Outcome, Any] | None:
-        """One finished outcome and the handle of its state; None if none finishes within `timeout` [s].
+    def collect(self, timeout: float) -> Sequence[Finished]:
+        """All that have finished since; waits for the first one, at most `timeout` [s].
 
         Raises:
             WorkersError: an island failed for good.
         """
         ...
 
-    def fetch(self, handle: Any) -> State:
-        """The state of a handle."""
+    def fetch(self, handle: Any) -> Any:
+        """The value of a handle; what is none is its own value.
+
+        Raises:
+            WorkersError: it is lost.
+        """
         ...
 
-    def put(self, state: State) -> Any:
-        """A handle for a state that comes from a checkpoint."""
+    def put(self, value: Any) -> Any:
+        """A handle for a value that comes from a checkpoint."""
         ...
 
     def waiting(self) -> Sequence[int]:
@@ -145,24 +168,27 @@ class SerialWorkers:
 
     def __init__(self, problem: Problem) -> None:
         _ = problem.engine  # what it needs and has not is told before the search begins
-        self._island = Island(problem)
-        self._tasks: deque[tuple[Task, State | None]] = deque()
+        self._host = IslandHost(problem)
+        self._tasks: deque[tuple[Task, Any, Sequence[Any]]] = deque()
 
-    def submit(self, task: Task, state: State | None) -> None:
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """See `Workers.submit`."""
-        self._tasks.append((task, state))
+        self._tasks.append((task, state, known))
 
-    def collect(self, timeout: float) -> tuple[Outcome, State] | None:
+    def collect(self, timeout: float) -> Sequence[Finished]:
         """See `Workers.collect`; runs the oldest task, however long it takes."""
-        return self._island.run(*self._tasks.popleft()) if self._tasks else None
+        if not self._tasks:
+            return ()
+        task, state, known = self._tasks.popleft()
+        return (Finished(*self._host.run(task, state, *known)),)
 
-    def fetch(self, handle: State) -> State:
+    def fetch(self, handle: Any) -> Any:
         """See `Workers.fetch`."""
         return handle
 
-    def put(self, state: State) -> State:
+    def put(self, value: Any) -> Any:
         """See `Workers.put`."""
-        return state
+        return value
 
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
@@ -173,78 +199,118 @@ class SerialWorkers:
         self._tasks.clear()
 
 
-class Island:
-    """An island's process: compiled code stays loaded between its epochs."""
+class IslandHost:
+    """A process that runs islands: compiled code and sampled points stay loaded between epochs."""
 
     def __init__(self, problem: Problem) -> None:
+        self._members = Members(problem)
         self._problem = problem
         self._own: dict[int, Problem] = {}
 
-    def run(self, task: Task, state: State | None) -> tuple[Outcome, State]:
-        """Runs a task on the island's state."""
-        if task.island not in self._own:
-            self._own[task.island] = self._problem.of_island(task.island)
-        return run_epoch(self._own[task.island], task, state)
+    def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
+        """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
+        kind = task.island % len(self._problem.stretch)
+        if kind not in self._own:
+            self._own[kind] = self._problem.of_island(kind)
+        outcome, after, found = run_epoch(self._own[kind], task, state, known)
+        return replace(outcome, members=self._members.of(outcome.emigrants)), after, found
 
 
 class RayWorkers:
-    """One actor per island. Ray restarts a dead actor and repeats its call."""
+    """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
 
-    def __init__(self, problem: Problem, islands: int, address: str | None) -> None:
+    Args:
+        problem: goes to Ray's object store once, its points with it.
+        islands: how many.
+        address: of a running cluster; None: a local one.
+        host: what an actor is.
+        processes: how many actors; as many as the cluster has CPUs by default.
+        settings: given to each actor after the problem.
+
+    Raises:
+        WorkersError: no cluster, or one that cannot hold the islands.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        islands: int,
+        address: str | None,
+        host: type = IslandHost,
+        processes: int | None = None,
+        settings: Sequence[Any] = (),
+    ) -> None:
         connect(address)
         import ray
 
         self._ray = ray
-        self._running: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, Any]] = {}
         self._actors: list[Any] = []
+        self._islands = islands
         try:
             cpus = ray.cluster_resources().get("CPU", 1.0)
-            share = min(1.0, int(1000 * cpus / islands) / 1000)
-            gpus = 0.0
+            count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
             if problem.backend == "cuda":
-                gpus = min(1.0, int(1000 * ray.cluster_resources().get("GPU", 0.0) / islands) / 1000)
                 if not gpus:
                     raise WorkersError("the cuda backend needs a GPU, and this cluster has none.")
+                count = ON_A_GPU * int(gpus)
+            count = min(islands, processes or count)
             remote = ray.remote(
-                max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=share, num_gpus=gpus
-            )(Island)  # fmt: skip
-            self._actors = [remote.remote(problem) for _ in range(islands)]
+                max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
+                num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
+            )(_actor(host))  # fmt: skip
+            self._shared = [ray.put((problem.with_points(), *settings))]  # restarted actors ask for it again
+            self._actors = [remote.remote(self._shared) for _ in range(count)]
             self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
             self.close()
             raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
 
-    def submit(self, task: Task, state: Any) -> None:
-        """See `Workers.submit`."""
-        outcome, after = self._actors[task.island].run.options(num_returns=2).remote(task, state)
-        self._running[outcome] = after
+    @property
+    def processes(self) -> int:
+        """How many hold the islands."""
+        return len(self._actors)
 
-    def collect(self, timeout: float) -> tuple[Outcome, Any] | None:
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
+        """See `Workers.submit`."""
+        run = self._actors[task.island % len(self._actors)].run.options(num_returns=3)
+        outcome, after, found = run.remote(task, state, *known)
+        self._running[outcome] = after, found
+
+    def collect(self, timeout: float) -> Sequence[Finished]:
         """See `Workers.collect`."""
+        if not self._running:
+            return ()
+        refs = list(self._running)
         try:
-            done, _ = self._ray.wait(list(self._running), timeout=timeout) if self._running else ([], [])
-            return (self._ray.get(done[0]), self._running.pop(done[0])) if done else None
+            if not self._ray.wait(refs, timeout=timeout)[0]:
+                return ()
+            done = self._ray.wait(refs, num_returns=len(refs), timeout=0)[0]
+            outcomes = self._ray.get(done)
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island failed: {_last_line(error)}") from error
+        return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
 
-    def fetch(self, handle: Any) -> State:
+    def fetch(self, handle: Any) -> Any:
         """See `Workers.fetch`."""
+        if not isinstance(handle, self._ray.ObjectRef):
+            return handle
         try:
-            state: State = self._ray.get(handle, timeout=_FETCH_S)
+            return self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
-            raise WorkersError(f"An island's state is lost: {_last_line(error)}") from error
-        return state
+            raise WorkersError(f"What an island keeps is lost: {_last_line(error)}") from error
 
-    def put(self, state: State) -> Any:
+    def put(self, value: Any) -> Any:
         """See `Workers.put`."""
-        return self._ray.put(state)
+        return self._ray.put(value)
 
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
         if self._starting:
             ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
             self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
-        return tuple(self._starting.values())
+        late = set(self._starting.values())
+        return [i for i in range(self._islands) if i % len(self._actors) in late]
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it."""
@@ -252,6 +318,24 @@ class RayWorkers:
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
         self._ray.shutdown()
+
+
+def _actor(host: type) -> type:
+    """The host as an actor, which fetches its problem: Ray complains of constructors that are given it."""
+
+    class IslandActor(host):
+        def __init__(self, shared: Sequence[Any]) -> None:
+            import ray
+
+            super().__init__(*ray.get(shared[0]))
+
+    return IslandActor
+
+
+def _share(resource: float, processes: int) -> float:
+    """Of so many CPUs or GPUs, what each process may ask for, so that all find a place: at most one."""
+    each = math.ceil(processes / max(resource, 1.0))
+    return int(10_000 / each) / 10_000
 
 
 def connect(address: str | None) -> None:

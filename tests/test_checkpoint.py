@@ -28,7 +28,7 @@ def some() -> Outer:
 
 
 def write(path):
-    checkpoint.save(path, {"spec": {"target": "exp2"}}, checkpoint.to_arrays("outer", some()))
+    checkpoint.save(path, {"spec": {"target": "exp2"}}, checkpoint.to_arrays("outer", some()).items())
     return path
 
 
@@ -92,6 +92,6 @@ def test_entries_come_back(tmp_path):
         np.array([5, 6], np.uint8),
         np.zeros(2, np.float32),
     )
-    checkpoint.save(tmp_path / "e.npz", {}, checkpoint.to_arrays("e", entries))
+    checkpoint.save(tmp_path / "e.npz", {}, checkpoint.to_arrays("e", entries).items())
     _, arrays = checkpoint.load(tmp_path / "e.npz")
     np.testing.assert_array_equal(checkpoint.from_arrays(Entries, "e", arrays).key, entries.key)

@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_not_resumed(tmp_path):
 )
 def test_a_checkpoint_of_other_content_is_one_line(tmp_path, changes):
     meta = {"spec": SMALL, "seconds": 1.0, "islands": [], "front": []}
-    checkpoint.save(tmp_path / "checkpoint.npz", {**meta, **changes}, {})
+    checkpoint.save(tmp_path / "checkpoint.npz", {**meta, **changes}, ())
     with pytest.raises(CheckpointError, match="cannot be resumed") as error:
         Search.resume(tmp_path, {})
     assert "\n" not in str(error.value)

@@ -96,7 +96,7 @@ def test_whatever_ends_a_search_its_last_epoch_is_saved(tmp_path, undisturbed, e
         run(search, on_progress=ends)
     assert Front.load(tmp_path / "s" / "front.json") == search.front
     resumed = Search.resume(tmp_path / "s", {})
-    assert sum(island.epochs for island in resumed._islands) == 4
+    assert sum(island.epochs for island in resumed._islands.islands) == 4
     run(resumed)
     assert without_times(tmp_path / "s" / "front.json") == undisturbed
 

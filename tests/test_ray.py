@@ -88,24 +88,55 @@ def test_a_signal_stops_at_a_safe_point_and_keeps_everything(in_tmp, undisturbed
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
 
-def test_a_running_cluster_is_used_and_left_running(in_tmp, undisturbed):
-    ray = str(Path(EVONUM[0]).with_name("ray"))
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [ray, "start", "--head", "--block", "--port", str(port), "--num-cpus", "2"]
-    with (in_tmp / "ray.log").open("w") as log:
-        head = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for(lambda: "Ray runtime started" in (in_tmp / "ray.log").read_text(), head)
-        write_spec(in_tmp, generations=GENERATIONS)
-        done = evonum(
-            "search", "--spec", "spec.yaml", "--out", "s", "--address", f"127.0.0.1:{port}", cwd=in_tmp
+        return int(free.getsockname()[1])
+
+
+def start_node(folder: Path, name: str, *words: object) -> subprocess.Popen[bytes]:
+    """A node of a cluster, up and running; it ends with its process.
+
+    The head makes the cluster's token; where a node joins, Ray looks for it only if told that there is one.
+    """
+    joins = {} if "--head" in words else {"RAY_AUTH_MODE": "token"}
+    log = folder / f"{name}.log"
+    command = [str(Path(EVONUM[0]).with_name("ray")), "start", "--block", *map(str, words)]
+    with log.open("w") as out:
+        node = subprocess.Popen(
+            command, stdout=out, stderr=out, start_new_session=True, env={**os.environ, **joins}
         )
-        assert done.returncode == 0, done.stderr
-        assert without_times(in_tmp / "s" / "front.json") == undisturbed
+    wait_for(lambda: "Ray runtime started" in log.read_text(), node)
+    return node
+
+
+def parents(processes: list[int]) -> set[int]:
+    """The processes that started these: a node's raylet each."""
+    return {int(Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[1]) for p in processes}
+
+
+def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp):
+    entries = {"islands": 5, "generations": 60, "save_every": 0}
+    write_spec(in_tmp, **entries)
+    done = evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "serial", cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+    before, port, nodes = set(island_processes()), free_port(), []
+    address = f"127.0.0.1:{port}"
+    try:
+        nodes.append(start_node(in_tmp, "head", "--head", "--port", port, "--num-cpus", 2))
+        nodes.append(start_node(in_tmp, "node", "--address", address, "--num-cpus", 1))
+        driver = start("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=in_tmp)
+        wait_for((in_tmp / "s" / "checkpoint.npz").exists, driver)
+        wait_for(lambda: len(parents(list({*island_processes()} - before))) == 2, driver)
+        mine = sorted({*island_processes()} - before)
+        assert len(mine) == 3, "one process for each CPU, which hold five islands"
+        os.kill(mine[0], signal.SIGKILL)
+        output = driver.communicate(timeout=240)[0]
+        assert driver.returncode == 0, output
+        assert without_times(in_tmp / "s" / "front.json") == without_times(in_tmp / "serial" / "front.json")
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        assert head.poll() is None
+        assert [node.poll() for node in nodes] == [None, None]
     finally:
-        head.terminate()  # `ray stop` would end other clusters of this machine, too
-        head.wait(timeout=60)
+        for node in reversed(nodes):
+            node.terminate()  # `ray stop` would end other clusters of this machine, too
+            node.wait(timeout=60)
