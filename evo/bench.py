@@ -50,7 +50,7 @@ def machine() -> dict[str, Any]:
     compiler = subprocess.run([*_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
         "processor": _processor(),
-        "cores": len(_cores()),
+        "cores": len(free_cores()),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "jax")},
@@ -86,8 +86,8 @@ def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> di
         `{"machine": {...}, "results": [...]}`, a row for each backend, number of threads and batch size;
         `ratio_to_naive` compares with `naive-vmap` in the same process, at the same batch size.
     """
-    cores = _cores()
-    groups = [cores[:1]] if len(cores) == 1 else [cores[:1], cores]
+    free = free_cores()
+    groups = [free[:1]] if len(free) == 1 else [free[:1], free]
     results = [
         row for group in groups for row in _in_child(group, list(batches), seconds, group is groups[-1])
     ]
@@ -338,7 +338,8 @@ def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dic
     return {"machine": machine(), "results": results}
 
 
-def _cores() -> list[int]:
+def free_cores() -> list[int]:
+    """The processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))

@@ -25,7 +25,7 @@ from evo.searcher import Problem, State, init
 from evo.spec import make_spec
 from evo.workers import Finished, IslandHost, Outcome, RayWorkers, Task
 
-EPOCHS = 6
+EPOCHS = 5
 """Epochs of the search whose outcomes are played."""
 FOUND = 8 * 4096
 """New functions of an epoch: 8 generations of 4096 offspring."""

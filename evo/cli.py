@@ -381,6 +381,16 @@ def bench_scale_command(
     _print_bench(bench_scale(backend), as_json)
 
 
+@bench.command("cores")
+def bench_cores_command(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 7, as_json: Json = False
+) -> None:
+    """New programs fitted per second on one core and on several, in real generations."""
+    from evo.bench_cores import bench_cores
+
+    _print_bench(bench_cores(rounds), as_json)
+
+
 @bench.command("driver")
 def bench_driver_command(
     islands: Annotated[str, typer.Option(help="Numbers of islands.")] = "16 64 256",

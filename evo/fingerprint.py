@@ -11,7 +11,6 @@ floating-point outputs; exact arithmetic needs no tolerance.
 """
 
 import ctypes
-import hashlib
 
 import numpy as np
 
@@ -45,8 +44,8 @@ def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return key, check, rank
 
 
-def behaviours(curves: np.ndarray, error: np.ndarray) -> list[bytes]:
-    """Tier 3: one short key per error curve; equal for curves that agree to about a hundredth.
+def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Tier 3: one key per error curve, uint64 [rows]; equal for curves that agree to about a hundredth.
 
     Args:
         curves: signed error at the probe points, float64 [rows, probes].
@@ -55,5 +54,19 @@ def behaviours(curves: np.ndarray, error: np.ndarray) -> list[bytes]:
     scale = np.clip(np.nan_to_num(error), np.finfo(float).tiny, 1e300)[:, None]
     level = np.round(np.log(scale) * 50)
     rounded = np.round(np.clip(np.nan_to_num(curves / scale), -1, 1) * 16)
-    words = np.concatenate([level, rounded], axis=1).astype(np.int64)
-    return [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in words]
+    words = np.concatenate([level, rounded], axis=1).astype(np.int64).view(np.uint64)
+    return mixed(words)
+
+
+def mixed(words: np.ndarray) -> np.ndarray:
+    """A hash of each row of integers, uint64 [rows, words] to uint64 [rows], the same on every machine.
+
+    Each word is added and mixed by the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    """
+    key = np.zeros(len(words), np.uint64)
+    for column in words.T:
+        key = (key + column) + np.uint64(0x9E3779B97F4A7C15)
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        key ^= key >> np.uint64(31)
+    return key

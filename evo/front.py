@@ -55,6 +55,31 @@ def non_dominated(pool: Pool) -> Pool:
     return pool.take(rows)
 
 
+def first_fronts(ops: np.ndarray, error: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """The non-dominated fronts, in order, that hold `wanted` rows together: NSGA-II takes no others.
+
+    In two dimensions a row's front is the length of the longest chain of rows that dominate it. Of one op
+    count's rows, by error, each is a front behind the one before it, or further back if rows of fewer ops say
+    so, which a front's least error so far tells (patience sorting). Equal rows count as a chain.
+
+    Returns:
+        Rows of the fronts that are taken whole, and of the last one.
+    """
+    front = np.empty(len(ops), np.int64)
+    least = np.zeros(0)  # of each front so far; ascending
+    for level in np.unique(ops):
+        rows = np.flatnonzero(ops == level)
+        rows = rows[np.argsort(error[rows], kind="stable")]
+        steps = np.arange(len(rows))
+        front[rows] = np.maximum.accumulate(np.searchsorted(least, error[rows], "right") - steps) + steps
+        longer = np.full(max(len(least), front[rows[-1]] + 1), np.inf)
+        longer[: len(least)] = least
+        longer[front[rows]] = error[rows]
+        least = longer
+    last = int(np.searchsorted(np.cumsum(np.bincount(front)), wanted))
+    return np.flatnonzero(front < last), np.flatnonzero(front == last)
+
+
 @dataclass(frozen=True)
 class Member:
     """One formula of a front, as front.json has it.

@@ -5,8 +5,8 @@ generation depends on, and every random stream derives from (seed, island, gener
 repeated anywhere gives the same state.
 """
 
+import os
 import time
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -20,10 +20,10 @@ from evo.backends import Backend, backend
 from evo.backends.native import measure
 from evo.batch import Batch
 from evo.cache import Cache, Entries
-from evo.deep import at_floor, deepen
+from evo.deep import affordable, at_floor, deepen, optima
 from evo.fingerprint import behaviours
 from evo.fit import FITTED, Effort, Fits
-from evo.front import archive, non_dominated, thresholds
+from evo.front import archive, first_fronts, non_dominated, thresholds
 from evo.points import Points, fit_points, select_points
 from evo.pool import Pool
 from evo.stretch import at_home, stretched, worth_polishing
@@ -90,8 +90,9 @@ class Problem:
         toolbox = base.Toolbox()
         toolbox.register("vary", self.engine.offspring, variation=self.variation, rows=self.offspring)
         toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
-        toolbox.register("measure", measure, points=self.select_points, probes=PROBES)
-        toolbox.register("select", tools.selNSGA2, k=self.parents, nd="log")
+        threads = (os.cpu_count() or 1) if self.backend == "cuda" else 1  # else others use the cores
+        toolbox.register("measure", measure, points=self.select_points, probes=PROBES, threads=threads)
+        toolbox.register("select", tools.selNSGA2, nd="log")
         return toolbox
 
     def with_points(self) -> "Problem":
@@ -195,13 +196,9 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
     fitted = time.perf_counter()
 
     seconds = state.seconds + fitted - started
-    newcomers = Pool.concatenate(
-        [
-            _newcomers(problem, brood.batch, brood.key, fits, limit, seconds),
-            _deep(problem, brood, fits, limit, seconds),
-        ]
-    )
-    newcomers = _told_apart(problem, rng, newcomers)
+    deep, polished = _deep(problem, state, brood, fits, limit, seconds)
+    fitted_now = _newcomers(problem, brood.batch, brood.key, fits, limit, seconds)
+    newcomers = _told_apart(problem, rng, Pool.concatenate([fitted_now, deep]))
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = _select(problem, Pool.concatenate([state.population, newcomers]))
     ended = time.perf_counter()
@@ -212,6 +209,8 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
         "lm_iterations": fits.iterations,
         "failed": int(np.count_nonzero(fits.status != FITTED)),
         "entered": len(newcomers),
+        "deep_further": max(polished - 1, 0),
+        "deep_new": len(np.setdiff1d(deep.behaviour, state.archive.behaviour)),
         # An audited function whose new fit is much better: the cache had skipped something of worth.
         "audited_better": int(np.count_nonzero(fits.error[audited] < 0.5 * known)),
     }
@@ -278,7 +277,6 @@ def _newcomers(
     rows = np.flatnonzero(fits.error < limits)
     batch = replace(batch, constants=fits.constants).take(rows)
     measures = problem.toolbox.measure(batch)
-    keys = behaviours(measures.behaviour, measures.error)
     pool = Pool(
         batch,
         np.zeros_like(batch.constants),
@@ -286,18 +284,22 @@ def _newcomers(
         measures.error,
         measures.worst_x,
         key[rows],
-        np.frombuffer(b"".join(keys), np.uint64).copy(),
+        behaviours(measures.behaviour, measures.error),
         np.full(len(rows), seconds),
     )
     return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limits[rows])))
 
 
-def _deep(problem: Problem, brood: vary.Offspring, fits: Any, limit: np.ndarray, seconds: float) -> Pool:
-    """The candidates at float64's floor, fitted beyond it, that beat their niche's limit there."""
-    rows = at_floor(fits.rms, brood.batch.ops, problem.fit_points, problem.deep_fits)
+def _deep(
+    problem: Problem, state: State, brood: vary.Offspring, fits: Fits, limit: np.ndarray, seconds: float
+) -> tuple[Pool, int]:
+    """Candidates at float64's floor, fitted beyond it, that beat their niche's limit; how many were tried."""
+    points, ops = problem.fit_points, brood.batch.ops
+    known, most = optima(state.archive, points), affordable(state.counts, problem.deep_fits)
+    rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
     batch = replace(brood.batch, constants=fits.constants).take(rows)
     pool = deepen(problem.target, batch, brood.key[rows], seconds)
-    return pool.take(np.flatnonzero(pool.error < limit[pool.ops]))
+    return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
 
 
 def _told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:
@@ -309,26 +311,14 @@ def _told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:
 
 
 def _select(problem: Problem, pool: Pool) -> Pool:
-    """NSGA-II's choice of parents among candidates of distinct behaviour."""
+    """NSGA-II's choice of parents among candidates of distinct behaviour.
+
+    Fronts that are taken whole need no sorting by DEAP, which is slow on the thousands that a GPU brings.
+    """
     pool = pool.distinct()
     if len(pool) <= problem.parents:
         return pool
-    pool = pool.take(_first_fronts(pool.ops, pool.error, problem.parents))
-    individuals = [Individual(row, pool.ops[row], pool.error[row]) for row in range(len(pool))]
-    chosen = problem.toolbox.select(individuals)
-    return pool.take(sorted(individual.row for individual in chosen))
-
-
-def _first_fronts(ops: np.ndarray, error: np.ndarray, wanted: int) -> np.ndarray:
-    """Rows of the first non-dominated fronts, in order, that hold `wanted` together: NSGA-II takes no others.
-
-    In two dimensions a row's front is the length of the longest chain of rows that dominate it, which sorting
-    finds at once (patience sorting); DEAP's own sort is slow on the thousands that a GPU brings.
-    """
-    least: list[float] = []
-    fronts = np.empty(len(ops), np.int64)
-    for row in np.lexsort((error, ops)):
-        fronts[row] = front = bisect_right(least, error[row])
-        least[front : front + 1] = [error[row]]
-    sizes = np.cumsum(np.bincount(fronts))
-    return np.flatnonzero(fronts <= np.searchsorted(sizes, wanted))
+    whole, last = first_fronts(pool.ops, pool.error, problem.parents)
+    individuals = [Individual(row, pool.ops[row], pool.error[row]) for row in last]
+    chosen = problem.toolbox.select(individuals, k=problem.parents - len(whole))
+    return pool.take(np.sort([*whole, *(individual.row for individual in chosen)]))

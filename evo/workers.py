@@ -220,7 +220,7 @@ class RayWorkers:
     """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
 
     Args:
-        problem: goes to Ray's object store once, its points with it.
+        problem: goes to each process once, its points with it.
         islands: how many.
         address: of a running cluster; None: a local one.
         host: what an actor is.
@@ -258,9 +258,8 @@ class RayWorkers:
             remote = ray.remote(
                 max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
                 num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
-            )(_actor(host))  # fmt: skip
-            self._shared = [ray.put((problem.with_points(), *settings))]  # restarted actors ask for it again
-            self._actors = [remote.remote(self._shared) for _ in range(count)]
+            )(host)  # fmt: skip
+            self._actors = [remote.remote(problem.with_points(), *settings) for _ in range(count)]
             self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
             self.close()
@@ -318,18 +317,6 @@ class RayWorkers:
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
         self._ray.shutdown()
-
-
-def _actor(host: type) -> type:
-    """The host as an actor, which fetches its problem: Ray complains of constructors that are given it."""
-
-    class IslandActor(host):
-        def __init__(self, shared: Sequence[Any]) -> None:
-            import ray
-
-            super().__init__(*ray.get(shared[0]))
-
-    return IslandActor
 
 
 def _share(resource: float, processes: int) -> float:

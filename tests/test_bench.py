@@ -1,11 +1,13 @@
 """The shape of the benchmarks' output; never a time."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+from searches import evonum
 
-from evo import bench
+from evo import bench, bench_cores
 from evo.backends.jax import double
 from evo.batch import Batch
 from evo.naive import naive_fit
@@ -44,7 +46,7 @@ def test_the_naive_fit_refuses_programs_of_several_sizes(points):
 
 
 def test_bench_fit_has_a_row_for_every_backend_and_number_of_threads(monkeypatch):
-    monkeypatch.setattr(bench, "_cores", lambda: [0])
+    monkeypatch.setattr(bench, "free_cores", lambda: [0])
     result = bench.bench_fit(batches=(8,), seconds=0.0)
     assert json.loads(json.dumps(result)) == result
     assert {"processor", "cores", "python", "numpy", "jax", "compiler"} <= set(result["machine"])
@@ -59,7 +61,7 @@ def test_bench_fit_has_a_row_for_every_backend_and_number_of_threads(monkeypatch
 
 
 def test_a_failing_benchmark_process_is_an_error_with_its_words(monkeypatch):
-    monkeypatch.setattr(bench, "_cores", lambda: [0])
+    monkeypatch.setattr(bench, "free_cores", lambda: [0])
     with pytest.raises(RuntimeError, match="NameError"):
         bench.bench_fit(batches=(8,), seconds=float("nan"))
 
@@ -92,3 +94,29 @@ def test_bench_scale_has_a_row_for_every_size():
     assert {row["ops"] for row in rows} == {5, 10, 15, 20}
     assert {row["points"] for row in rows} == {48, 192, 768}
     assert all(row["us_per_lm_iteration"] > 0 for row in rows)
+
+
+def test_bench_cores_has_a_row_for_each_number_of_cores(monkeypatch):
+    cores = sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(bench_cores, "free_cores", lambda: [cores[0], cores[-1], cores[0]])
+    result = bench_cores.bench_cores(rounds=2, generations=1, rows=32, max_ops=4)
+    assert json.loads(json.dumps(result)) == result
+    assert [row["cores"] for row in result["results"]] == [1, 2, 3]
+    first = result["results"][0]
+    assert first["fitted_per_s_ratio"] == first["fitted_per_cpu_s_ratio"] == 1.0
+    for row in result["results"]:
+        assert row["rounds"] == 2
+        assert row["best_per_s"] >= row["fitted_per_s"] > 0
+        assert row["lm_iterations_per_s"] > row["fitted_per_s"]
+
+
+def test_bench_driver_runs_a_search_whose_epochs_are_stand_ins(in_tmp):
+    words = ("--islands", 3, "--rate", 20, "--seconds", 5, "--processes", 2, "--json")
+    done = evonum("bench", "driver", *words, cwd=in_tmp)  # in a process without JAX, which forbids forks
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)["results"][0]
+    assert (row["islands"], row["processes"], row["asked_per_s"]) == (3, 2, 20.0)
+    assert row["reached_per_s"] > 0
+    assert row["lag_median_ms"] <= row["lag_99_ms"] <= row["lag_most_ms"]
+    assert row["driver_ms_per_epoch"] > 0
+    assert row["checkpoint_mb"] > 0

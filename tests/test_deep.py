@@ -6,12 +6,14 @@ from mpmath import mp, mpf
 from published import F5, F10
 
 from evo.batch import Batch
-from evo.deep import FLOOR, at_floor, deepen
+from evo.deep import FLOOR, NOISE, START, Optima, affordable, at_floor, deepen, optima
 from evo.points import fit_points
 from evo.pool import Pool
+from evo.program import parse
 from evo.target import make_target
 
 EXP2 = make_target("exp2", ("0", "1"))
+POINTS = fit_points(EXP2)
 
 
 def deep(*candidates) -> Pool:
@@ -49,8 +51,65 @@ def test_an_empty_batch_gives_an_empty_pool():
     assert len(deepen(EXP2, Batch.empty(0, 12), np.zeros(0, np.uint64), 0.0)) == 0
 
 
+NONE = Optima(*(np.zeros(0) for _ in range(3)))
+FREE = np.full(5, np.inf)
+K = np.full(5, 4)
+
+
 def test_the_cheapest_candidates_at_the_floor_come_first():
     rms = np.array([1e-3, FLOOR / 2, np.inf, FLOOR / 4, FLOOR / 3])
     ops = np.array([5, 12, 10, 10, 11])
-    assert at_floor(rms, ops, fit_points(EXP2), most=2).tolist() == [3, 4]
-    assert at_floor(rms, ops, fit_points(EXP2), most=9).tolist() == [3, 4, 1]
+    assert at_floor(rms, ops, K, FREE, NONE, POINTS, most=2) == [3, 4]
+    assert at_floor(rms, ops, K, FREE, NONE, POINTS, most=9) == [3, 4, 1]
+
+
+def test_an_optimum_is_polished_once_unless_a_candidate_has_more_constants():
+    rms = FLOOR * np.array([0.5, 0.501, 0.499, 0.5, 0.3])
+    ops, k = np.array([9, 9, 10, 10, 9]), np.array([4, 4, 4, 5, 4])
+    assert at_floor(rms, ops, k, FREE, NONE, POINTS, most=9) == [4, 0, 3]
+    known = Optima(np.array([FLOOR / 2]), np.array([9]), np.array([4]))
+    assert at_floor(rms, ops, k, FREE, known, POINTS, most=9) == [4, 3]
+
+
+def test_what_cannot_beat_its_niche_is_left_out_unless_float64_cannot_tell():
+    rms = np.array([NOISE * 8, NOISE * 8, NOISE / 2, NOISE / 2, 1.0])
+    limit = np.array([NOISE * 4, NOISE * 9, 0.0, 0.0, np.inf])
+    assert at_floor(rms, np.full(5, 9), K, limit, NONE, POINTS, most=9) == [2, 3, 1]
+
+
+def test_the_optima_of_an_archive_are_found_from_polished_constants():
+    """Three forms of one function, from other constants, have the rms that the polished one has."""
+    pool = deep(F10)
+    known = optima(pool, POINTS)
+    assert (len(known.rms), known.ops.tolist(), known.k.tolist()) == (1, [10], [5])
+    assert 1.3 < pool.error[0] / known.rms[0] < 1.6  # minimax over least squares, near sqrt(2)
+    assert known.have(known.rms[0] * 1.01, 10, 5)
+    assert not known.have(known.rms[0] * 1.03, 10, 5)
+    assert not known.have(known.rms[0], 9, 5)
+    assert not known.have(known.rms[0], 10, 6)
+    assert len(optima(deep(F5), POINTS).rms) == 0, "far above the floor"
+
+
+def test_one_optimum_in_two_forms_is_one_behaviour():
+    """f10's core with its last constant's sign and the difference turned round."""
+    program, constants = F10
+    turned = parse(str(program).replace("v7 = v6 - c5", "v7 = c5 - v6"))
+    assert turned != program
+    pool = deep(F10, (turned, constants))
+    assert len(pool) == 2
+    assert pool.behaviour[0] == pool.behaviour[1]
+    assert len(pool.distinct()) == 1
+
+
+def test_polishes_that_bring_no_news_become_one_a_generation():
+    counts = {"deep_further": 0, "deep_new": 0}
+    made = []
+    for _ in range(30):
+        made.append(affordable(counts, 4))
+        counts["deep_further"] += made[-1] - 1
+    assert made[0] == 4
+    assert made[-1] == 1
+    assert sum(made) == START + 30
+    counts["deep_new"] += 1
+    assert affordable(counts, 4) == 4
+    assert affordable(counts, 0) == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evo.batch import Batch
 from evo.files import write_atomically
-from evo.front import Front, FrontError, Member, archive, non_dominated, thresholds
+from evo.front import Front, FrontError, Member, archive, first_fronts, non_dominated, thresholds
 from evo.pool import Pool
 from evo.program import parse
 
@@ -281,3 +281,29 @@ def test_the_new_file_is_on_disk_before_it_takes_the_old_ones_place(tmp_path, mo
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "state", b"new")
+
+
+def fronts_by_definition(ops, error):
+    """Rows of each front: those that no row left over dominates; of equal rows, one after another."""
+
+    def beats(a, b):
+        equal = (ops[a], error[a]) == (ops[b], error[b])
+        return a < b if equal else ops[a] <= ops[b] and error[a] <= error[b]
+
+    left, fronts = list(range(len(ops))), []
+    while left:
+        best = [row for row in left if not any(map(beats, left, [row] * len(left)))]
+        fronts.append(best)
+        left = [row for row in left if row not in best]
+    return fronts
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 9)), min_size=1, max_size=30), st.data())
+def test_the_first_fronts_are_those_of_the_definition(rows, data):
+    ops, error = np.array([o for o, _ in rows]), np.array([float(e) for _, e in rows])
+    wanted = data.draw(st.integers(1, len(rows)))
+    whole, last = first_fronts(ops, error, wanted)
+    expected = fronts_by_definition(ops, error)
+    count = next(n for n in range(len(expected)) if sum(map(len, expected[: n + 1])) >= wanted)
+    assert sorted(whole.tolist()) == sorted(row for front in expected[:count] for row in front)
+    assert last.tolist() == expected[count]

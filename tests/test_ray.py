@@ -120,12 +120,13 @@ def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp):
     write_spec(in_tmp, **entries)
     done = evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "serial", cwd=in_tmp)
     assert done.returncode == 0, done.stderr
-    before, port, nodes = set(island_processes()), free_port(), []
+    before, port, begun = set(island_processes()), free_port(), []
     address = f"127.0.0.1:{port}"
     try:
-        nodes.append(start_node(in_tmp, "head", "--head", "--port", port, "--num-cpus", 2))
-        nodes.append(start_node(in_tmp, "node", "--address", address, "--num-cpus", 1))
+        begun.append(start_node(in_tmp, "head", "--head", "--port", port, "--num-cpus", 2))
+        begun.append(start_node(in_tmp, "node", "--address", address, "--num-cpus", 1))
         driver = start("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=in_tmp)
+        begun.append(driver)
         wait_for((in_tmp / "s" / "checkpoint.npz").exists, driver)
         wait_for(lambda: len(parents(list({*island_processes()} - before))) == 2, driver)
         mine = sorted({*island_processes()} - before)
@@ -135,8 +136,8 @@ def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp):
         assert driver.returncode == 0, output
         assert without_times(in_tmp / "s" / "front.json") == without_times(in_tmp / "serial" / "front.json")
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        assert [node.poll() for node in nodes] == [None, None]
+        assert [node.poll() for node in begun[:2]] == [None, None]
     finally:
-        for node in reversed(nodes):
-            node.terminate()  # `ray stop` would end other clusters of this machine, too
-            node.wait(timeout=60)
+        for process in reversed(begun):
+            process.terminate()  # `ray stop` would end other clusters of this machine, too
+            process.wait(timeout=60)

@@ -3,7 +3,7 @@
 import ctypes
 import platform
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -128,12 +128,18 @@ def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.n
     return root, multiplicity, goal, power
 
 
-def measure(batch: Batch, points: Points, probes: int) -> Measures:
+def measure(batch: Batch, points: Points, probes: int, threads: int = 1) -> Measures:
     """Max weighted error of every row at the points, infinite if it has a pole between them.
 
     Args:
         probes: how many of the points, evenly chosen, make the behaviour.
+        threads: how many measure; no result depends on it.
     """
+    if threads > 1 and len(batch) > MOST_ROWS:
+        parts = [batch.take(slice(begin, begin + MOST_ROWS)) for begin in range(0, len(batch), MOST_ROWS)]
+        with ThreadPoolExecutor(threads) as pool:
+            measured = list(pool.map(lambda part: measure(part, points, probes), parts))
+        return Measures(*(np.concatenate([getattr(m, f.name) for m in measured]) for f in fields(Measures)))
     out = Measures(
         np.empty(len(batch)),
         np.empty(len(batch)),
