@@ -375,10 +375,12 @@ def bench_search_command(
 def bench_scale_command(
     backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native", as_json: Json = False
 ) -> None:
-    """Time of an LM iteration against ops, constants and points."""
+    """Time of an LM iteration against ops, constants and points; the driver's against islands."""
     from evo.bench import bench_scale
+    from evo.bench_driver import bench_driver
 
-    _print_bench(bench_scale(backend), as_json)
+    islands = bench_driver((1, 2, 4, 8, 16), rate=20.0, seconds=15.0, processes=4)["results"]
+    _print_bench({**bench_scale(backend), "islands": islands}, as_json)
 
 
 @bench.command("cores")
@@ -417,8 +419,9 @@ def _print_bench(result: dict[str, Any], as_json: bool) -> None:
         return
     console = Terminal(width=None if sys.stdout.isatty() else 160)
     console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)
-    rows = result["results"]
-    table = Table(*rows[0], header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-    console.print(table)
+    for rows in (result["results"], result.get("islands", ())):
+        if rows:
+            table = Table(*rows[0], header_style="bold", pad_edge=False)
+            for row in rows:
+                table.add_row(*(f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+            console.print(table)

@@ -49,6 +49,7 @@ class Problem:
         deep_fits: most candidates of a generation that are fitted beyond float64.
         stretch: interval lengths by island, in turns, as multiples of the target's (evo/stretch.py).
         home: the target as given, where `target` is stretched.
+        device: which of the devices that a process sees, where the backend is JAX.
     """
 
     target: Target
@@ -63,11 +64,16 @@ class Problem:
     deep_fits: int = 4
     stretch: tuple[float, ...] = (1.0,)
     home: Target | None = None
+    device: int = 0
 
     def of_island(self, island: int) -> "Problem":
         """What this island searches for."""
         target = stretched(self.target, self.stretch[island % len(self.stretch)])
-        return self if target == self.target else replace(self, target=target, home=self.target)
+        device = island if self.backend == "jax" else 0
+        if (target, device) == (self.target, self.device):
+            return self
+        home = self.home if target == self.target else self.target
+        return replace(self, target=target, home=home, device=device)
 
     @cached_property
     def fit_points(self) -> Points:
@@ -82,7 +88,7 @@ class Problem:
     @cached_property
     def engine(self) -> Backend:
         """The backend itself."""
-        return backend(self.backend)
+        return backend(self.backend, **({"number": self.device} if self.backend == "jax" else {}))
 
     @cached_property
     def toolbox(self) -> base.Toolbox:

@@ -209,10 +209,10 @@ class IslandHost:
 
     def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
         """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
-        kind = task.island % len(self._problem.stretch)
-        if kind not in self._own:
-            self._own[kind] = self._problem.of_island(kind)
-        outcome, after, found = run_epoch(self._own[kind], task, state, known)
+        if task.island not in self._own:
+            own = self._problem.of_island(task.island)  # equal ones share their points and engine
+            self._own[task.island] = next((p for p in self._own.values() if p == own), own)
+        outcome, after, found = run_epoch(self._own[task.island], task, state, known)
         return replace(outcome, members=self._members.of(outcome.emigrants)), after, found
 
 

@@ -1,5 +1,8 @@
 """The contract of every backend; a row added to BACKENDS or to the op table is tested by itself."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -375,3 +378,35 @@ def test_threads_change_no_fit():
     assert one.iterations == three.iterations
     for name in ("constants", "rms", "error", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(three, name))
+
+
+DEVICES = """
+import numpy as np
+import evo.backends.jax as module
+from evo.batch import Batch
+from evo.program import parse
+from evo.searcher import Problem
+from evo.target import make_target
+from evo.vary import Variation
+
+used = []
+plain = module._batch_values
+module._batch_values = lambda *a: used.append(plain(*a)) or used[-1]
+problem = Problem(make_target("exp2"), Variation(("add", "div"), 4), 0, 64, 16, 4, 1024, backend="jax")
+batch = Batch.of([parse("v1 = x + c1\\nv2 = c2 / v1")], [[-3.4, -8.4]])
+found = [problem.of_island(i).engine.values(batch, np.linspace(0.1, 1, 9)) for i in range(3)]
+assert all(np.array_equal(found[0], values) for values in found)
+print([device.id for result in used for device in result.devices()])
+"""
+
+
+def test_islands_take_the_devices_of_jax_in_turns():
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-c", DEVICES]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[0, 1, 0]"

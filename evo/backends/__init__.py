@@ -5,7 +5,7 @@ GPUs. All keep the same contract (tests/test_backends.py); to add one, write the
 """
 
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -60,8 +60,8 @@ class Backend(Protocol):
         ...
 
 
-def backend(name: str) -> Backend:
-    """The backend of that name; imports what it needs only now.
+def backend(name: str, **options: Any) -> Backend:
+    """The backend of that name, made with these options; imports what it needs only now.
 
     Raises:
         ValueError: unknown name; lists the known ones.
@@ -70,5 +70,5 @@ def backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise ValueError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
     module, cls = BACKENDS[name]
-    made: Backend = getattr(import_module(module), cls)()
+    made: Backend = getattr(import_module(module), cls)(**options)
     return made

@@ -1,4 +1,4 @@
-"""The default device of JAX as a backend: thousands of programs in step.
+"""A device of JAX as a backend: thousands of programs in step.
 
 Precision is float64 within the calls only: the global `jax_enable_x64` stays as it was. Compiled code
 is kept in the user's cache folder, unless JAX has been told of another place; that setting is global
@@ -117,18 +117,23 @@ def _codes(batch: Batch) -> Code:
 
 
 class JaxBackend:
-    """The default device of JAX."""
+    """One of JAX's devices.
+
+    Args:
+        number: which, counted round: islands of one process take the devices that it sees in turns.
+    """
 
     name = "jax"
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
         config: Any = jax.config
         if config.jax_compilation_cache_dir is None:
             config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
             config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        device = jax.devices()[0]
-        self.device: str = device.device_kind
-        self._chunk = CHUNK.get(device.platform, ACCELERATOR_CHUNK)
+        devices = jax.local_devices()
+        self._on = devices[number % len(devices)]
+        self.device: str = self._on.device_kind
+        self._chunk = CHUNK.get(self._on.platform, ACCELERATOR_CHUNK)
 
     offspring = staticmethod(offspring)
 
@@ -200,7 +205,7 @@ class JaxBackend:
             some = [np.asarray(a)[begin : begin + self._chunk] for a in (*code, *columns)]
             count = len(some[0])
             padded: list[Any] = [_pad(a, max(FEWEST_ROWS, 1 << (count - 1).bit_length())) for a in some]
-            with double():
+            with double(), jax.default_device(self._on):
                 results = function(Code(*padded[:4]), *padded[4:])
                 for part, result in zip(parts, results, strict=True):
                     part.append(np.asarray(result)[:count])
