@@ -124,6 +124,21 @@ def test_a_family_is_one_header_with_a_table_of_errors():
         assert text.count(m.code.formula()) == 1
 
 
+def test_a_family_of_different_targets_says_what_each_is():
+    other = replace(F3, target="sin(x)/x", interval=("0", "0.5"))
+    text = evo.export([F5, other], "c")
+    assert len(re.findall(r"// target +exp2 on \(0, 1\)\n", text)) == 1
+    assert len(re.findall(r"// target +sin\(x\)/x on \(0, 0.5\)\n", text)) == 1
+    assert text.count("// dtype ") == 1
+
+
+def test_json_has_no_infinities():
+    bare = member(parse("v1 = x - x\nv2 = c1 / v1"), ("1",))
+    data = json.loads(export(replace(bare, sampled_error=math.inf), "json"), parse_constant=pytest.fail)
+    assert data["sampled_error"] is None
+    assert data["float_errors"][0]["value"] is None
+
+
 @given(programs(ops=ALL, dead=False))
 @settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
 def test_sympy_agrees_to_fifty_digits_with_the_exact_program(program):

@@ -84,15 +84,15 @@ def comment_block(
     first = formulas[0]
     if len(formulas) == 1:
         return comment([*first.notes(needs), *usage], mark)
-    shared = {"target", "dtype", "found by", "its search", "needs"}
-    notes = [note for note in first.notes(needs) if note[0] in shared]
+    every = [f.notes(needs) for f in formulas]
+    notes = [note for note in every[0] if all(note in others for others in every)]
     rows = [f"{mark} {'function':24} ops  {'sampled error':>13}  {'proved bound':>13}  float error"]
     for f in formulas:
         m, errors = f.member, "; ".join(map(str, f.float_errors))
         proved = f"{m.proved_bound:.4e}" if m.proved_bound else "none"
         rows.append(f"{mark} {f.name:24} {m.ops:3}  {m.sampled_error:13.4e}  {proved:>13}  {errors}")
     for f in formulas:
-        own = [note for note in f.notes() if note[0] not in shared]
+        own = [note for note in f.notes(needs) if note not in notes]
         rows += [mark, f"{mark} {f.name}:", *comment(own, mark)]
     return [*comment([*notes, *usage], mark), mark, *rows]
 

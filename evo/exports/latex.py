@@ -44,7 +44,7 @@ def render(formulas: Sequence[Formula]) -> str:
 
 def decimal(text: str) -> str:
     """A decimal string as LaTeX has it."""
-    digits, _, exponent = text.lower().partition("e")
+    digits, _, exponent = text.lower().removeprefix("+").partition("e")
     return f"{digits} \\cdot 10^{{{int(exponent)}}}" if exponent else digits
 
 

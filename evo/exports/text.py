@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from evo.exports.formula import Formula, comment
@@ -22,20 +23,27 @@ def render_text(formulas: Sequence[Formula]) -> str:
 
 
 def render_json(formulas: Sequence[Formula]) -> str:
-    """One object, or an array of them: the member as in front.json, and what is known of it."""
+    """One object, or an array of them: the member as in front.json, and what is known of it.
+
+    JSON has no infinity: an error without a number is null.
+    """
     found = [_object(f) for f in formulas]
-    return json.dumps(found if len(found) > 1 else found[0], indent=1) + "\n"
+    return json.dumps(found if len(found) > 1 else found[0], indent=1, allow_nan=False) + "\n"
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in values.items()}
 
 
 def _object(f: Formula) -> dict[str, Any]:
     used = {name: {"value": number, "hex": number.hex()} for name, number, _ in f.used_constants()}
     return {
         "format": JSON_FORMAT,
-        **asdict(f.member),
+        **_finite(asdict(f.member)),
         "name": f.name,
         "dtype": f.fmt.name,
         "rounded_constants": used,
-        "float_errors": [asdict(figure) for figure in f.float_errors],
+        "float_errors": [_finite(asdict(figure)) for figure in f.float_errors],
         "fused": f.fused,
         "full": f.reduction is not None,
         "origin": asdict(f.origin),
