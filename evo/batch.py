@@ -7,6 +7,7 @@ An operand is one byte, a slot: 0 is x, then MAX_CONSTANTS constants, then the v
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -88,11 +89,13 @@ class Batch:
         """Most instructions, and most constants, that a row can hold."""
         return self.op.shape[1]
 
-    @property
+    @cached_property
     def ops(self) -> np.ndarray:
         """Cost of each row, int64 [rows]; rows are canonical, so every instruction depends on x."""
-        costs = np.array([op.cost for op in OPS])[self.op]
-        return np.where(np.arange(self.width) < self.n[:, None], costs, 0).sum(axis=1)
+        costs, total = np.array([op.cost for op in OPS]), np.zeros(len(self), np.int64)
+        for i in range(self.width):  # by columns: a sum over short rows takes five times as long
+            total += np.where(i < self.n, costs.take(self.op[:, i]), 0)
+        return total
 
     def program(self, row: int) -> Program:
         """One row as a program."""

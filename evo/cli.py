@@ -361,7 +361,9 @@ def bench_vary_command(as_json: Json = False) -> None:
 @bench.command("search")
 def bench_search_command(
     backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
-    offspring: Annotated[int, typer.Option(help="Programs of a generation.", min=1)] = 4096,
+    offspring: Annotated[
+        int | None, typer.Option(help="Programs of a generation. [default: a search's]", min=1)
+    ] = None,
     max_ops: Annotated[int, typer.Option(help="Largest program.", min=1)] = 10,
     as_json: Json = False,
 ) -> None:

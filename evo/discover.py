@@ -48,7 +48,7 @@ def make_problem(spec: SearchSpec) -> Problem:
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target, variation, spec.seed, spec.offspring or 0, spec.parents or 0, spec.niche or 0,
-        spec.cache_entries, backend=spec.backend, stretch=spec.stretch,
+        spec.cache_entries or 0, backend=spec.backend, stretch=spec.stretch,
     )  # fmt: skip
 
 

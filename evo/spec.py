@@ -64,7 +64,7 @@ class SearchSpec(BaseModel):
         niche: candidates kept per op count; 32 by default, 256 on a GPU.
         epoch: generations between exchanges.
         save_every: between checkpoints [s].
-        cache_entries: functions an island remembers, a power of two.
+        cache_entries: functions an island remembers, a power of two; 2^20 by default, 2^22 on a GPU.
         stretch: lengths of the islands' intervals, in turns, as multiples of the target's.
         backend: what fits constants.
         tiers: equivalence tiers that skip programs; "behaviour" those of one error curve after the fit.
@@ -88,7 +88,7 @@ class SearchSpec(BaseModel):
     niche: int | None = Field(None, ge=1, le=1 << 12)
     epoch: int = Field(8, ge=1)
     save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
-    cache_entries: int = Field(1 << 20, ge=1 << 10, le=1 << 26)
+    cache_entries: int | None = Field(None, ge=1 << 10, le=1 << 26)
     stretch: Annotated[tuple[Annotated[float, Field(ge=1, le=64)], ...], Field(min_length=1)] = (1.0, 8.0)
     backend: Literal["native", "jax", "cuda"] = "native"
     tiers: tuple[Literal["text", "function", "redundant", "behaviour"], ...] = (
@@ -102,7 +102,7 @@ class SearchSpec(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "SearchSpec":
         parse_ops(self.ops)
-        if self.cache_entries & (self.cache_entries - 1):
+        if self.cache_entries and self.cache_entries & (self.cache_entries - 1):
             raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
         if self.mutations:
             _check_mutations(self.mutations)
@@ -114,9 +114,10 @@ class SearchSpec(BaseModel):
         return self.model_copy(
             update={
                 "islands": self.islands or (len(self.stretch) if gpu else cpus),
-                "offspring": self.offspring or (1 << 16 if gpu else 4096),
+                "offspring": self.offspring or (1 << 18 if gpu else 4096),
                 "parents": self.parents or (2048 if gpu else 256),
                 "niche": self.niche or (256 if gpu else 32),
+                "cache_entries": self.cache_entries or (1 << 22 if gpu else 1 << 20),
             }
         )
 

@@ -25,6 +25,7 @@ MOST_WAVE = 1 << 21
 SPARE = 1.1
 """A later wave has so many times the mutants that the rest of the wanted would take at the rate so far."""
 KERNELS = ("mutants", "ranks", "identities", "judgements", "additions")
+CACHE = tuple(f.name for f in fields(Cache))
 FATE = {name: code for code, name in enumerate(COUNTERS)}
 
 
@@ -60,7 +61,7 @@ class Breeder:
         self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
     ) -> Offspring:
         """See evo.vary.offspring."""
-        given, known = self._batch(parents), (self._cache(texts), self._cache(functions))
+        given, known = self._batch(parents), (self._cache(texts, ("key",)), self._cache(functions))
         self._gpu.prepare([(kernel, _room(kernel, parents.width)) for kernel in KERNELS])
         brood = self._brood(stream, variation)
         attempts, first, made = rows * variation.attempts, 0, 0
@@ -73,9 +74,9 @@ class Breeder:
             taken.append(self._taken(wave, new))
             made, first = made + len(new), first + end
             size = int(SPARE * (rows - made) * first / max(made, 1)) + 256
-        for cache, mirror in zip((texts, functions), known, strict=True):
-            for f in fields(Cache):
-                self._gpu.get(mirror.arrays[f.name], getattr(cache, f.name))
+        self._gpu.get(known[0].arrays["key"], texts.key)
+        for name, array in known[1].arrays.items():
+            self._gpu.get(array, getattr(functions, name))
 
         def joined(name: str) -> np.ndarray:
             return np.concatenate([part[name] for part in taken])
@@ -217,7 +218,11 @@ class Breeder:
         size = len(batch) if rows is None else rows
         return self._struct(CBatch(**addresses, rows=size, width=batch.width), arrays)
 
-    def _cache(self, cache: Cache) -> _OnDevice:
-        arrays = {f.name: self._gpu.put(getattr(cache, f.name)) for f in fields(Cache)}
+    def _cache(self, cache: Cache, names: Sequence[str] = CACHE) -> _OnDevice:
+        """A copy of a cache; of arrays not named, which hold nothing that is asked for, only room."""
+        arrays = {}
+        for name in CACHE:
+            array = getattr(cache, name)
+            arrays[name] = self._gpu.put(array) if name in names else self._xp.zeros(len(array), array.dtype)
         addresses = {name: self._gpu.address(a) for name, a in arrays.items()}
         return self._struct(CCache(**addresses, entries=len(cache.key)), arrays)
