@@ -59,7 +59,7 @@ class SearchSpec(BaseModel):
         seed: of all random streams.
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
             one for each length of `stretch`.
-        offspring: new programs of a generation; 4096 by default, 65536 on a GPU.
+        offspring: new programs of a generation; 4096 by default, 2^19 on a GPU.
         parents: population of an island; 256 by default, 2048 on a GPU, where fewer make the same again.
         niche: candidates kept per op count; 32 by default, 256 on a GPU.
         epoch: generations between exchanges.
@@ -114,7 +114,7 @@ class SearchSpec(BaseModel):
         return self.model_copy(
             update={
                 "islands": self.islands or (len(self.stretch) if gpu else cpus),
-                "offspring": self.offspring or (1 << 18 if gpu else 4096),
+                "offspring": self.offspring or (1 << 19 if gpu else 4096),
                 "parents": self.parents or (2048 if gpu else 256),
                 "niche": self.niche or (256 if gpu else 32),
                 "cache_entries": self.cache_entries or (1 << 22 if gpu else 1 << 20),

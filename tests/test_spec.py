@@ -107,6 +107,6 @@ def test_a_minute_is_the_budget_if_none_is_given():
 
 def test_what_depends_on_the_machine_is_filled_in_once():
     gpu, cpu = (make_spec({"target": "exp2", "backend": name}).settled() for name in ("cuda", "native"))
-    assert (gpu.islands, gpu.offspring, gpu.parents, gpu.cache_entries) == (2, 1 << 18, 2048, 1 << 22)
+    assert (gpu.islands, gpu.offspring, gpu.parents, gpu.cache_entries) == (2, 1 << 19, 2048, 1 << 22)
     assert (cpu.offspring, cpu.parents, cpu.niche, cpu.cache_entries) == (4096, 256, 32, 1 << 20)
     assert gpu.settled() == gpu

@@ -274,14 +274,14 @@ DEVICE void reweight(Fitter &f, const Job &job, Pair e, double max)
 /* The best of the starts that are left, taken out; -1 if none is finite. */
 DEVICE int take_best(const Fitter &f, int starts)
 {
-    int best = 0;
+    int best = -1;
+    double squares = INFINITY;
     meet();
-    for (int s = 1; s < starts; s++)
-        if (f.squares[s] < f.squares[best]) best = s;
-    const double squares = f.squares[best];
+    for (int s = 0; s < starts; s++)
+        if (f.squares[s] < squares) squares = f.squares[best = s];
     meet();
-    if (f.t.lane == 0) f.squares[best] = INFINITY;
-    return squares < INFINITY ? best : -1;
+    if (best >= 0 && f.t.lane == 0) f.squares[best] = INFINITY;
+    return best;
 }
 
 /* A row's fit, all of fit.h's multi_start() and minimax(), with one call of levenberg_marquardt(): the starts'
