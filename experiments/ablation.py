@@ -15,6 +15,7 @@ Without the tier of texts, mutations do not go on from a known text either: that
 """
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -37,22 +38,23 @@ TIERS_OF = {
 }
 BARS = {6: 3e-7, 7: 6e-10, 8: 1e-11, 9: 1.5e-13, 10: 2.2e-15}
 """Errors whose time is reported, by op count: issue's bars for 2^x, and 3e-7 at 6 operations."""
+EXP2 = {"target": "exp2", "interval": ["0", "1"], "max_ops": 10}
 SKIPPED = ("seen_text", "seen_function", "redundant")
 EVERY_S = 5.0
 
 
 def name_of(job: Sequence[str]) -> str:
-    configuration, _, seed = job
+    configuration, _, seed, *_ = job
     return f"{configuration.replace(' ', '-')}-seed{seed}.json"
 
 
-def run(configuration: str, seed: int, budget_s: float, out: Path, max_ops: int = 10) -> dict[str, Any]:
+def run(
+    configuration: str, seed: int, budget_s: float, out: Path, problem: dict[str, Any] = EXP2
+) -> dict[str, Any]:
     """One search; its results are written every few seconds and at every better front."""
     spec = {
-        "target": "exp2",
-        "interval": ["0", "1"],
+        **problem,
         "metric": "relative",
-        "max_ops": max_ops,
         "seed": seed,
         "islands": 1,
         "stretch": [1.0],
@@ -110,8 +112,9 @@ def share(counts: dict[str, int], names: Sequence[str], of: Sequence[str]) -> fl
 
 def measures(result: dict[str, Any]) -> dict[str, float | None]:
     """The figures of one run."""
-    last = result["moments"][-1]
-    counts = last["counts"]
+    last, spec = result["moments"][-1], result["spec"]
+    counts, most = last["counts"], max(spec["max_ops"], max(BARS))
+    bars = BARS if spec["target"] == EXP2["target"] else {}
     return {
         "fits saved": share(counts, SKIPPED, ["made"]),
         "saved by text": share(counts, ["seen_text"], ["made"]),
@@ -125,8 +128,8 @@ def measures(result: dict[str, Any]) -> dict[str, float | None]:
         "collisions / hits": share(counts, ["collisions"], ["collisions", "seen_function"]),
         "audited": counts["audited"],
         "audited, twice as good": share(counts, ["audited_better"], ["audited"]),
-        **{f"s to {bar:g} at {ops} ops": time_to(result, ops, bar) for ops, bar in BARS.items()},
-        **{f"error at {ops} ops": error_at(last["errors"], ops) for ops in (5, 6, 7, 8, 9, 10)},
+        **{f"s to {bar:g} at {ops} ops": time_to(result, ops, bar) for ops, bar in bars.items()},
+        **{f"error at {ops} ops": error_at(last["errors"], ops) for ops in range(5, most + 1)},
         "wall s": last["wall_s"],
         "processor s": last["cpu_s"],
     }
@@ -161,11 +164,16 @@ def limit_of(measure: str, budget_s: float) -> float | None:
 
 def summary(tables: dict[str, list[dict[str, float | None]]], budget_s: float) -> Iterator[str]:
     """Medians over seeds, a row for each configuration; in brackets the ratio to all on."""
-    yield f"| median over seeds | {' | '.join(SUMMARY)} |"
-    yield "|---" * (len(SUMMARY) + 1) + "|"
+    known = next(rows[0] for rows in tables.values() if rows)
+    largest = max(
+        (name for name in known if name.startswith("error at")), key=lambda name: int(name.split()[2])
+    )
+    columns = dict.fromkeys(name for name in (*SUMMARY, largest) if name in known)
+    yield f"| median over seeds | {' | '.join(columns)} |"
+    yield "|---" * (len(columns) + 1) + "|"
     for name, rows in tables.items():
         cells = []
-        for measure in SUMMARY:
+        for measure in columns:
             limit = limit_of(measure, budget_s)
             base, own = (spread([r[measure] for r in part], limit) for part in (tables["all on"], rows))
             value = own[1].split(",")[0] if own[0] is None else f"{own[0]:.4g}"
@@ -208,21 +216,27 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start", help="all configurations and seeds, those that are done left out")
     runs.add_options(start, 600.0)
+    start.add_argument("--only", nargs="+", choices=TIERS_OF, default=list(TIERS_OF), metavar="NAME")
     one = commands.add_parser("run", help="one of them in this process")
     one.add_argument("configuration", choices=TIERS_OF)
     one.add_argument("--seed", type=int, required=True)
     one.add_argument("--time", type=float, required=True)
     one.add_argument("--out", type=Path, required=True)
+    for command in (start, one):
+        command.add_argument(
+            "--problem", type=json.loads, default=EXP2, metavar="JSON", help=f"default: {json.dumps(EXP2)}"
+        )
     commands.add_parser("report", help="the tables").add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if args.command == "run":
-        run(args.configuration, args.seed, args.time, args.out)
+        run(args.configuration, args.seed, args.time, args.out, args.problem)
         return 0
     if args.command == "report":
         print(report(args.out))
         return 0
     kernels()  # compiled once, before the processes look for it
-    jobs = [(name, "--seed", str(seed)) for seed in range(args.seeds) for name in TIERS_OF]
+    problem = ("--problem", json.dumps(args.problem))
+    jobs = [(name, "--seed", str(seed), *problem) for seed in range(args.seeds) for name in args.only]
     return min(1, runs.launch(__file__, jobs, lambda job: runs.is_finished(args.out / name_of(job)), args))
 
 

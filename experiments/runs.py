@@ -130,7 +130,7 @@ def launch(
         while waiting or running:
             while waiting and cores:
                 job, core = waiting.popleft(), cores.popleft()
-                words = "-".join(job).replace("--", "").replace(" ", "-")
+                words = "-".join(job[:3]).replace("--", "").replace(" ", "-")
                 log = (args.out / f"{words}.log").open("wb")
                 command = [
                     sys.executable,

@@ -51,7 +51,7 @@ def test_every_tier_that_the_search_has_is_in_the_specification_and_in_the_ablat
 
 def test_an_ablation_writes_its_runs_and_reports_ratios_to_the_full_method(tmp_path):
     for name in ("all on", "none"):
-        result = ablation.run(name, 0, 0.0, tmp_path, max_ops=4)
+        result = ablation.run(name, 0, 0.0, tmp_path, {**ablation.EXP2, "max_ops": 4})
         assert result["finished"]
         assert result["moments"][-1]["counts"]["fitted"] > 0
         assert 0 < result["moments"][-1]["different"]["functions"] <= 1
@@ -66,7 +66,7 @@ def test_an_ablation_writes_its_runs_and_reports_ratios_to_the_full_method(tmp_p
 
 
 def test_a_run_that_was_cut_off_is_reported_as_such_and_done_again(tmp_path):
-    ablation.run("none", 0, 0.0, tmp_path, max_ops=2)
+    ablation.run("none", 0, 0.0, tmp_path, {**ablation.EXP2, "max_ops": 2})
     path = tmp_path / ablation.name_of(("none", "--seed", "0"))
     assert runs.is_finished(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"finished": False}))
