@@ -87,14 +87,15 @@ class Archipelago:
         return [(island - step) % len(self) for step in self._steps]
 
     def ready(self) -> list[int]:
-        """The islands that may run their next epoch and do not."""
-        return [
+        """The islands that may run their next epoch and do not; those that are behind come first."""
+        may = [
             i
             for i, island in enumerate(self.islands)
             if not island.running
-            and self._left(island)
+            and self._left(island) > 0
             and all(self._has_told(self.islands[s], island.epochs - SLACK) for s in self.sources(i))
         ]
+        return sorted(may, key=lambda i: self.islands[i].epochs)
 
     def start(self, i: int, seconds: float | None) -> tuple[Task, Any, Sequence[Any]]:
         """Island i runs its next epoch: the task, the handle of its state and those of others' functions."""

@@ -18,14 +18,14 @@ from typing import Any
 from evo import checkpoint
 from evo.archipelago import Archipelago
 from evo.directory import DirectoryError, cannot_keep
-from evo.files import write_atomically
+from evo.files import clear_scratch, write_atomically
 from evo.front import Front, FrontError, Member
 from evo.journal import Journal, Progress, Sink
 from evo.members import curve
 from evo.ops import parse_ops
 from evo.saver import Saver
 from evo.searcher import Problem
-from evo.spec import SearchSpec, make_spec, read_spec
+from evo.spec import SearchSpec, make_spec, of_older, read_spec
 from evo.target import make_target
 from evo.vary import Variation
 from evo.verification import save_certificates, verified_front, verify
@@ -75,6 +75,7 @@ class Search:
         self.front = Front(())
         self._islands = self._archipelago(self.spec.islands or 1)
         self._seconds = 0.0
+        self._is_older = False
         self._whole = True
         self._curves: dict[Member, dict[str, list[float]]] = {}
 
@@ -129,8 +130,10 @@ class Search:
         meta, arrays = (None, {}) if fresh.exists() and not path.exists() else checkpoint.load(path)
         try:
             known = read_spec(fresh) if meta is None else meta["spec"]
-            kept = {k: v for k, v in known.items() if not budget or k not in ("time", "generations")}
+            read = of_older(known)
+            kept = {k: v for k, v in read.items() if not budget or k not in ("time", "generations")}
             search = cls(make_spec({**kept, **budget}), directory)
+            search._is_older = read != known
             if meta is not None:
                 search._restore(meta, arrays)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -139,6 +142,7 @@ class Search:
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
             ) from None
         search._take_front()
+        clear_scratch(directory)
         return search
 
     def run(
@@ -183,6 +187,11 @@ class Search:
         journal = Journal(sink, self.spec, self.problem.target, self.directory)
         journal.start(resumed=bool(before))
         saver = Saver(self.spec.save_every)
+        if self._is_older:
+            warn(
+                "An older version of evonum began this search: what it found is kept, but it does not go on "
+                "exactly as it would have there."
+            )
         try:
             self._islands.hand(workers.put)
             stopped = self._evolve(workers, saver, started, advance, should_stop, warn)
@@ -216,14 +225,23 @@ class Search:
             spent = time.monotonic() - started
             left = None if self.spec.budget is None else self.spec.budget - spent
             stopping = stopping or should_stop()
-            if not stopping and not (begun and left is not None and left <= 0):
+            over = begun and left is not None and left <= 0
+            if not stopping and not over:
                 for island in self._islands.ready():
-                    workers.submit(*self._islands.start(island, left))
+                    if workers.has_room(island):
+                        workers.submit(*self._islands.start(island, left))
                 begun = True
-            if stopping:  # what has not begun need not be waited for
-                for island in workers.waiting():
+            late = workers.waiting()
+            shortage = (
+                f"The cluster has no free CPUs for the processes of {len(late)} of this search's "
+                f"{self.islands} islands"
+            )
+            if stopping or (over and spent > PATIENCE):  # what has not begun need not be waited for
+                for island in late:
                     self._islands.withdraw(island)
             if not self._islands.running:
+                if over and not saved and not stopping:
+                    raise WorkersError(f"{shortage}, and its time is over.")
                 return stopping
             if finished := workers.collect(timeout=0.2):
                 self._apply(finished)
@@ -233,14 +251,8 @@ class Search:
                 elif saver.due():
                     saver.begin(self._writer(workers))
                 saved = True
-            elif not saved and spent > PATIENCE and len(workers.waiting()) == self.islands:
-                reason = (
-                    f"The cluster has no free CPUs for the processes of this search's {self.islands} islands"
-                )
-                if left is not None and left <= 0:
-                    raise WorkersError(f"{reason}, and its time is over.")
-                if not told:
-                    warn(f"{reason}. Waiting; Ctrl-C ends it.")
+            elif late and spent > PATIENCE and not told:
+                warn(f"{shortage}. Waiting; Ctrl-C ends it.")
                 told = True
 
     def save(self, workers: Workers) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+_SCRATCH = ".evonum-part"
+
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replaces `path` by `data`; see `replaced_atomically`."""
@@ -37,9 +39,16 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
             os.close(folder)
 
 
+def clear_scratch(folder: Path) -> None:
+    """Deletes what writers that were killed left behind; nobody may be writing there."""
+    for scratch in folder.glob(f".*{_SCRATCH}"):
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+
+
 @contextlib.contextmanager
 def _replacement(path: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SCRATCH)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

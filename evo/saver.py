@@ -12,14 +12,14 @@ class Saver:
     """Runs one write at a time in a thread.
 
     Args:
-        every: time between writes [s], unless a write takes long.
+        every: time before the first write and between two [s], unless one takes long.
     """
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evonum-checkpoint")
         self._pending: Future[float] | None = None
-        self._due = 0.0
+        self._due = time.monotonic() + every
 
     def due(self) -> bool:
         """Whether the next write may begin.

@@ -214,6 +214,17 @@ def read_spec(path: Path) -> dict[str, Any]:
     return entries
 
 
+def of_older(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of an older version's search, as this version has them.
+
+    `lanes`, the threads that made its programs, are gone; where they were, the behaviour tier was always on.
+    """
+    if "lanes" not in entries:
+        return dict(entries)
+    kept = {name: value for name, value in entries.items() if name != "lanes"}
+    return {**kept, "tiers": list(dict.fromkeys([*kept["tiers"], "behaviour"]))}
+
+
 def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
     """The specification of a YAML file, with entries that take its place.
 

@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,9 @@ RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
 ON_A_GPU = 2
 """Processes for each GPU: one makes offspring while the other fits."""
+AHEAD = 2
+"""Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
+taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
 
 
@@ -154,6 +157,10 @@ class Workers(Protocol):
         """A handle for a value that comes from a checkpoint."""
         ...
 
+    def has_room(self, island: int) -> bool:
+        """Whether this island's process would run its next epoch soon."""
+        ...
+
     def waiting(self) -> Sequence[int]:
         """The islands that have no process yet: what they were given has not begun."""
         ...
@@ -189,6 +196,10 @@ class SerialWorkers:
     def put(self, value: Any) -> Any:
         """See `Workers.put`."""
         return value
+
+    def has_room(self, island: int) -> bool:
+        """See `Workers.has_room`."""
+        return not self._tasks
 
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
@@ -245,6 +256,7 @@ class RayWorkers:
 
         self._ray = ray
         self._running: dict[Any, tuple[Any, Any]] = {}
+        self._given: Counter[int] = Counter()  # epochs under way, by process
         self._actors: list[Any] = []
         self._islands = islands
         try:
@@ -272,9 +284,11 @@ class RayWorkers:
 
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """See `Workers.submit`."""
-        run = self._actors[task.island % len(self._actors)].run.options(num_returns=3)
+        process = self._process(task.island)
+        run = self._actors[process].run.options(num_returns=3)
         outcome, after, found = run.remote(task, state, *known)
         self._running[outcome] = after, found
+        self._given[process] += 1
 
     def collect(self, timeout: float) -> Sequence[Finished]:
         """See `Workers.collect`."""
@@ -288,6 +302,7 @@ class RayWorkers:
             outcomes = self._ray.get(done)
         except self._ray.exceptions.RayError as error:
             raise WorkersError(f"An island failed: {_last_line(error)}") from error
+        self._given.subtract(self._process(outcome.island) for outcome in outcomes)
         return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
 
     def fetch(self, handle: Any) -> Any:
@@ -303,13 +318,20 @@ class RayWorkers:
         """See `Workers.put`."""
         return self._ray.put(value)
 
+    def has_room(self, island: int) -> bool:
+        """See `Workers.has_room`."""
+        return self._given[self._process(island)] < AHEAD
+
+    def _process(self, island: int) -> int:
+        return island % len(self._actors)
+
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
         if self._starting:
             ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
             self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
         late = set(self._starting.values())
-        return [i for i in range(self._islands) if i % len(self._actors) in late]
+        return [i for i in range(self._islands) if self._process(i) in late]
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it."""

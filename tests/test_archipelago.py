@@ -104,6 +104,19 @@ def test_an_island_that_ended_in_fewer_epochs_holds_up_nobody():
     assert (task.generations, len(task.immigrants), known) == (4, 0, [])
 
 
+def test_fewer_generations_than_are_done_leave_nothing_to_run():
+    them = Archipelago(2, EPOCH, 5, 3)
+    for island in them.islands:
+        island.epochs, island.generation = 3, 9
+    assert them.ready() == []
+
+
+def test_islands_that_are_behind_come_first():
+    them = Archipelago(2, EPOCH, None, 3)
+    them.finish(finished(them.start(0, None)[0], 1))
+    assert them.ready() == [1, 0]
+
+
 def test_what_was_withdrawn_is_ready_again():
     them = Archipelago(2, EPOCH, None, 3)
     assert them.ready() == [0, 1]

@@ -18,6 +18,7 @@ from evo.cli import app
 from evo.directory import DirectoryError, locked
 from evo.discover import Search
 from evo.display import Display, Teller, Terminal
+from evo.files import write_atomically
 from evo.front import Front
 from evo.session import Signals
 from evo.spec import make_spec
@@ -251,6 +252,83 @@ def test_a_closed_terminal_stops_the_search_and_keeps_everything(in_tmp):
     assert process.returncode == 129, output
     assert Front.load(in_tmp / "s" / "front.json").best(ops=3).proved_bound
     assert Search.resume(in_tmp / "s", {}).front
+
+
+class Counted(SerialWorkers):
+    """Workers that count epochs."""
+
+    epochs = 0
+
+    def collect(self, timeout):
+        done = super().collect(timeout)
+        self.epochs += len(done)
+        return done
+
+
+def test_a_search_that_ends_does_not_wait_for_every_island(tmp_path):
+    search = make(tmp_path / "s", islands=6)
+    search.make_directory()
+    workers = Counted(search.problem)
+    _, status = search.run(workers, should_stop=lambda: workers.epochs == 2)
+    assert (status, workers.epochs) == ("KILLED", 2)
+
+
+def test_fewer_generations_than_are_done_end_at_once(tmp_path, undisturbed):
+    run(make(tmp_path / "s"))
+    _, status = run(Search.resume(tmp_path / "s", {"generations": 3}))
+    assert status == "FINISHED"
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
+
+
+def test_what_a_killed_write_left_goes_when_the_search_is_resumed(tmp_path, monkeypatch):
+    run(make(tmp_path / "s", generations=2))
+    there = sorted(os.listdir(tmp_path / "s"))
+    with monkeypatch.context() as killed:
+        killed.setattr("os.unlink", lambda name: None)
+        killed.setattr("os.replace", no_space)
+        with pytest.raises(OSError, match="No space"):
+            write_atomically(tmp_path / "s" / "checkpoint.npz", b"half")
+    assert len(os.listdir(tmp_path / "s")) == len(there) + 1
+    Search.resume(tmp_path / "s", {})
+    assert sorted(os.listdir(tmp_path / "s")) == there
+
+
+def test_a_search_of_an_older_version_goes_on_and_says_so(tmp_path, undisturbed):
+    """Before there was `behaviour`, which was always on, a specification had `lanes`."""
+    answers = iter([False, False, True])
+    run(make(tmp_path / "s"), should_stop=lambda: next(answers))
+    path = tmp_path / "s" / "checkpoint.npz"
+    meta, arrays = checkpoint.load(path)
+    older = {**meta["spec"], "lanes": 1, "tiers": ["text", "function", "redundant"]}
+    checkpoint.save(path, {**meta, "spec": older}, arrays.items())
+    told: list[str] = []
+    run(Search.resume(tmp_path / "s", {}), warn=told.append)
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
+    assert len(told) == 1
+    assert "older version" in told[0]
+    run(Search.resume(tmp_path / "s", {}), warn=told.append)
+    assert len(told) == 1, "its checkpoint is of this version now"
+
+
+class OneProcess(Counted):
+    """A cluster with a free CPU for the first of two islands."""
+
+    def submit(self, task, state, known):
+        if task.island == 0:
+            super().submit(task, state, known)
+
+    def waiting(self):
+        return (1,)
+
+
+def test_an_island_without_a_process_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(evo.discover, "PATIENCE", 0.05)
+    told: list[str] = []
+    search = make(tmp_path / "s", generations=None, time=0.5)
+    search.make_directory()
+    front, status = search.run(OneProcess(search.problem), warn=told.append)
+    assert (len(front) > 0, status, len(told)) == (True, "FINISHED", 1)
+    assert "1 of this search's 2 islands" in told[0]
 
 
 class NoProcesses(SerialWorkers):

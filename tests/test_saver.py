@@ -14,7 +14,7 @@ def test_one_write_at_a_time_in_a_thread_of_its_own():
         threads.append(threading.current_thread())
         go.wait(10)
 
-    assert saver.due()
+    assert saver.due()  # no time is asked for
     saver.begin(write)
     assert not saver.due()
     go.set()
@@ -25,6 +25,7 @@ def test_one_write_at_a_time_in_a_thread_of_its_own():
 
 def test_the_next_write_waits_its_time():
     saver = Saver(1000.0)
+    assert not saver.due()
     saver.begin(lambda: None)
     saver.wait()
     assert not saver.due()
