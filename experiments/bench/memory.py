@@ -3,8 +3,8 @@
     python experiments/bench/memory.py [--warm 600] [--every 5] [--json] TARGET --time 60m --out DIR ...
 
 Everything after the options is handed to `evonum search`. Every `--every` seconds the memory of the command
-and of all its descendants is read from /proc: `private` is what belongs to a process alone, `pss` adds its
-share of pages that several have (Ray's object store). Growth compares the median of the minute after `--warm`
+and of all its descendants is read from /proc: `anonymous` is what they allocated; `pss` adds their share of
+what several have (Ray's object store) and of files' pages, which come and go with the machine's load. Growth compares the median of the minute after `--warm`
 seconds with the median of the last minute. Prints a Markdown table; samples go to DIR/memory.csv.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 KINDS = ("driver", "islands", "ray", "all")
-MEASURES = ("private", "pss")
+MEASURES = ("anonymous", "pss")
 MINUTE = 60.0
 
 Sample = Mapping[tuple[str, str], float]
@@ -53,7 +53,7 @@ def memory(pid: int) -> dict[str, float]:
     except OSError:
         return dict.fromkeys(MEASURES, 0.0)
     kib = {line.partition(":")[0]: int(line.split()[1]) for line in lines}
-    return {"private": (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024, "pss": kib["Pss"] / 1024}
+    return {"anonymous": kib["Anonymous"] / 1024, "pss": kib["Pss"] / 1024}
 
 
 def kind(pid: int, root: int) -> str:
