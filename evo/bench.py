@@ -45,6 +45,8 @@ OPS, CONSTANTS, POINTS = 10, 5, 48
 LM_STEPS = 40
 GPU_BATCHES = (4096, 16384, 65536, 262144)
 MIN_ROUNDS = 3
+FEW_PARENTS = 256
+"""The nearest to the size asked for, while hardly any program has it."""
 ARITHMETIC = ("add", "sub", "mul", "div")
 
 
@@ -73,7 +75,8 @@ def bench_programs(rows: int, x: np.ndarray, ops: int = OPS, constants: int = CO
         right = (batch.n == ops) & (batch.k == constants) & np.isfinite(native.values(batch, x)).all(axis=1)
         found.append(batch.take(np.flatnonzero(right)))
         near = np.flatnonzero((batch.n >= ops - 2) & (abs(batch.k - constants) <= 1))
-        parents = batch.take(near) if len(near) > 50 else batch
+        far = np.abs(batch.k - constants) + np.maximum(ops - 2 - batch.n, 0)
+        parents = batch.take(near if len(near) > 50 else np.argsort(far, kind="stable")[:FEW_PARENTS])
         generation += 1
     return Batch.concatenate(found).take(slice(rows))
 

@@ -31,6 +31,13 @@ def test_bench_programs_are_different_finite_and_of_the_size_asked_for(points):
         assert np.isfinite(batch.program(row).evaluate(np, points.x, batch.numbers(row))).all()
 
 
+def test_bench_programs_of_a_rare_size_are_found_too(points):
+    """Seven constants in ten ops: mutants of any parents hardly ever have them."""
+    batch = bench.bench_programs(60, points.x, 10, 7)
+    assert len(batch) == 60
+    assert (batch.k == 7).all()
+
+
 def test_the_naive_fit_finds_the_least_squares_fit_that_the_kernels_find(points):
     batch = Batch.of([parse("v1 = x + c1\nv2 = c2 / v1\nv3 = v2 - c3")], [[-3.0, -8.0, 1.5]])
     with double():

@@ -4,8 +4,9 @@
 
 Everything after the options is handed to `evonum search`. Every `--every` seconds the memory of the command
 and of all its descendants is read from /proc: `anonymous` is what they allocated; `pss` adds their share of
-what several have (Ray's object store) and of files' pages, which come and go with the machine's load. Growth compares the median of the minute after `--warm`
-seconds with the median of the last minute. Prints a Markdown table; samples go to DIR/memory.csv.
+what several have (Ray's object store) and of files' pages, which come and go with the machine's load. Growth
+compares the median of the minute after `--warm` seconds with the median of the last minute. Prints a Markdown
+table; samples go to DIR/memory.csv.
 """
 
 import argparse
