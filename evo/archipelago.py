@@ -1,9 +1,11 @@
 """What the driver knows of its islands: which may run its next epoch, and what they tell each other.
 
-Island i hears from the islands i - 1, i - 2, i - 4, ... (its sources): news reaches every island within
-log2(n) exchanges, and what is told grows like n log2(n). It may run epoch e once its sources have finished
-epoch e - 2, and takes their emigrants and new functions of just that epoch. So islands rarely wait, and what
-one is given depends on numbers alone, not on who was faster.
+Island i hears from the islands i - 1, i - 2, i - 4, ... (its sources): news reaches every island within about
+log2(n) exchanges, and what is told grows like n log2(n). An island on a stretched interval does not pass on
+what it is told; so with several lengths, it hears from the islands of all other lengths just before it, and
+from those of its own 1, 2, 4, ... turns of the lengths before. It may run epoch e once its sources have
+finished epoch e - 2, and takes their emigrants and new functions of just that epoch. So islands rarely wait,
+and what one is given depends on numbers alone, not on who was faster.
 
 The driver holds references: states and new functions stay with the workers until a checkpoint needs them.
 """
@@ -55,9 +57,10 @@ class Island:
     history: dict[int, News] = field(default_factory=dict)
 
 
-def steps(islands: int) -> tuple[int, ...]:
-    """How far behind an island its sources are: 1, 2, 4, ... below the number of islands."""
-    return tuple(1 << power for power in range(islands.bit_length()) if 1 << power < islands)
+def steps(islands: int, lengths: int) -> tuple[int, ...]:
+    """How far behind an island its sources are, for so many lengths of intervals in turns; ascending."""
+    turns = (lengths << power for power in range(islands.bit_length()))
+    return tuple(step for step in (*range(1, lengths), *turns) if step < islands)
 
 
 class Archipelago:
@@ -68,13 +71,16 @@ class Archipelago:
         epoch: generations of an epoch.
         generations: budget of each island, or None.
         width: most ops of a program.
+        lengths: of the islands' intervals, how many in turns.
     """
 
-    def __init__(self, islands: int, epoch: int, generations: int | None, width: int) -> None:
+    def __init__(
+        self, islands: int, epoch: int, generations: int | None, width: int, lengths: int = 2
+    ) -> None:
         self.islands = [Island() for _ in range(islands)]
         self.counts: Counter[str] = Counter()
         self.running = 0
-        self._steps = steps(islands)
+        self._steps = steps(islands, lengths)
         self._epoch = epoch
         self._generations = generations
         self._nobody = Pool.empty(width)

@@ -85,7 +85,8 @@ class Search:
         return len(self._islands)
 
     def _archipelago(self, islands: int) -> Archipelago:
-        return Archipelago(islands, self.spec.epoch, self.spec.generations, max(self.spec.max_ops, 2))
+        spec = self.spec
+        return Archipelago(islands, spec.epoch, spec.generations, max(spec.max_ops, 2), len(spec.stretch))
 
     def refuse_if_taken(self) -> None:
         """Checks that a new search may use the directory; the caller holds its lock.

@@ -22,8 +22,10 @@ from rich.text import Text
 from evo.front import Front, Member
 from evo.journal import Progress
 
-LINE_EVERY, REDRAW_EVERY = 5.0, 0.2
+LINE_EVERY = 5.0
 """Seconds between plain lines that say nothing new."""
+REDRAW_EVERY = 0.2
+"""Seconds between two tables of the same front."""
 
 
 class Terminal(Console):

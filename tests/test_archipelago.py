@@ -59,18 +59,24 @@ def played(islands: int, generations: int, choose) -> tuple[dict, Archipelago, i
 
 
 def test_sources_are_powers_of_two_behind():
-    assert [steps(n) for n in (1, 2, 3, 8, 9)] == [(), (1,), (1, 2), (1, 2, 4), (1, 2, 4, 8)]
+    for lengths in (1, 2):
+        assert [steps(n, lengths) for n in (1, 2, 3, 8, 9)] == [(), (1,), (1, 2), (1, 2, 4), (1, 2, 4, 8)]
+    assert [steps(n, 3) for n in (1, 2, 3, 4, 13)] == [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 6, 12)]
     assert Archipelago(8, EPOCH, None, 3).sources(0) == [7, 6, 4]
 
 
-@pytest.mark.parametrize("islands", [2, 5, 16, 256])
-def test_news_reach_every_island_within_the_logarithm_of_their_number(islands):
-    them = Archipelago(islands, EPOCH, None, 3)
-    knowing, rounds = {0}, 0
-    while len(knowing) < islands:
-        knowing |= {i for i in range(islands) if knowing & {*them.sources(i)}}
-        rounds += 1
-    assert rounds <= (islands - 1).bit_length()
+@pytest.mark.parametrize("lengths", [1, 2, 3, 4])
+@pytest.mark.parametrize("islands", [2, 3, 5, 16, 33, 256])
+def test_news_reach_every_island_in_about_the_logarithm_of_their_number(islands, lengths):
+    """Islands at home, one of each turn of the lengths, pass them on; the stretched ones do not."""
+    them = Archipelago(islands, EPOCH, None, 3, lengths)
+    for origin in range(min(islands, lengths)):
+        knowing, rounds = {origin}, 0
+        while len(knowing) < islands:
+            telling = {i for i in knowing if i == origin or i % lengths == 0}
+            knowing |= {i for i in range(islands) if telling & {*them.sources(i)}}
+            rounds += 1
+            assert rounds <= (islands - 1).bit_length() + 1
 
 
 @given(st.integers(1, 9), st.randoms(use_true_random=False))
