@@ -40,7 +40,7 @@ class Moment:
 def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], None]) -> None:
     """One island evolves in this process until its wall time is over; `tell` is told after every generation.
 
-    What the island has of news is polished as a search's driver does it, within the same time.
+    What the island has of news is polished as a search's islands do it, within the same time.
 
     Args:
         entries: of `evo.spec.SearchSpec`.
