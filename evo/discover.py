@@ -143,7 +143,7 @@ class Search:
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
             ) from None
         search._take_front()
-        clear_scratch(directory)
+        clear_scratch(path)
         return search
 
     def run(

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-_SCRATCH = ".evonum-part"
-
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replaces `path` by `data`; see `replaced_atomically`."""
@@ -39,16 +37,16 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
             os.close(folder)
 
 
-def clear_scratch(folder: Path) -> None:
-    """Deletes what writers that were killed left behind; nobody may be writing there."""
-    for scratch in folder.glob(f".*{_SCRATCH}"):
+def clear_scratch(path: Path) -> None:
+    """Deletes what writers of `path` that were killed left behind; nobody may be writing it now."""
+    for scratch in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):
             scratch.unlink()
 
 
 @contextlib.contextmanager
 def _replacement(path: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SCRATCH)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
