@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -131,13 +131,18 @@ def _check_mutations(weights: Mapping[str, float]) -> None:
     known = mutations()
     for name in weights:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"unknown mutation {name[:60]!r}; evo/native/mutate.h has {', '.join(known)}.{hint}"
+                f"unknown mutation {name[:60]!r}; evo/native/mutate.h has {_listed(name, known)}"
             )
     if not any({**known, **weights}.values()):
         raise ValueError("mutations: at least one weight must be positive")
+
+
+def _listed(name: str, known: Iterable[str]) -> str:
+    """The names that there are, and the one that was meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"{', '.join(names)}.{f' Did you mean {near[0]!r}?' if near else ''}"
 
 
 def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
@@ -151,6 +156,9 @@ def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part)[:60] for part in first["loc"]) or "specification"
+        if first["type"] == "extra_forbidden":
+            known = _listed(where, SearchSpec.model_fields)
+            raise SpecError(f"unknown entry {where!r}; a specification has {known}") from None
         got = "" if not first["loc"] or first["type"] == "missing" else f" (got {str(first['input'])[:60]!r})"
         raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 

@@ -32,6 +32,10 @@ def test_durations_have_units(text, seconds):
         ({"target": "exp2", "seed": -1}, "seed"),
         ({"target": "exp2", "mutations": {"graft": -1}}, "graft"),
         ({"target": "exp2", "mutations": {"grapt": 1}}, "unknown mutation 'grapt'.*Did you mean 'graft'"),
+        (
+            {"target": "exp2", "generatons": 3},
+            "unknown entry .generatons.*has target, .*Did you mean .generations",
+        ),
         ({"target": "exp2", "mutations": dict.fromkeys(mutations(), 0)}, "at least one weight"),
         ({"target": "exp2", "mutations": {"graft": float("inf")}}, "finite"),
         ({"target": "exp2", "time": float("inf")}, "finite"),
