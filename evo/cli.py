@@ -411,8 +411,10 @@ def bench_driver_command(
     def sink(folder: Path) -> Any:
         return open_sink(folder, f"sqlite:///{folder}/mlflow.db")
 
-    counts = [int(word) for word in islands.split()]
-    _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink), as_json)
+    counts = islands.split()
+    if not counts or not all(word.isdecimal() and int(word) for word in counts):
+        raise typer.BadParameter(f"--islands takes numbers, such as '16 64', not {islands!r}.")
+    _print_bench(bench_driver([*map(int, counts)], rate, seconds, processes, cache_entries, sink), as_json)
 
 
 def _print_bench(result: dict[str, Any], as_json: bool) -> None:

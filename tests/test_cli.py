@@ -43,6 +43,8 @@ BAD = {
     "front of nothing": (["front", "none"], r"no search directory"),
     "front of an empty directory": (["front", "."], r"No front"),
     "dashboard without a store": (["ui"], r"no MLflow store"),
+    "numbers of islands": (["bench", "driver", "--islands", "16 many"], r"numbers, such as '16 64'"),
+    "no number of islands": (["bench", "driver", "--islands", " "], r"numbers, such as '16 64'"),
     "unknown format": (["export", ".", "--to", "java"], r"Unknown format 'java'; known are c, cuda"),
     "export of nothing": (["export", "none", "--to", "c"], r"no search directory"),
     "export of no file": (["export", "none.json", "--to", "c"], r"no file"),
