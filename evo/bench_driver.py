@@ -22,7 +22,7 @@ from evo.cache import Cache, Entries
 from evo.discover import Search
 from evo.pool import Pool
 from evo.searcher import Problem, State, init
-from evo.spec import make_spec
+from evo.spec import SearchSpec, SpecError, make_spec
 from evo.workers import Finished, IslandHost, Outcome, RayWorkers, Task
 
 EPOCHS = 5
@@ -141,26 +141,36 @@ def bench_driver(
         `{"machine", "results"}`, a row for each number of islands: the rate reached, the driver's processor
         time per epoch (all its threads), how long outcomes wait until they are taken (median, 99 %, most),
         checkpoints written, and the least rate of a tenth of the time.
+
+    Raises:
+        SpecError: a number out of its range, or a process that ends hardly an epoch.
     """
-    played = script(min(processes, min(islands)) / rate)
+    entries = {"target": "exp2", "time": seconds, "cache_entries": cache_entries}
+    specs = [make_spec({**entries, "islands": count}) for count in islands]
+    longest = min(processes, max(islands)) / rate
+    if seconds < 4 * longest:
+        raise SpecError(
+            f"seconds: {seconds:g} are too few; at {rate:g} epochs a second an epoch takes {longest:g} s, "
+            f"and each process needs four"
+        )
+    played = script(longest)
     results = []
-    for count in islands:
+    for spec, count in zip(specs, islands, strict=True):
         holders = min(processes, count)
         own = replace(played, every=holders / rate)
-        results.append(_row(count, rate, seconds, holders, cache_entries, own, open_sink))
+        results.append(_row(spec, count, rate, seconds, holders, own, open_sink))
     return {"machine": machine(), "results": results}
 
 
 def _row(
+    spec: SearchSpec,
     islands: int,
     rate: float,
     seconds: float,
     processes: int,
-    entries: int,
     played: Script,
     sink: OpenSink | None,
 ) -> dict[str, Any]:
-    spec = make_spec({"target": "exp2", "islands": islands, "time": seconds, "cache_entries": entries})
     with tempfile.TemporaryDirectory(prefix="evonum-bench-") as folder:
         search = Search(spec, Path(folder))
         workers = Watched(search.problem, islands, None, StandIn, processes, (played,))

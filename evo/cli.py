@@ -381,8 +381,9 @@ def bench_scale_command(
     from evo.bench import bench_scale
     from evo.bench_driver import bench_driver
 
+    scale = bench_scale(backend)  # first: a backend that is not here is refused at once
     islands = bench_driver((1, 2, 4, 8, 16), rate=20.0, seconds=15.0, processes=4)["results"]
-    _print_bench({**bench_scale(backend), "islands": islands}, as_json)
+    _print_bench({**scale, "islands": islands}, as_json)
 
 
 @bench.command("cores")
@@ -398,9 +399,9 @@ def bench_cores_command(
 @bench.command("driver")
 def bench_driver_command(
     islands: Annotated[str, typer.Option(help="Numbers of islands.")] = "16 64 256",
-    rate: Annotated[float, typer.Option(help="Epochs a second of all islands.", min=0.1)] = 50.0,
+    rate: Annotated[float, typer.Option(help="Epochs a second of all islands.", min=0.1, max=1e5)] = 50.0,
     seconds: Annotated[float, typer.Option(help="Time of each search.", min=5.0)] = 60.0,
-    processes: Annotated[int, typer.Option(help="Processes that hold the islands.", min=1)] = 8,
+    processes: Annotated[int, typer.Option(help="Processes that hold the islands.", min=1, max=256)] = 8,
     cache_entries: Annotated[int, typer.Option(help="Of an island's state, a power of two.")] = 1 << 14,
     as_json: Json = False,
 ) -> None:

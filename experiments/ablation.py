@@ -29,6 +29,7 @@ import runs
 from evo.fingerprint import functions
 from evo.native.build import kernels
 from evo.pool import Pool
+from evo.spec import make_spec
 from evo.vary import TIERS
 
 TIERS_OF = {
@@ -46,6 +47,16 @@ EVERY_S = 5.0
 def name_of(job: Sequence[str]) -> str:
     configuration, _, seed, *_ = job
     return f"{configuration.replace(' ', '-')}-seed{seed}.json"
+
+
+def problem_of(text: str) -> dict[str, Any]:
+    """Entries of a specification, as JSON, checked."""
+    try:
+        entries = json.loads(text)
+        make_spec(entries)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{error} (expected such as {json.dumps(EXP2)})") from error
+    return dict(entries)
 
 
 def run(
@@ -220,13 +231,15 @@ def main() -> int:
     one = commands.add_parser("run", help="one of them in this process")
     one.add_argument("configuration", choices=TIERS_OF)
     one.add_argument("--seed", type=int, required=True)
-    one.add_argument("--time", type=float, required=True)
-    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--time", type=runs.duration, required=True)
+    one.add_argument("--out", type=runs.folder, required=True)
     for command in (start, one):
         command.add_argument(
-            "--problem", type=json.loads, default=EXP2, metavar="JSON", help=f"default: {json.dumps(EXP2)}"
+            "--problem", type=problem_of, default=EXP2, metavar="JSON", help=f"default: {json.dumps(EXP2)}"
         )
-    commands.add_parser("report", help="the tables").add_argument("--out", type=Path, required=True)
+    commands.add_parser("report", help="the tables").add_argument(
+        "--out", type=runs.results_in, required=True
+    )
     args = parser.parse_args()
     if args.command == "run":
         run(args.configuration, args.seed, args.time, args.out, args.problem)

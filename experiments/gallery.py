@@ -107,6 +107,8 @@ def parts(fronts: Path = FRONTS, compute: bool = False) -> Iterator[Part]:
     groups: dict[str, dict[Path, Front]] = {}
     for path in sorted(fronts.glob("*.json")):
         front = Front.load(path)
+        if not front:
+            raise ValueError(f"{path} has no formulas.")
         groups.setdefault(name_of(front[0]), {})[path] = front
     readme = README.read_text()
     for name, found in sorted(groups.items()):
@@ -201,7 +203,11 @@ def _save(figure: Figure, path: Path, digest: str) -> None:
 
 
 def main() -> None:
-    found = list(parts(compute=True))
+    try:
+        found = list(parts(compute=True))
+    except ValueError as error:  # of a front that is none, or that no row names
+        print(f"gallery: {error}", file=sys.stderr)
+        sys.exit(2)
     for part in found:
         if not all(pictures(part).values()):
             draw(part)

@@ -4,7 +4,8 @@
 
 For every member: its operations counted anew, the largest error at Chebyshev's points and next to both ends
 of the interval, refined around the largest extrema; a fault where `sampled_error` or `polished_error`
-differs by more than a thousandth or `proved_bound` is smaller. Exit code 1 if there is any.
+differs by more than a thousandth or `proved_bound` is smaller. Exit code 1 if there is any, 2 if a file is
+no front: nothing in it is believed before it is looked at.
 """
 
 import argparse
@@ -33,31 +34,107 @@ INFIX: dict[str, Callable[[Any, Any], Any]] = {
 CALLS: dict[str, Callable[..., Any]] = {
     "sqrt": mpmath.sqrt, "neg": lambda a: -a, "fma": lambda a, b, c: a * b + c,
 }  # fmt: skip
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,5})?")
+MAX_BYTES, MAX_LINES, MAX_DIGITS, MAX_X = 10_000_000, 1000, 1000, 1e6
+"""Of a file, a program, a number, an interval's ends: more would only take time."""
 AGREE = 1e-3
 REFINED = 4
 GOLDEN = 0.6180339887498949
 
 
+class NoFrontError(ValueError):
+    """What is not a front: says which part."""
+
+
 def instructions(text: str) -> list[tuple[str, Callable[..., Any], list[str]]]:
-    """Name, operation and operands of every line."""
-    found = []
-    for line in text.splitlines():
-        name, right = line.split(" = ")
+    """Name, operation and operands of every line.
+
+    Raises:
+        NoFrontError: a line is none of v1, v2, ... in turn, of known operations on what is there by then.
+    """
+    found: list[tuple[str, Callable[..., Any], list[str]]] = []
+    for line in text.splitlines()[:MAX_LINES]:
+        name, _, right = line.partition(" = ")
         if call := re.fullmatch(r"(\w+)\((.*)\)", right):
-            found.append((name, CALLS[call[1]], call[2].split(", ")))
+            operation, operands = CALLS.get(call[1]), call[2].split(", ")
+            arity = 3 if call[1] == "fma" else 1
         else:
-            left, symbol, second = right.split()
-            found.append((name, INFIX[symbol], [left, second]))
+            left, _, rest = right.partition(" ")
+            symbol, _, second = rest.partition(" ")
+            operation, operands, arity = INFIX.get(symbol), [left, second], 2
+        known = {"x", *(name for name, _, _ in found)}
+        sound = all(word in known or re.fullmatch(r"c[1-9]\d{0,3}", word) for word in operands)
+        if operation is None or len(operands) != arity or not sound or name != f"v{len(found) + 1}":
+            raise NoFrontError(f"a program's line {len(found) + 1} is {line[:60]!r}")
+        found.append((name, operation, operands))
+    if not 0 < len(found) == len(text.splitlines()):
+        raise NoFrontError(f"a program has {len(text.splitlines())} lines; 1 to {MAX_LINES} are taken")
     return found
 
 
 def count_ops(text: str) -> int:
     """Instructions that depend on x."""
-    varying = {"x"}
+    varying = {"x"}  # every instruction has a name of its own
     for name, _, operands in instructions(text):
         if varying & set(operands):
             varying.add(name)
     return len(varying) - 1
+
+
+def number(value: Any) -> Any:
+    """A number of a front, given as a number or in decimals.
+
+    Raises:
+        NoFrontError: it is none, or one of absurd length or size.
+    """
+    text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if len(text) > MAX_DIGITS or not NUMBER.fullmatch(text):
+        raise NoFrontError(f"{str(value)[:60]!r} is no number")
+    return mpf(text)
+
+
+def members_of(path: Path) -> list[Mapping[str, Any]]:
+    """The members of a front's file, each with all its keys and values of their kinds.
+
+    Raises:
+        NoFrontError: one line that says why not.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise NoFrontError(f"it is larger than {MAX_BYTES} bytes")
+        found = json.loads(data)
+    except OSError as error:
+        raise NoFrontError(str(error.strerror)) from error
+    except (RecursionError, ValueError) as error:
+        raise NoFrontError(" ".join(str(error).split())[:200]) from error
+    members = found if isinstance(found, list) else [found]
+    if not members:
+        raise NoFrontError("it has no members")
+    for member in members:
+        _check(member)
+    return members
+
+
+def _check(member: Any) -> None:
+    kinds = {
+        "ops": int, "target": str, "metric": str, "program": str, "interval": list, "constants": list,
+        "sampled_error": float | int, "polished_error": float | int | None,
+        "proved_bound": float | int | None,
+    }  # fmt: skip
+    for key, kind in kinds.items():
+        if not isinstance(member, dict) or key not in member or not isinstance(member[key], kind):
+            raise NoFrontError(f"a member has no {key} of the kind that a front has")
+    if member["target"] not in FUNCTIONS or member["metric"] not in ("relative", "absolute"):
+        raise NoFrontError(f"unknown here: {member['target'][:60]!r}, {member['metric'][:60]!r}")
+    ends = [number(end) for end in member["interval"]]
+    if len(ends) != 2 or not -MAX_X <= ends[0] < ends[1] <= MAX_X:
+        raise NoFrontError(f"an interval is {str(member['interval'])[:60]}")
+    constants = {f"c{k}" for k, _ in enumerate(map(number, member["constants"]), start=1)}
+    for _, _, operands in instructions(member["program"]):
+        if missing := {word for word in operands if word.startswith("c")} - constants:
+            raise NoFrontError(f"a program has no constant {min(missing)}")
 
 
 class Curve:
@@ -66,15 +143,21 @@ class Curve:
     Args:
         program: text form.
         constants: decimal strings, c1 first.
-        exact: values of the target that were computed before, by x; more are added.
+        exact: values that were computed before, by target and x; more are added.
     """
 
     def __init__(
-        self, program: str, constants: Sequence[str], target: str, metric: str, exact: dict[Any, Any]
+        self,
+        program: str,
+        constants: Sequence[str],
+        target: str,
+        metric: str,
+        exact: dict[str, dict[Any, Any]],
     ) -> None:
         self._lines = instructions(program)
         self._constants = {f"c{k}": mpf(c) for k, c in enumerate(constants, start=1)}
-        self._target, self._relative, self._exact = FUNCTIONS[target], metric == "relative", exact
+        self._target, self._relative = FUNCTIONS[target], metric == "relative"
+        self._exact = exact.setdefault(target, {})
 
     def __call__(self, x: Any) -> Any:
         """|error| at x, infinite where the formula divides by zero."""
@@ -123,12 +206,14 @@ def faults(member: Mapping[str, Any], error: float) -> list[str]:
         claim = member[name]
         if claim is not None and not abs(claim - error) <= AGREE * error:
             found.append(f"{name} {claim:.6g}")
-    if member["proved_bound"] is not None and member["proved_bound"] < error:
+    if member["proved_bound"] is not None and not member["proved_bound"] >= error:
         found.append(f"proved_bound {member['proved_bound']:.6g}")
     return found
 
 
-def recompute(member: Mapping[str, Any], points: int, exact: dict[Any, Any]) -> tuple[float, float]:
+def recompute(
+    member: Mapping[str, Any], points: int, exact: dict[str, dict[Any, Any]]
+) -> tuple[float, float]:
     """The largest error of a member of a front, and where."""
     curve = Curve(member["program"], member["constants"], member["target"], member["metric"], exact)
     return largest(curve, places(member["interval"], points))
@@ -137,15 +222,19 @@ def recompute(member: Mapping[str, Any], points: int, exact: dict[Any, Any]) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FRONT.json")
-    parser.add_argument("--points", type=int, default=600)
-    parser.add_argument("--digits", type=int, default=60)
+    parser.add_argument("--points", type=int, default=600, choices=range(2, 100_001), metavar="N")
+    parser.add_argument("--digits", type=int, default=60, choices=range(20, 1001), metavar="N")
     args = parser.parse_args()
     mpmath.mp.dps = args.digits
     wrong = 0
     for path in args.files:
-        members = json.loads(path.read_text())
-        exact: dict[Any, Any] = {}
-        for member in members if isinstance(members, list) else [members]:
+        try:
+            members = members_of(path)
+        except NoFrontError as error:
+            print(f"{path} is no front: {error}", file=sys.stderr)
+            return 2
+        exact: dict[str, dict[Any, Any]] = {}
+        for member in members:
             error, worst_x = recompute(member, args.points, exact)
             found = faults(member, error)
             wrong += len(found)

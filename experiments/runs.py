@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -97,19 +98,66 @@ def _finite(value: Any) -> Any:
 
 def add_options(parser: argparse.ArgumentParser, seconds: float) -> None:
     """The options that every comparison has."""
-    parser.add_argument("--out", type=Path, required=True, help="directory of the results, one file a run")
-    parser.add_argument("--time", type=float, default=seconds, help="wall time of each run [s]")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ...")
-    parser.add_argument("--processes", type=int, default=1, help="runs at a time")
-    parser.add_argument("--cores", default="", help="cores for them, such as 0-29 or 2,3; all by default")
+    parser.add_argument("--out", type=folder, required=True, help="directory of the results, one file a run")
+    parser.add_argument("--time", type=duration, default=seconds, help="wall time of each run [s]")
+    parser.add_argument("--seeds", type=count, default=5, help="seeds 0, 1, ...")
+    parser.add_argument("--processes", type=count, default=1, help="runs at a time")
+    parser.add_argument(
+        "--cores", type=parse_cores, default="", help="cores for them, such as 0-29 or 2,3; all by default"
+    )
+
+
+def folder(text: str) -> Path:
+    """A directory, or what can become one."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no directory")
+    return path
+
+
+def results_in(text: str) -> Path:
+    """A directory that holds results."""
+    path = folder(text)
+    if not any(path.glob("*.json")):
+        raise argparse.ArgumentTypeError(f"{text} holds no results (*.json); `start` makes them")
+    return path
+
+
+def duration(text: str) -> float:
+    """A positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
 
 
 def parse_cores(text: str) -> list[int]:
-    """Core numbers of `0-3,8`; those this process may use if empty."""
+    """Core numbers of `0-3,8`; those this process may use if empty.
+
+    Raises:
+        argparse.ArgumentTypeError: another form, or a core that this process may not use.
+    """
+    free = sorted(os.sched_getaffinity(0))
     if not text:
-        return sorted(os.sched_getaffinity(0))
+        return free
+    if not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*", text):
+        raise argparse.ArgumentTypeError(f"expected core numbers such as 0-29 or 2,3, got {text[:60]!r}")
     spans = [part.partition("-") for part in text.split(",")]
-    return [core for lo, _, hi in spans for core in range(int(lo), int(hi or lo) + 1)]
+    cores = [core for lo, _, hi in spans for core in range(int(lo), int(hi or lo) + 1)]
+    if not cores or not set(cores) <= set(free):
+        mine = ",".join(map(str, free))
+        raise argparse.ArgumentTypeError(f"{text[:60]} are not all cores of this process, which has {mine}")
+    return cores
 
 
 def launch(
@@ -120,7 +168,7 @@ def launch(
     Returns:
         The number of jobs that failed; what they said stands in the `.log` file of their name.
     """
-    cores = deque(parse_cores(args.cores)[: args.processes])
+    cores = deque(args.cores[: args.processes])
     waiting = deque(job for job in jobs if not done(job))
     running: dict[subprocess.Popen[bytes], tuple[Sequence[str], int, Any]] = {}
     failed = 0

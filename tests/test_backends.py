@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from emulated import engine_of
 
-from evo.backends import BACKENDS, backend
+from evo.backends import BACKENDS, BackendError, backend
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
@@ -346,7 +346,7 @@ def test_a_large_batch_is_cut_into_chunks_without_a_trace(monkeypatch):
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="Unknown backend 'torch'; there are native, jax, cuda"):
+    with pytest.raises(BackendError, match="Unknown backend 'torch'; there are native, jax, cuda"):
         backend("torch")
 
 

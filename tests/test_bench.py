@@ -2,14 +2,17 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 from searches import evonum
+from typer.testing import CliRunner
 
-from evo import bench, bench_cores
+from evo import bench, bench_cores, bench_driver
 from evo.backends.jax import double
 from evo.batch import Batch
+from evo.cli import BAD_INPUT, UsageError, app
 from evo.naive import naive_fit
 from evo.points import fit_points
 from evo.program import parse
@@ -127,3 +130,28 @@ def test_bench_driver_runs_a_search_whose_epochs_are_stand_ins(in_tmp):
     assert row["lag_median_ms"] <= row["lag_99_ms"] <= row["lag_most_ms"]
     assert row["driver_ms_per_epoch"] > 0
     assert row["checkpoint_mb"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("driver", "--islands", "1e9"), "--islands takes numbers"),
+        (("driver", "--islands", ""), "--islands takes numbers"),
+        (("driver", "--islands", "1000000000"), "islands: Input should be less than or equal to 4096"),
+        (("driver", "--seconds", "inf"), "time: Input should be a finite number"),
+        (("driver", "--cache-entries", "3000"), "cache_entries must be a power of two"),
+        (("driver", "--rate", "inf"), "'--rate'"),
+        (("driver", "--rate", "0.1"), "seconds: 60 are too few; at 0.1 epochs a second an epoch takes 80 s"),
+        (("driver", "--processes", "1000000000"), "'--processes'"),
+        (("scale", "--backend", "nosuch"), "nosuch"),
+    ],
+)
+def test_a_benchmark_refuses_what_it_cannot_do_before_it_starts(monkeypatch, words, reason):
+    def work(*_, **__):
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(bench, "bench_programs", work)
+    monkeypatch.setattr(bench_driver, "script", work)
+    done = CliRunner().invoke(app, ["bench", *words], standalone_mode=False)
+    assert isinstance(done.exception, (*BAD_INPUT, UsageError)), done.exception
+    assert reason in getattr(done.exception, "format_message", partial(str, done.exception))()

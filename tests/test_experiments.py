@@ -1,10 +1,12 @@
 """The comparisons of experiments/: small runs, what they write, the tables made of them."""
 
+import argparse
 import json
 from dataclasses import replace
 
 import ablation
 import numpy as np
+import peers
 import pytest
 import runs
 
@@ -91,5 +93,39 @@ def test_times_that_most_seeds_did_not_reach_have_no_median():
 
 
 @pytest.mark.parametrize(("text", "cores"), [("0-3", [0, 1, 2, 3]), ("5", [5]), ("1,4-5", [1, 4, 5])])
-def test_cores_are_ranges_and_lists(text, cores):
+def test_cores_are_ranges_and_lists(monkeypatch, text, cores):
+    monkeypatch.setattr(runs.os, "sched_getaffinity", lambda _: set(range(6)))
     assert runs.parse_cores(text) == cores
+
+
+@pytest.mark.parametrize("script", [ablation, peers], ids=lambda script: script.__name__)
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("start --out file", "file is no directory"),
+        ("start --out new --cores 99999", "99999 are not all cores of this process, which has"),
+        ("start --out new --cores 3-1", "3-1 are not all cores"),
+        ("start --out new --cores one", "expected core numbers such as 0-29 or 2,3"),
+        ("start --out new --processes 0", "expected a whole number from 1 on"),
+        ("start --out new --seeds -1", "expected a whole number from 1 on"),
+        ("start --out new --time nan", "expected a positive number of seconds"),
+        ("start --out new --tome 3", "unrecognized arguments"),
+        ("report --out none", "none holds no results"),
+        ("report --out file", "file is no directory"),
+    ],
+)
+def test_a_comparison_refuses_what_it_cannot_do(in_tmp, monkeypatch, capsys, script, words, reason):
+    (in_tmp / "file").touch()
+    monkeypatch.setattr(runs, "launch", lambda *_: pytest.fail("launched"))
+    monkeypatch.setattr("sys.argv", [script.__name__, *words.split()])
+    with pytest.raises(SystemExit) as stopped:
+        script.main()
+    assert stopped.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"target": "exp2", "max_ops": 99}', '{"max_ops": 3}'])
+def test_a_problem_of_the_ablation_is_a_specification(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected such as"):
+        ablation.problem_of(text)
+    assert ablation.problem_of('{"target": "sin"}') == {"target": "sin"}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import gallery
@@ -59,3 +60,14 @@ def test_classical_forms_that_are_stored_end_where_their_file_says():
     for path in gallery.BASELINES.glob("*.json"):
         known = json.loads(path.read_text())
         assert max(form["ops"] for form in known["forms"]) <= known["max_ops"]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '[{"ops": 1}]', "\xff", "null"])
+def test_what_is_no_front_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, text):
+    (tmp_path / "forged-3ops.json").write_text(text, encoding="latin-1")
+    before = gallery.PAGE.read_bytes()
+    monkeypatch.setattr(gallery, "parts", partial(gallery.parts, tmp_path))
+    with pytest.raises(SystemExit, match="2"):
+        gallery.main()
+    assert capsys.readouterr().err.startswith("gallery: ")
+    assert gallery.PAGE.read_bytes() == before

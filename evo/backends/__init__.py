@@ -64,11 +64,11 @@ def backend(name: str, **options: Any) -> Backend:
     """The backend of that name, made with these options; imports what it needs only now.
 
     Raises:
-        ValueError: unknown name; lists the known ones.
+        BackendError: unknown name; lists the known ones.
         BackendError: what it needs is not here.
     """
     if name not in BACKENDS:
-        raise ValueError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
+        raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
     module, cls = BACKENDS[name]
     made: Backend = getattr(import_module(module), cls)(**options)
     return made
