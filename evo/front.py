@@ -225,11 +225,12 @@ def _member(o: dict[str, Any]) -> Member:
         if not right(o[name]):
             raise FrontError(f"A member's {name} is {expected}, got {str(o[name])[:60]!r}.")
     try:
-        parse(o["program"])
+        program = parse(o["program"])
     except ProgramError as error:
         raise FrontError(f"A member's program is none. {error}") from None
     lists = {"interval": tuple(o["interval"]), "constants": tuple(o["constants"])}
-    return Member(**{**{name: o[name] for name in names}, **lists})
+    derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
+    return Member(**{**{name: o[name] for name in names}, **lists, **derived})
 
 
 def _is_text(value: Any) -> bool:

@@ -307,3 +307,9 @@ def test_the_first_fronts_are_those_of_the_definition(rows, data):
     count = next(n for n in range(len(expected)) if sum(map(len, expected[: n + 1])) >= wanted)
     assert sorted(whole.tolist()) == sorted(row for front in expected[:count] for row in front)
     assert last.tolist() == expected[count]
+
+
+def test_the_formula_of_a_loaded_member_is_its_program_whatever_the_file_says(tmp_path):
+    Front((replace(FRONT[0], formula="x"),)).save(tmp_path / "front.json")
+    loaded = Front.load(tmp_path / "front.json")[0]
+    assert loaded.formula == loaded.code.formula() != "x"
