@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from evo.ops import parse_ops
 from evo.vary import mutations
@@ -98,6 +106,13 @@ class SearchSpec(BaseModel):
         "behaviour",
     )
     mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switches(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # YAML's yes, on and true, which would pass as the number 1
+            raise ValueError("no entry is yes or no")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> "SearchSpec":

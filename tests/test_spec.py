@@ -114,3 +114,9 @@ def test_what_depends_on_the_machine_is_filled_in_once():
     assert (gpu.islands, gpu.offspring, gpu.parents, gpu.cache_entries) == (2, 1 << 19, 2048, 1 << 22)
     assert (cpu.offspring, cpu.parents, cpu.niche, cpu.cache_entries) == (4096, 256, 32, 1 << 20)
     assert gpu.settled() == gpu
+
+
+@pytest.mark.parametrize("entry", ["offspring", "seed", "time", "save_every", "islands", "max_ops", "epoch"])
+def test_yes_is_not_the_number_one(entry):
+    with pytest.raises(SpecError, match=f"{entry}: no entry is yes or no"):
+        make_spec({"target": "exp2", entry: True})
