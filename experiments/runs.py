@@ -120,6 +120,13 @@ def results_in(text: str) -> Path:
     path = folder(text)
     if not any(path.glob("*.json")):
         raise argparse.ArgumentTypeError(f"{text} holds no results (*.json); `start` makes them")
+    for file in path.glob("*.json"):
+        try:
+            sound = "finished" in json.loads(file.read_bytes())
+        except (OSError, RecursionError, TypeError, ValueError):
+            sound = False
+        if not sound:
+            raise argparse.ArgumentTypeError(f"{file} is not the result of a run")
     return path
 
 

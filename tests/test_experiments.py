@@ -129,3 +129,10 @@ def test_a_problem_of_the_ablation_is_a_specification(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected such as"):
         ablation.problem_of(text)
     assert ablation.problem_of('{"target": "sin"}') == {"target": "sin"}
+
+
+@pytest.mark.parametrize("data", [b"{", b"3", b"[]", b"\xff", b"[" * 100_000])
+def test_a_report_is_of_results_alone(tmp_path, data):
+    (tmp_path / "x.json").write_bytes(data)
+    with pytest.raises(argparse.ArgumentTypeError, match="is not the result of a run"):
+        runs.results_in(str(tmp_path))
