@@ -167,6 +167,13 @@ def _tell_end(here: Path, front: Front, status: str, tell: Teller) -> None:
         tell(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
 
 
+def sink_of(directory: Path) -> Any:
+    """A sink whose store is a database in the directory itself."""
+    from tracking.mlflow_sink import open_sink
+
+    return open_sink(directory, f"sqlite:///{directory}/mlflow.db")
+
+
 def recorded(source: str, tracking_uri: str | None = None) -> tuple[Any, Mapping[str, Any]]:
     """What MLflow has of a run id or a registered model (evo/sources.py, `Recorded`).
 
