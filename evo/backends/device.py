@@ -99,7 +99,7 @@ class Gpu:
             self._cupy: Any = import_module("cupy")
         except ImportError as error:
             raise BackendError(
-                f"The cuda backend needs CuPy ({error}): pip install 'evonumerics[gpu]'."
+                f"The cuda backend needs CuPy ({error}): pip install -e '.[gpu]' in the project's folder."
             ) from None
         try:
             device = self._cupy.cuda.Device()
