@@ -32,6 +32,9 @@ AHEAD = 2
 """Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
 taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
+_LINEAGE = 1 << 18
+"""Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
+search's start: by default the driver grows by 8 KB an epoch, without end, for what would take hours to run."""
 
 
 class WorkersError(RuntimeError):
@@ -355,6 +358,7 @@ def connect(address: str | None) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_max_lineage_bytes", str(_LINEAGE))
     if address not in (None, "auto", "local"):
         _knock(str(address))
         # Ray itself looks for its token only where it starts or finds the cluster; read once, at its import.
