@@ -8,6 +8,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,38 @@ class CBatch(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("op", "arg", "n", "k", "constants")),
         *((name, ctypes.c_int64) for name in ("rows", "width")),
     )
+
+
+class Programs(Protocol):
+    """Programs with constants: a `Batch`, or one that lies on a device."""
+
+    @property
+    def width(self) -> int:
+        """Most instructions, and most constants, that a row can hold."""
+        ...
+
+    @property
+    def k(self) -> np.ndarray:
+        """Constants of each row, int32 [rows]."""
+        ...
+
+    @property
+    def ops(self) -> np.ndarray:
+        """Cost of each row, int64 [rows]."""
+        ...
+
+    @property
+    def constants(self) -> np.ndarray:
+        """Float64 [rows, width]."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def take(self, rows: np.ndarray | slice | Sequence[int]) -> "Batch":
+        """A copy of these rows, in this order."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ GPU `cuda` and `naive-vmap` are compared at large batches too, and `on_device_pe
 
 import contextlib
 import json
-import math
 import os
 import platform
 import statistics
@@ -31,12 +30,10 @@ from evo.backends import Backend, BackendError, backend
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
-from evo.discover import make_problem
 from evo.fit import Effort
 from evo.native.build import _compiler
 from evo.points import Points, fit_points
 from evo.searcher import Problem, State, init, step
-from evo.spec import make_spec
 from evo.target import make_target
 from evo.vary import TIERS, Offspring, Variation, offspring
 
@@ -71,7 +68,7 @@ def bench_programs(rows: int, x: np.ndarray, ops: int = OPS, constants: int = CO
     found: list[Batch] = []
     generation = 0
     while sum(map(len, found)) < rows:
-        batch = offspring(generation, variation, parents, texts, functions, 4096).batch
+        batch = offspring(generation, variation, parents, texts, functions, 4096).batch.take(slice(None))
         right = (batch.n == ops) & (batch.k == constants) & np.isfinite(native.values(batch, x)).all(axis=1)
         found.append(batch.take(np.flatnonzero(right)))
         near = np.flatnonzero((batch.n >= ops - 2) & (abs(batch.k - constants) <= 1))
@@ -155,7 +152,9 @@ def _contestants(threads: int, gpu: bool) -> dict[str, Contestant]:
 
         def run(batch: Batch, points: Points) -> int:
             stream, worth = np.arange(len(batch), dtype=np.uint64), np.zeros(len(batch))
-            return engine.fit(batch, points, effort, stream, worth).iterations
+            fits = engine.fit(batch, points, effort, stream, worth)
+            _ = fits.constants  # which a device has, until they are asked for
+            return fits.iterations
 
         return run
 
@@ -269,51 +268,6 @@ def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[fl
     seconds = time.process_time() - started
     fresh = np.setdiff1d(brood.key, state.functions.key)
     return seconds, brood, len(fresh)
-
-
-def bench_search(
-    engine: str = "native", rows: int | None = None, max_ops: int = 10, generations: int = 12
-) -> dict[str, Any]:
-    """Where the time of a search's generations goes, on 2^x; one island with the settings of a search.
-
-    Args:
-        engine: what fits.
-        rows: offspring of a generation; the search's own number by default.
-        generations: measured, after two that compile and fill the population.
-
-    Returns:
-        `{"machine", "results"}`: programs fitted a second of wall time, and different functions among them
-        (what the bounded cache forgot is fitted again); the seconds of each part and the share of all but
-        the fit; what the first generation took, from loading the backend on.
-    """
-    entries = {"target": "exp2", "max_ops": max_ops, "backend": engine, "offspring": rows}
-    problem = make_problem(make_spec(entries).settled())
-    started = time.perf_counter()
-    state, spent, keys = init(problem), dict[str, float](), list[np.ndarray]()
-    fitted, iterations, first = 0, 0, math.nan
-    for generation in range(generations + 2):
-        state, info = step(problem, 0, state)
-        if generation == 0:
-            first = time.perf_counter() - started
-        if generation >= 2:
-            spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
-            fitted += info.counts["fitted"]
-            iterations += info.counts["lm_iterations"]
-            keys.append(info.found.key)
-    total = sum(spent.values())
-    row = {
-        "backend": engine,
-        "device": problem.engine.device,
-        "offspring": problem.offspring,
-        "max_ops": max_ops,
-        "fitted_per_s": fitted / total,
-        "functions_per_s": len(np.unique(np.concatenate(keys))) / total,
-        "lm_iterations_per_s": iterations / total,
-        **{f"{name}_s": seconds for name, seconds in spent.items()},
-        "share_around_fit": 1.0 - spent["fit"] / total,
-        "first_generation_s": first,
-    }
-    return {"machine": machine(), "results": [row]}
 
 
 def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dict[str, Any]:

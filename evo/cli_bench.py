@@ -38,12 +38,15 @@ def bench_search_command(
         int | None, typer.Option(help="Programs of a generation. [default: a search's]", min=1)
     ] = None,
     max_ops: Annotated[int, typer.Option(help="Largest program.", min=1)] = 10,
+    generations: Annotated[int, typer.Option(help="Measured, after two more.", min=1)] = 12,
+    processes: Annotated[str, typer.Option(help="Numbers of processes at a time.")] = "1",
     as_json: Json = False,
 ) -> None:
     """New programs fitted per second of a search, and where its time goes."""
-    from evo.bench import bench_search
+    from evo.bench_search import bench_search
 
-    _print_bench(bench_search(backend, offspring, max_ops), as_json)
+    counts = _numbers("--processes", processes)
+    _print_bench(bench_search(backend, offspring, max_ops, generations, counts), as_json)
 
 
 @bench.command("scale")
@@ -81,10 +84,15 @@ def bench_driver_command(
     """How many islands one driver keeps busy, with fits replaced by a timed stand-in."""
     from evo.bench_driver import bench_driver
 
-    counts = islands.split()
-    if not counts or not all(word.isdecimal() and int(word) for word in counts):
-        raise typer.BadParameter(f"--islands takes numbers, such as '16 64', not {islands!r}.")
-    _print_bench(bench_driver([*map(int, counts)], rate, seconds, processes, cache_entries, sink_of), as_json)
+    counts = _numbers("--islands", islands)
+    _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink_of), as_json)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    words = text.split()
+    if not words or not all(word.isdecimal() and int(word) for word in words):
+        raise typer.BadParameter(f"{option} takes numbers, such as '1 4', not {text!r}.")
+    return [int(word) for word in words]
 
 
 def _print_bench(result: dict[str, Any], as_json: bool) -> None:

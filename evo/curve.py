@@ -19,7 +19,7 @@ import flint
 import numpy as np
 from flint import arb, fmpq
 
-from evo.backends.native import NativeBackend, measure
+from evo.backends.native import NativeBackend
 from evo.balls import BALLS
 from evo.batch import MAX_CONSTANTS, MAX_OPS, Batch
 from evo.duals import Dual, floats, middles
@@ -132,7 +132,7 @@ class Curves:
         if not self._batch:
             return None
         self._batch.constants[0, : len(constants)] = [float(c) for c in constants]
-        found = measure(self._batch, _select_points(self.target), 1)
+        found = _NATIVE.measure(self._batch, np.arange(1), _select_points(self.target), 1)
         return float(found.worst_x[0]) if found.status[0] == POLE else None
 
     def measured(self, constants: Sequence[Any]) -> Curve:

@@ -36,8 +36,8 @@ SAME = 0.02
 """Relative difference of root mean squares below which two optima are one."""
 AGREE = 1e-4
 """The same of polished errors, which are levelled to about that."""
-START, PAY = 32, 4
-"""Polishes beyond the first of each generation that a search has at its start, and gets for each news."""
+START, PAY, EVERY = 32, 4, 4
+"""Polishes that a search has at its start, gets for each news, and one for so many generations."""
 _LEAST_SQUARES = Effort(starts=0, first_steps=8, final_steps=8, lawson_rounds=0)
 
 
@@ -55,14 +55,14 @@ class Optima:
     ops: np.ndarray
     k: np.ndarray
 
-    def have(self, rms: float, ops: int, k: int) -> bool:
-        """Whether one has this rms with no more ops and no fewer constants: a candidate's optimum is that."""
-        near = np.abs(self.rms - rms) < SAME * rms
-        return bool(np.any(near & (self.ops <= ops) & (self.k >= k)))
+    def have(self, others: "Optima") -> np.ndarray:
+        """Whether one has an other's rms with no more ops and no fewer constants: its optimum; [others]."""
+        near = np.abs(self.rms[:, None] - others.rms) < SAME * others.rms
+        return np.any(near & (self.ops[:, None] <= others.ops) & (self.k[:, None] >= others.k), axis=0)
 
-    def with_one(self, rms: float, ops: int, k: int) -> "Optima":
-        """These and one more."""
-        return Optima(np.append(self.rms, rms), np.append(self.ops, ops), np.append(self.k, k))
+    def take(self, rows: np.ndarray) -> "Optima":
+        """These rows."""
+        return Optima(self.rms[rows], self.ops[rows], self.k[rows])
 
 
 def optima(kept: Pool, points: Points) -> Optima:
@@ -73,15 +73,15 @@ def optima(kept: Pool, points: Points) -> Optima:
     return Optima(rms, batch.ops, batch.k)
 
 
-def affordable(counts: Mapping[str, int], most: int) -> int:
-    """How many polishes this generation may make, at most `most`: one, and what earlier ones have earned.
+def affordable(counts: Mapping[str, int], generation: int, most: int) -> int:
+    """How many polishes this generation may make, at most `most`: what earlier ones have left and earned.
 
     Args:
-        counts: totals since the start: "deep_further", polishes beyond the first of a generation, and
-            "deep_new", those that brought a new behaviour to the archive.
+        counts: totals since the start: "deep", polishes, and "deep_new", those that brought a new behaviour
+            to the archive.
     """
-    credit = START + PAY * counts.get("deep_new", 0) - counts.get("deep_further", 0)
-    return min(most, 1 + max(credit, 0))
+    earned = START + PAY * counts.get("deep_new", 0) + generation // EVERY
+    return min(most, max(earned - counts.get("deep", 0), 0))
 
 
 def at_floor(
@@ -105,15 +105,12 @@ def at_floor(
     """
     scale = _scale(points)
     rows = np.flatnonzero((rms <= FLOOR * scale) & ((rms < limit) | (rms <= NOISE * scale)))
-    chosen: list[int] = []
-    for row in rows[np.lexsort((rows, rms[rows], ops[rows]))].tolist():
-        if len(chosen) == most:
-            break
-        if rms[row] > NOISE * scale:
-            if known.have(rms[row], ops[row], k[row]):
-                continue
-            known = known.with_one(rms[row], ops[row], k[row])
-        chosen.append(row)
+    rows = rows[np.lexsort((rows, rms[rows], ops[rows]))]
+    candidates, chosen = Optima(rms, ops, k), list[int]()
+    while len(rows) and len(chosen) < most:
+        rows = rows[(rms[rows] <= NOISE * scale) | ~known.have(candidates.take(rows))]
+        chosen += rows[:1].tolist()
+        known, rows = candidates.take(rows[:1]), rows[1:]
     return chosen
 
 

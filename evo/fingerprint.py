@@ -51,11 +51,15 @@ def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
         curves: signed error at the probe points, float64 [rows, probes].
         error: max error of each row, float64 [rows]; rows where it is not finite share no meaning.
     """
-    scale = np.clip(np.nan_to_num(error), np.finfo(float).tiny, 1e300)[:, None]
-    level = np.round(np.log(scale) * 50)
-    rounded = np.round(np.clip(np.nan_to_num(curves / scale), -1, 1) * 16)
-    words = np.concatenate([level, rounded], axis=1).astype(np.int64).view(np.uint64)
-    return mixed(words)
+    rows, probes = curves.shape
+    curves, error = (np.ascontiguousarray(a, float) for a in (curves, error))
+    key = np.empty(rows, np.uint64)
+    kernels().behaviours(
+        *(ctypes.c_void_p(address(a)) for a in (curves, error)),
+        *(ctypes.c_int64(n) for n in (rows, probes)),
+        ctypes.c_void_p(address(key)),
+    )
+    return key
 
 
 def mixed(words: np.ndarray) -> np.ndarray:

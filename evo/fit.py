@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from evo.batch import Programs
+
 FITTED, NOT_FINITE, POLE = 0, 1, 2
 STATUS = ("fitted", "not finite", "pole")
 """Why a candidate has no finite error, by status number."""
@@ -58,7 +60,7 @@ class Fits:
     """What became of a batch.
 
     Attributes:
-        constants: float64 [rows, width].
+        batch: the programs with their constants.
         rms: root mean square of the weighted residuals after least squares, float64 [rows]; inf if
             never finite.
         error: max weighted error at the fit's points, float64 [rows]; inf if never finite.
@@ -66,11 +68,16 @@ class Fits:
         iterations: LM iterations done in all.
     """
 
-    constants: np.ndarray
+    batch: Programs
     rms: np.ndarray
     error: np.ndarray
     status: np.ndarray
     iterations: int
+
+    @property
+    def constants(self) -> np.ndarray:
+        """Float64 [rows, width]."""
+        return self.batch.constants
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Measures:
     Attributes:
         error: max weighted error at the points, inf with a pole between them, float64 [rows].
         worst_x: where, float64 [rows].
-        behaviour: signed weighted error at probe points, float64 [rows, probes].
+        behaviour: key of the signed weighted errors at probe points (tier 3), uint64 [rows].
         status: FITTED, NOT_FINITE or POLE, uint8 [rows].
     """
 

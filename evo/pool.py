@@ -69,8 +69,12 @@ class Pool:
 
     def distinct(self) -> "Pool":
         """Least error first; of rows of one behaviour only the cheapest, then the first, stays."""
-        order = np.lexsort((self.behaviour, self.key, self.error, self.ops))
-        _, first = np.unique(self.behaviour[order], return_index=True)
-        kept = order[np.sort(first)]
-        columns = (self.behaviour, self.key, self.ops, self.error)
-        return self.take(kept[np.lexsort([column[kept] for column in columns])])
+        return self.take(distinct(self.ops, self.error, self.key, self.behaviour))
+
+
+def distinct(ops: np.ndarray, error: np.ndarray, key: np.ndarray, behaviour: np.ndarray) -> np.ndarray:
+    """The rows that stay of those with these columns [rows]: see `Pool.distinct`."""
+    order = np.lexsort((behaviour, key, error, ops))
+    _, first = np.unique(behaviour[order], return_index=True)
+    kept = order[np.sort(first)]
+    return kept[np.lexsort([column[kept] for column in (behaviour, key, ops, error)])]

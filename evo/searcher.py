@@ -5,7 +5,6 @@ generation depends on, and every random stream derives from (seed, island, gener
 repeated anywhere gives the same state.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -17,15 +16,12 @@ from deap import base, tools
 
 from evo import vary
 from evo.backends import Backend, backend
-from evo.backends.native import measure
-from evo.batch import Batch
 from evo.cache import Cache, Entries
 from evo.deep import affordable, at_floor, deepen, optima
-from evo.fingerprint import behaviours
 from evo.fit import FITTED, Effort, Fits
 from evo.front import archive, first_fronts, non_dominated, thresholds
 from evo.points import Points, fit_points, select_points
-from evo.pool import Pool
+from evo.pool import Pool, distinct
 from evo.stretch import at_home, stretched, worth_polishing
 from evo.target import Target
 
@@ -96,8 +92,7 @@ class Problem:
         toolbox = base.Toolbox()
         toolbox.register("vary", self.engine.offspring, variation=self.variation, rows=self.offspring)
         toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
-        threads = (os.cpu_count() or 1) if self.backend == "cuda" else 1  # else others use the cores
-        toolbox.register("measure", measure, points=self.select_points, probes=PROBES, threads=threads)
+        toolbox.register("measure", self.engine.measure, points=self.select_points, probes=PROBES)
         toolbox.register("select", tools.selNSGA2, nd="log")
         return toolbox
 
@@ -203,7 +198,8 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
 
     seconds = state.seconds + fitted - started
     deep, polished = _deep(problem, state, brood, fits, limit, seconds)
-    fitted_now = _newcomers(problem, brood.batch, brood.key, fits, limit, seconds)
+    deepened = time.perf_counter()
+    fitted_now = _newcomers(problem, fits, ops, brood.key, limit, seconds)
     newcomers = _told_apart(problem, rng, Pool.concatenate([fitted_now, deep]))
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = _select(problem, Pool.concatenate([state.population, newcomers]))
@@ -215,13 +211,14 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
         "lm_iterations": fits.iterations,
         "failed": int(np.count_nonzero(fits.status != FITTED)),
         "entered": len(newcomers),
-        "deep_further": max(polished - 1, 0),
+        "deep": polished,
         "deep_new": len(np.setdiff1d(deep.behaviour, state.archive.behaviour)),
         # An audited function whose new fit is much better: the cache had skipped something of worth.
         "audited_better": int(np.count_nonzero(fits.error[audited] < 0.5 * known)),
     }
     total = {name: state.counts.get(name, 0) + n for name, n in counts.items()}
-    spent = {"vary": varied - started, "fit": fitted - varied, "select": ended - fitted}
+    moments = (started, varied, fitted, deepened, ended)
+    spent = dict(zip(("vary", "fit", "deep", "select"), np.diff(moments).tolist(), strict=True))
     after = replace(
         state,
         generation=state.generation + 1,
@@ -271,29 +268,33 @@ def _abroad(problem: Problem, state: State, immigrants: Pool) -> Pool:
     limit = thresholds(state.archive, problem.niche, problem.variation.max_ops)
     worth = np.full(len(immigrants), np.inf)
     fits = problem.toolbox.fit(immigrants.batch, stream=immigrants.key, worth=worth)
-    pool = _newcomers(problem, immigrants.batch, immigrants.key, fits, limit, state.seconds)
+    pool = _newcomers(problem, fits, immigrants.ops, immigrants.key, limit, state.seconds)
     return _told_apart(problem, stream(problem.seed, state.generation), pool)
 
 
 def _newcomers(
-    problem: Problem, batch: Batch, key: np.ndarray, fits: Fits, limit: np.ndarray, seconds: float
+    problem: Problem, fits: Fits, ops: np.ndarray, key: np.ndarray, limit: np.ndarray, seconds: float
 ) -> Pool:
-    """The fitted candidates that beat their niche's limit at the select points too."""
-    limits = limit[batch.ops]
-    rows = np.flatnonzero(fits.error < limits)
-    batch = replace(batch, constants=fits.constants).take(rows)
-    measures = problem.toolbox.measure(batch)
-    pool = Pool(
+    """The fitted candidates that beat their niche's limit at the select points too, told apart by tier 3."""
+    rows = np.flatnonzero(fits.error < limit[ops])
+    measures = problem.toolbox.measure(fits.batch, rows)
+    better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[ops[rows]]))
+    if "behaviour" in problem.variation.tiers:
+        of = rows[better]
+        best = distinct(ops[of], measures.error[better], key[of], measures.behaviour[better])
+        better = better[best]
+    rows = rows[better]
+    batch = fits.batch.take(rows)
+    return Pool(
         batch,
         np.zeros_like(batch.constants),
-        batch.ops,
-        measures.error,
-        measures.worst_x,
+        ops[rows],
+        measures.error[better],
+        measures.worst_x[better],
         key[rows],
-        behaviours(measures.behaviour, measures.error),
+        measures.behaviour[better],
         np.full(len(rows), seconds),
     )
-    return pool.take(np.flatnonzero((measures.status == FITTED) & (measures.error < limits[rows])))
 
 
 def _deep(
@@ -301,10 +302,9 @@ def _deep(
 ) -> tuple[Pool, int]:
     """Candidates at float64's floor, fitted beyond it, that beat their niche's limit; how many were tried."""
     points, ops = problem.fit_points, brood.batch.ops
-    known, most = optima(state.archive, points), affordable(state.counts, problem.deep_fits)
+    known, most = optima(state.archive, points), affordable(state.counts, state.generation, problem.deep_fits)
     rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
-    batch = replace(brood.batch, constants=fits.constants).take(rows)
-    pool = deepen(problem.target, batch, brood.key[rows], seconds)
+    pool = deepen(problem.target, fits.batch.take(rows), brood.key[rows], seconds)
     return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo.batch import Batch, address
+from evo.batch import Batch, Programs, address
 from evo.cache import Cache
 from evo.native.build import kernels
 from evo.ops import CODE
@@ -86,14 +86,14 @@ class Offspring:
     """New programs with their inherited constants.
 
     Attributes:
-        batch: the programs, canonical.
+        batch: the programs, canonical; on the device of the backend that made them.
         key: tier-2 fingerprint, uint64 [rows]; tier 1 if only that or none is asked for.
         check: second fingerprint, uint32 [rows].
         audited: whether the function was known, uint8 [rows].
         counts: what became of the mutants, by name (COUNTERS).
     """
 
-    batch: Batch
+    batch: Programs
     key: np.ndarray
     check: np.ndarray
     audited: np.ndarray

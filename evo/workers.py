@@ -34,7 +34,7 @@ taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
 _LINEAGE = 1 << 18
 """Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
-search's start: by default the driver grows by 8 KB an epoch, without end, for what would take hours to run."""
+search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
 
 
 class WorkersError(RuntimeError):

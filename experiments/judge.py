@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from evo.backends import backend
-from evo.backends.native import measure
 from evo.batch import Batch
 from evo.errors import sampled_error
 from evo.fingerprint import functions
@@ -237,9 +236,11 @@ def best_by_ops(
     given = Batch.of([p for p, _ in pairs], [c for _, c in pairs], width)
     key, _, _ = functions(given)
     stream, worth = key ^ np.uint64(1), np.full(len(given), np.inf)
-    fits = backend("native").fit(given, fit_points(target), Effort(), stream, worth)
+    native, rows = backend("native"), np.arange(len(given))
+    fits = native.fit(given, fit_points(target), Effort(), stream, worth)
     fitted = replace(given, constants=fits.constants)
-    errors = np.minimum(*(measure(batch, select_points(target), 4).error for batch in (given, fitted)))
+    points = select_points(target)
+    errors = np.minimum(*(native.measure(batch, rows, points, 4).error for batch in (given, fitted)))
     errors = np.where(np.isfinite(errors), errors, np.inf)
     x, out = holdout_points(target).x, {}
     for ops in np.unique(given.ops):

@@ -21,6 +21,8 @@ CALLS = {
     "fit": 'extern "C" void launch(const Job *job) { run_warp([&] { fit(job); }); }',
     "evaluate": 'extern "C" void launch(const Job *job, double *values, double *jacobian)'
     " { run_warp([&] { evaluate(job, values, jacobian); }); }",
+    "measures": 'extern "C" void launch(const Job *job, uint64_t probes, double *worst, uint64_t *behaviour,'
+    " double *curve) { run_warp([&] { measures(job, probes, worst, behaviour, curve); }); }",
 }
 
 

@@ -15,10 +15,10 @@ from evo.backends import BACKENDS, BackendError, backend
 from evo.backends.native import NativeBackend
 from evo.batch import Batch
 from evo.cache import Cache
-from evo.fingerprint import functions, texts
-from evo.fit import FITTED, NOT_FINITE, Effort
+from evo.fingerprint import behaviours, functions, texts
+from evo.fit import FITTED, NOT_FINITE, POLE, Effort, Measures
 from evo.ops import OPS, function_module
-from evo.points import fit_points
+from evo.points import fit_points, select_points
 from evo.program import parse
 from evo.target import make_target
 from evo.vary import TIERS, Variation, offspring
@@ -66,8 +66,8 @@ def random_batch(rows: int = 96) -> Batch:
     """As a search makes them: `rows` different programs, some not finite."""
     variation = Variation(("add", "sub", "mul", "div"), WIDTH)
     caches = Cache.empty(1 << 14), Cache.empty(1 << 14)
-    parents = offspring(1, variation, Batch.empty(0, WIDTH), *caches, 400).batch
-    return offspring(2, variation, parents, *caches, rows).batch
+    parents = offspring(1, variation, Batch.empty(0, WIDTH), *caches, 400).batch.take(slice(None))
+    return offspring(2, variation, parents, *caches, rows).batch.take(slice(None))
 
 
 @cache
@@ -254,7 +254,10 @@ def breed(engine: str, stream: int = 3, known=None, parents=None, tiers=tuple(TI
     variation = Variation(("add", "sub", "mul", "div", "sqrt"), WIDTH, audit=0.0, tiers=tiers)
     caches = known or (Cache.empty(1 << 14), Cache.empty(1 << 14))
     parents = random_batch() if parents is None else parents
-    return engine_of(engine).offspring(stream, variation, parents, *caches, rows), caches
+    made = engine_of(engine).offspring(stream, variation, parents, *caches, rows)
+    np.testing.assert_array_equal(made.batch.k, made.batch.take(slice(None)).k)
+    np.testing.assert_array_equal(made.batch.ops, made.batch.take(slice(None)).ops)
+    return replace(made, batch=made.batch.take(slice(None))), caches
 
 
 @every_backend
@@ -306,6 +309,53 @@ def test_tiers_that_are_off_skip_nothing(engine, tiers):
 def test_without_parents_offspring_are_random_programs(engine):
     made, _ = breed(engine, parents=Batch.empty(0, WIDTH), rows=100)
     assert len(made.batch) == len(set(zip(made.key.tolist(), made.batch.ops.tolist(), strict=True))) == 100
+
+
+@every_backend
+def test_what_a_backend_made_is_fitted_and_measured_as_if_it_were_here(engine):
+    fitter, caches = engine_of(engine), (Cache.empty(1 << 14), Cache.empty(1 << 14))
+    made = fitter.offspring(
+        5, Variation(("add", "sub", "mul", "div"), WIDTH), random_batch(), *caches, 300
+    ).batch
+    here, points = made.take(slice(None)), select_points(make_target("exp2"))
+    effort = Effort(starts=1, first_steps=4, final_steps=4, lawson_rounds=1)
+    one, other = (fit(engine, batch, effort) for batch in (made, here))
+    np.testing.assert_array_equal(made.constants, here.constants, err_msg="the batch given was written to")
+    for name in ("constants", "rms", "error", "status"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    rows = np.flatnonzero(one.status == FITTED)[::3]
+    assert (here.k[rows] == 0).any()
+    got, expected = (fitter.measure(fits.batch, rows, points, 12) for fits in (one, other))
+    for f in fields(Measures):
+        np.testing.assert_array_equal(getattr(got, f.name), getattr(expected, f.name))
+    for some in (rows[:5], slice(3, 7), [2], rows[:0]):
+        for name in ("op", "arg", "n", "k", "constants"):
+            taken = getattr(one.batch.take(some), name)
+            np.testing.assert_array_equal(taken, getattr(other.batch.take(slice(None)).take(some), name))
+
+
+@every_backend
+def test_measures_are_the_largest_errors_at_the_points_their_places_and_poles(engine):
+    points, batch = select_points(make_target("exp2")), batch_of("f3", "f5", "no constant")
+    pole, nothing = line("v1 = x - c1\nv2 = c2 / v1", 0.4, 1.0), line("v1 = x - c1\nv2 = sqrt(v1)", 9.0)
+    everything = Batch.concatenate([batch, pole, nothing, random_batch()])
+    rows = np.arange(len(everything))[::-1]
+    got = engine_of(engine).measure(everything, rows, points, 12)
+    error = (engine_of(engine).values(everything, points.x) - points.exact)[rows] * points.weight
+    expected = np.where(np.isfinite(error).all(axis=1), np.abs(error).max(axis=1), np.inf)
+    poles = got.status == POLE
+    assert got.status[-5:].tolist() == [NOT_FINITE, POLE, FITTED, FITTED, FITTED]
+    assert 1 <= poles.sum() < len(rows) / 2
+    np.testing.assert_array_equal(np.isinf(got.error), np.isinf(expected) | poles)
+    fine = np.flatnonzero(got.status == FITTED)
+    np.testing.assert_allclose(got.error[fine], expected[fine], rtol=1e-9, atol=1e-15)
+    at = np.searchsorted(points.x, got.worst_x[fine])
+    np.testing.assert_allclose(np.abs(error[fine, at]), expected[fine], rtol=1e-9, atol=1e-15)
+    probes = (2 * np.arange(12) + 1) * len(points.x) // 24
+    keys = behaviours(error[fine][:, probes], got.error[fine])
+    assert (keys == got.behaviour[fine]).mean() > 0.98, "rounding apart"
+    native = engine_of("native").measure(everything, rows, points, 12)
+    np.testing.assert_array_equal(native.status, got.status)
 
 
 @every_backend

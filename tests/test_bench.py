@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from evo import bench, bench_cores, bench_driver
 from evo.backends.jax import double
 from evo.batch import Batch
+from evo.bench_search import bench_search
 from evo.cli import BAD_INPUT, UsageError, app
 from evo.naive import naive_fit
 from evo.points import fit_points
@@ -89,12 +90,19 @@ def test_bench_vary_counts_every_mutant_once():
 
 
 def test_bench_search_counts_what_was_fitted_and_every_part_of_the_time():
-    result = bench.bench_search(rows=64, max_ops=5, generations=1)
+    result = bench_search(rows=64, max_ops=5, generations=1, processes=(2,))
     assert json.loads(json.dumps(result)) == result
-    row = result["results"][0]
-    assert (row["backend"], row["offspring"]) == ("native", 64)
-    assert 0 < row["share_around_fit"] < 1
-    assert row["fitted_per_s"] > 0
+    rows = result["results"]
+    assert [(row["backend"], row["offspring"], row["processes"]) for row in rows] == [
+        ("native", 64, 1),
+        ("native", 64, 2),
+    ]
+    for row in rows:
+        parts = [row[f"{name}_s"] for name in ("vary", "fit", "deep", "select")]
+        assert row["share_around_fit"] == pytest.approx((parts[0] + parts[3]) / sum(parts))
+        assert 0 < row["functions_per_s"] <= row["fitted_per_s"]
+    one = rows[0]
+    assert one["of_fit_speed"] == pytest.approx(1 - one["share_around_fit"])
 
 
 def test_bench_scale_has_a_row_for_every_size():

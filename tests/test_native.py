@@ -202,7 +202,7 @@ for batch in (parents, random, Batch.empty(0, 64)):
         known[1].merge(Entries(found.key, found.check, ops, np.ones(len(ops), np.float32)))
         known[1].scores(found.key)
 from types import SimpleNamespace
-from evo.backends.native import NativeBackend, measure
+from evo.backends.native import NativeBackend
 from evo.fit import Effort
 x = np.linspace(0.01, 1, 45)
 points = SimpleNamespace(x=x, exact=np.exp2(x), weight=1 / np.exp2(x))
@@ -212,7 +212,7 @@ for batch in (out, texts(random)[0].take(np.flatnonzero(texts(random)[1]))):
     rows = np.arange(len(batch), dtype=np.uint64)
     fits = backend.fit(batch, points, Effort(lawson_rounds=3), rows, np.full(len(batch), np.inf))
     assert fits.iterations > 0
-    measure(batch, points, 7)
+    backend.measure(batch, np.arange(len(batch)), points, 7)
     backend.jacobian(batch, x)
 print("clean")
 """

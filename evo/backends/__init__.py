@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evo.batch import Batch
+from evo.batch import Batch, Programs
 from evo.cache import Cache
-from evo.fit import Effort, Fits
+from evo.fit import Effort, Fits, Measures
 from evo.points import Points
 from evo.vary import Offspring, Variation
 
@@ -47,15 +47,26 @@ class Backend(Protocol):
         ...
 
     def fit(
-        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+        self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
     ) -> Fits:
-        """Fits every row's constants, starting from those it has.
+        """Fits every row's constants, starting from those it has; `batch` stays as it is.
 
         Args:
+            batch: a `Batch`, or programs that this backend made and keeps on its device.
             points: where, and the exact values and metric's weights there.
             stream: random stream of each row's starts, uint64 [rows]: a fit depends on the row and its
                 stream, not on its place in the batch.
             worth: rms above which a row is not worth the minimax stage, float64 [rows].
+        """
+        ...
+
+    def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
+        """Max weighted error of the chosen rows at the points, infinite if one has a pole between them.
+
+        Args:
+            batch: as for `fit`.
+            rows: which, int64.
+            probes: how many of the points, evenly chosen, make the behaviour.
         """
         ...
 

@@ -3,7 +3,8 @@
 One warp fits one candidate, from its first start to its last Lawson round; every warp then takes the next
 row that is left, so none waits for another (evo/native/fit.cuh). There is a kernel for each number of
 constants. Rows of no or more than MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to
-the native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py).
+the native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py), and stay there: what is
+fitted and measured next is not copied (evo/backends/cuda_batch.py).
 
 Everything is float64. Where its residuals reach rounding, a search polishes candidates in multiple precision
 (evo/deep.py), so there is no double-double kernel.
@@ -16,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends.cuda_vary import Breeder
+from evo.backends.cuda_batch import Resident
+from evo.backends.cuda_vary import Breeder, kernels
 from evo.backends.device import WARP, Device, Gpu
 from evo.backends.native import NativeBackend
-from evo.batch import Batch
+from evo.batch import Batch, Programs
 from evo.cache import Cache
-from evo.fit import Effort, Fits
+from evo.fit import Effort, Fits, Measures
 from evo.points import Points
 from evo.vary import Offspring, Variation
 
@@ -78,6 +80,9 @@ class CudaBackend:
         self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
     ) -> Offspring:
         """See `Backend.offspring`."""
+        width = parents.width
+        fits = [("fit", k) for k in range(1, min(width, MOST_UNKNOWNS) + 1)]
+        self._gpu.prepare([*kernels(width), *fits, ("measures", 0)])  # compiled while these are being made
         return self._breeder.offspring(stream, variation, parents, texts, functions, rows)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
@@ -96,8 +101,8 @@ class CudaBackend:
         if not rows:
             return values, jacobian
         n, k = int(batch.n.max()), int(batch.k.max())
-        arrays = self._put(batch, x=x, counter=np.zeros(1, np.int32))
-        job = self._job(arrays, todo=rows, width=batch.width, points=len(x), most_n=n, most_k=k)
+        there = Resident.of(self._gpu, batch)
+        job, _held = self._job(there, {"x": x}, todo=rows, points=len(x), most_n=n, most_k=k)
         out = [self._gpu.put(a) for a in (values, jacobian)]
         self._gpu.warps(
             "evaluate", 0, _shared(n, k, 0), job, rows, *(self._gpu.address(a) if a.size else 0 for a in out)
@@ -106,57 +111,82 @@ class CudaBackend:
         return got[0], got[1]
 
     def fit(
-        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+        self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
     ) -> Fits:
         """See `Backend.fit`."""
-        rows, stream = len(batch), np.ascontiguousarray(stream, np.uint64)
-        worth = np.ascontiguousarray(worth, float)
-        here = (batch.k == 0) | (batch.k > MOST_UNKNOWNS) | (len(points.x) > MOST_POINTS)
-        counts = np.bincount(batch.k[~here], minlength=1)
-        groups = {int(k): np.flatnonzero((batch.k == k) & ~here) for k in np.flatnonzero(counts)}
-        self._gpu.prepare([("fit", k) for k in groups])
-        out = Fits(
-            batch.constants.copy() if here.any() else np.empty_like(batch.constants),
-            np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), 0,
-        )  # fmt: skip
-        iterations = 0
+        rows, fitted = len(batch), Resident.of(self._gpu, batch).refitted()
+        given = {
+            "stream": np.ascontiguousarray(stream, np.uint64),
+            "worth": np.ascontiguousarray(worth, float),
+        }
+        out: dict[str, np.ndarray] = {"rms": np.empty(rows), "error": np.empty(rows)}
+        out["status"] = np.empty(rows, np.uint8)
+        here = (fitted.k == 0) | (fitted.k > MOST_UNKNOWNS) | (len(points.x) > MOST_POINTS)
+        groups = [int(k) for k in np.flatnonzero(np.bincount(fitted.k[~here], minlength=1))]
+        there = {name: self._gpu.put(a) for name, a in {**given, **out, **vars(points)}.items()}
+        there["iterations"] = self._gpu.put(np.zeros(1, np.uint64))
+        limits = {name: getattr(effort, name) for name in (*_EFFORT, "lawson_stop")}
+        held, started = [], time.perf_counter()
+        for k in groups:
+            chosen = np.flatnonzero((fitted.k == k) & ~here).astype(np.int32)
+            n = int(fitted.n[chosen].max())
+            job, arrays = self._job(
+                fitted, {"chosen": chosen}, there, points=len(points.x), most_n=n, most_k=k, **limits
+            )
+            self._gpu.warps("fit", k, _shared(n, k, effort.starts), job, len(chosen))
+            held.append(arrays)
+        mine = self._fit_here(fitted, np.flatnonzero(here), points, effort, given)
+        iterations = int(self._gpu.get(there["iterations"])[0])
+        self.seconds = time.perf_counter() - started
         if groups:
-            arrays = self._put(
-                batch, stream=stream, worth=worth, rms=out.rms, error=out.error, status=out.status,
-                x=points.x, exact=points.exact, weight=points.weight, iterations=np.zeros(1, np.uint64),
-            )  # fmt: skip
-            limits = {name: getattr(effort, name) for name in (*_EFFORT, "lawson_stop")}
-            alive, started = [], time.perf_counter()
-            for k, chosen in groups.items():
-                n = int(batch.n[chosen].max())
-                own = {
-                    "chosen": self._gpu.put(chosen.astype(np.int32)),
-                    "counter": self._gpu.put(np.zeros(1, np.int32)),
-                }
-                alive.append(own)
-                job = self._job(
-                    {**arrays, **own}, todo=len(chosen), width=batch.width, points=len(points.x), most_n=n,
-                    most_k=k, **limits,
-                )  # fmt: skip
-                self._gpu.warps("fit", k, _shared(n, k, effort.starts), job, len(chosen))
-            self._gpu.get(arrays["iterations"])
-            self.seconds = time.perf_counter() - started
-            got = {
-                name: self._gpu.get(arrays[name])
-                for name in ("constants", "rms", "error", "status", "iterations")
-            }
-            iterations = int(got["iterations"][0])
-            out = Fits(got["constants"], got["rms"], got["error"], got["status"], 0)
-        if rows_here := np.flatnonzero(here).tolist():
-            fits = self._host.fit(batch.take(rows_here), points, effort, stream[rows_here], worth[rows_here])
-            for name in ("constants", "rms", "error", "status"):
-                getattr(out, name)[rows_here] = getattr(fits, name)
-            iterations += fits.iterations
-        return Fits(out.constants, out.rms, out.error, out.status, iterations)
+            out = {name: self._gpu.get(there[name]) for name in out}
+        if mine:
+            for name, column in out.items():
+                column[here] = getattr(mine, name)
+            fitted.replace(np.flatnonzero(here), mine.constants)
+            iterations += mine.iterations
+        return Fits(fitted, out["rms"], out["error"], out["status"], iterations)
 
-    def _put(self, batch: Batch, **more: np.ndarray) -> dict[str, Any]:
-        own = {name: getattr(batch, name) for name in ("op", "arg", "n", "k", "constants")}
-        return {name: self._gpu.put(array) for name, array in {**own, **more}.items()}
+    def _fit_here(
+        self, batch: Resident, rows: np.ndarray, points: Points, effort: Effort, given: dict[str, np.ndarray]
+    ) -> Fits | None:
+        """What the processor fits while the GPU fits the rest."""
+        if not len(rows):
+            return None
+        return self._host.fit(batch.take(rows), points, effort, given["stream"][rows], given["worth"][rows])
 
-    def _job(self, arrays: dict[str, Any], **numbers: Any) -> CJob:
-        return CJob(**{name: self._gpu.address(array) for name, array in arrays.items()}, **numbers)
+    def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
+        """See `Backend.measure`."""
+        todo, there = len(rows), Resident.of(self._gpu, batch)
+        if not todo:
+            return self._host.measure(batch, rows, points, probes)
+        n, k = int(there.n[rows].max()), int(there.k[rows].max())
+        out = Measures(np.empty(todo), np.empty(todo), np.empty(todo, np.uint64), np.empty(todo, np.uint8))
+        columns = {"error": np.empty(len(batch)), "status": np.empty(len(batch), np.uint8)}
+        given = {"chosen": np.ascontiguousarray(rows, np.int32), **vars(points), **columns}
+        job, held = self._job(there, given, points=len(points.x), most_n=n, most_k=k)
+        own = [self._gpu.put(a) for a in (out.worst_x, out.behaviour, np.empty((todo, probes)))]
+        self._gpu.warps(
+            "measures", 0, _shared(n, k, 0), job, todo, probes, *(self._gpu.address(a) for a in own)
+        )
+        worst_x, behaviour = (self._gpu.get(a) for a in own[:2])
+        error, status = (self._gpu.get(held[name])[rows] for name in columns)
+        return Measures(error, worst_x, behaviour, status)
+
+    def _job(
+        self,
+        batch: Resident,
+        given: dict[str, np.ndarray],
+        there: dict[str, Any] | None = None,
+        **numbers: Any,
+    ) -> tuple[CJob, dict[str, Any]]:
+        """What a kernel is told, and the arrays on the device that must live as long as it runs.
+
+        Args:
+            given: arrays to be copied there.
+            there: arrays that are there.
+        """
+        more = {**given, "counter": np.zeros(1, np.int32)}
+        arrays = {**batch.there.arrays, **(there or {}), **{n: self._gpu.put(a) for n, a in more.items()}}
+        numbers = {"todo": len(given.get("chosen", ())), "width": batch.width, **numbers}
+        return CJob(**{name: self._gpu.address(array) for name, array in arrays.items()}, **numbers), arrays

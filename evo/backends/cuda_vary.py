@@ -1,4 +1,4 @@
-"""Offspring on an NVIDIA GPU: evo/vary.py's mutants in waves, a thread for each (evo/native/vary.cuh).
+"""Offspring on an NVIDIA GPU: evo/vary.py's mutants in waves, a thread for each (evo/native/mutants.cuh).
 
 What one mutant is, its text and its fingerprint come from the very functions of the C kernels. What the
 processor decides of one mutant after the other is decided of whole waves here: of equal texts the first
@@ -6,15 +6,15 @@ stays, of equal functions the cheapest, then the first. So results depend on the
 caches alone, not on who was faster.
 """
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from evo.backends.cuda_batch import OnDevice, Resident, launch, on_device
 from evo.backends.device import Device
-from evo.batch import MAX_OPS, Batch, CBatch
+from evo.batch import MAX_OPS, Batch
 from evo.cache import WAYS, Cache, CCache
 from evo.vary import COUNTERS, TIERS, Offspring, Variation, allowed_ops, brood_of, mutation_weights
 
@@ -24,29 +24,29 @@ MOST_WAVE = 1 << 21
 """Mutants of a wave: 300 MB of programs of ten operations."""
 SPARE = 1.1
 """A later wave has so many times the mutants that the rest of the wanted would take at the rate so far."""
-KERNELS = ("mutants", "ranks", "identities", "judgements", "additions")
+COUNTING = 1 << 13
+"""Threads that count what became of a wave."""
+KERNELS = ("mutants", "ranks", "identities", "judgements", "additions", "tallies", "copies")
 CACHE = tuple(f.name for f in fields(Cache))
 FATE = {name: code for code, name in enumerate(COUNTERS)}
 
 
 def _room(kernel: str, width: int) -> int:
     """Ops and constants that a kernel's programs may have: mutations may add as much as their donor holds."""
-    return {"mutants": min(MAX_OPS, 2 * width + 8), "additions": 1}.get(kernel, width)
+    return {"mutants": min(MAX_OPS, 2 * width + 8), "additions": 1, "tallies": 1}.get(kernel, width)
 
 
-@dataclass(frozen=True)
-class _OnDevice:
-    """A structure of the kernels, and the arrays that it points to."""
-
-    struct: Any
-    arrays: dict[str, Any]
+def kernels(width: int) -> list[tuple[str, int]]:
+    """What makes offspring of programs of a width, by name and size."""
+    return [(kernel, _room(kernel, width)) for kernel in KERNELS]
 
 
 @dataclass(frozen=True)
 class _Wave:
-    """Mutants by row: programs (a Batch's arrays), and what the kernels say of them."""
+    """Mutants by row: programs, and what the kernels say of them."""
 
-    programs: _OnDevice
+    programs: OnDevice
+    width: int
     found: dict[str, Any]
 
 
@@ -61,17 +61,18 @@ class Breeder:
         self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
     ) -> Offspring:
         """See evo.vary.offspring."""
-        given, known = self._batch(parents), (self._cache(texts, ("key",)), self._cache(functions))
-        self._gpu.prepare([(kernel, _room(kernel, parents.width)) for kernel in KERNELS])
-        brood = self._brood(stream, variation)
+        given = Resident.of(self._gpu, parents).there
+        known = self._cache(texts, ("key",)), self._cache(functions)
+        brood, out = self._brood(stream, variation), Resident.room(self._gpu, rows, parents.width)
         attempts, first, made = rows * variation.attempts, 0, 0
-        size, counts, taken = FIRST_WAVE * rows, np.zeros(len(COUNTERS), np.int64), []
+        size, counts, taken = FIRST_WAVE * rows, np.zeros(len(COUNTERS), np.int64), list[dict[str, Any]]()
         while made < rows and first < attempts:
             size = min(size, attempts - first, MOST_WAVE)
             wave = self._mutate(variation, brood, given, known[0], first, size, parents.width)
             new, end = self._decide(variation, brood, wave, known, rows - made)
             counts += self._counts(wave, end)
-            taken.append(self._taken(wave, new))
+            out.collect(wave.programs, new, made)
+            taken.append({name: wave.found[name][new] for name in ("key", "check", "ops", "fate")})
             made, first = made + len(new), first + end
             size = int(SPARE * (rows - made) * first / max(made, 1)) + 256
         self._gpu.get(known[0].arrays["key"], texts.key)
@@ -79,10 +80,12 @@ class Breeder:
             self._gpu.get(array, getattr(functions, name))
 
         def joined(name: str) -> np.ndarray:
-            return np.concatenate([part[name] for part in taken])
+            return np.concatenate([self._gpu.get(part[name]) for part in taken])
 
+        batch = out.first(made)
+        batch.ops = joined("ops").astype(np.int64)
         return Offspring(
-            Batch(*(joined(f.name) for f in fields(Batch))),
+            batch,
             joined("key"),
             joined("check"),
             (joined("fate") == FATE["audited"]).astype(np.uint8),
@@ -90,12 +93,12 @@ class Breeder:
         )
 
     def _mutate(
-        self, variation: Variation, brood: _OnDevice, parents: _OnDevice, texts: _OnDevice, first: int,
+        self, variation: Variation, brood: OnDevice, parents: OnDevice, texts: OnDevice, first: int,
         size: int, width: int,
     ) -> _Wave:  # fmt: skip
         """Mutants number `first` and on, with their texts."""
         xp = self._xp
-        programs = self._batch(Batch.empty(0, width), size)
+        programs = Resident.room(self._gpu, size, width).there
         kinds = {"text": np.uint64, "rng": np.uint64, "key": np.uint64, "check": np.uint32}
         names = ("text", "rng", "ops", "refit", "walked", "fate", "key", "check", "news")
         found = {name: xp.zeros(size, kinds.get(name, np.uint8)) for name in names}
@@ -103,14 +106,14 @@ class Breeder:
             "mutants", width, size, brood, parents, texts, programs, first, size,
             *(found[name] for name in names[:6]),
         )  # fmt: skip
-        return _Wave(programs, found)
+        return _Wave(programs, width, found)
 
     def _decide(
-        self, variation: Variation, brood: _OnDevice, wave: _Wave, known: Sequence[_OnDevice], wanted: int
+        self, variation: Variation, brood: OnDevice, wave: _Wave, known: Sequence[OnDevice], wanted: int
     ) -> tuple[Any, int]:
         """At most `wanted` new rows, and how many mutants that took; the caches learn what these were."""
         xp, found, size = self._xp, wave.found, len(wave.found["fate"])
-        width, tiers = wave.programs.arrays["op"].shape[1], sum(TIERS[t] for t in variation.tiers)
+        width, tiers = wave.width, sum(TIERS[t] for t in variation.tiers)
         rows = xp.flatnonzero(found["fate"] == FATE["made"])
         if tiers & TIERS["text"]:
             rows = self._first(rows, rows, ("text",), "seen_text", found)
@@ -158,7 +161,7 @@ class Breeder:
         found["fate"][order[1:][same]] = FATE[fate]
         return rows[found["fate"][rows] != FATE[fate]]
 
-    def _learn(self, cache: _OnDevice, key: Any, check: Any = None, ops: Any = None) -> None:
+    def _learn(self, cache: OnDevice, key: Any, check: Any = None, ops: Any = None) -> None:
         """Adds entries to a cache in their order; those of texts have no check and no ops."""
         xp = self._xp
         if not len(key):
@@ -172,57 +175,31 @@ class Breeder:
 
     def _counts(self, wave: _Wave, end: int) -> np.ndarray:
         """What became of the first `end` mutants, int64 [COUNTERS]; made counts all, texts on the way too."""
-        fate = self._gpu.get(self._xp.bincount(wave.found["fate"][:end], minlength=len(COUNTERS)))
-        walked = int(wave.found["walked"][:end].sum())
+        total = self._gpu.put(np.zeros(len(COUNTERS) + 1, np.uint64))
+        self._launch("tallies", 0, COUNTING, wave.found["fate"], wave.found["walked"], end, total)
+        *fate, walked = self._gpu.get(total).astype(np.int64)
         fate[FATE["made"]] = end + walked
         fate[FATE["seen_text"]] += walked
         fate[FATE["seen_function"]] += fate[FATE["audited"]]
-        counts: np.ndarray = fate.astype(np.int64)
-        return counts
-
-    def _taken(self, wave: _Wave, rows: Any) -> dict[str, np.ndarray]:
-        """Rows of a wave, here."""
-        arrays = {**wave.programs.arrays, **{name: wave.found[name] for name in ("key", "check", "fate")}}
-        return {name: self._gpu.get(array[rows]) for name, array in arrays.items()}
+        return np.array(fate)
 
     def _launch(self, kernel: str, width: int, todo: int, *arguments: Any) -> None:
-        """Runs a kernel for programs of a width, on numbers, arrays and structures on the device."""
-        self._gpu.threads(kernel, _room(kernel, width), todo, *map(self._argument, arguments))
+        """Runs a kernel for programs of a width."""
+        launch(self._gpu, kernel, _room(kernel, width), todo, *arguments)
 
-    def _argument(self, argument: Any) -> int:
-        if isinstance(argument, int):
-            return argument
-        return self._gpu.address(argument.struct if isinstance(argument, _OnDevice) else argument)
-
-    def _struct(self, struct: ctypes.Structure, arrays: dict[str, Any]) -> _OnDevice:
-        return _OnDevice(self._gpu.put(np.frombuffer(bytes(struct), np.uint8)), arrays)
-
-    def _brood(self, stream: int, variation: Variation) -> _OnDevice:
+    def _brood(self, stream: int, variation: Variation) -> OnDevice:
         arrays = {
             "allowed": self._gpu.put(allowed_ops(variation)),
             "weights": self._gpu.put(mutation_weights(variation)),
         }
         addresses = (self._gpu.address(a) for a in arrays.values())
-        return self._struct(brood_of(stream, variation, *addresses), arrays)
+        return on_device(self._gpu, brood_of(stream, variation, *addresses), arrays)
 
-    def _batch(self, batch: Batch, rows: int | None = None) -> _OnDevice:
-        """A copy of a batch; or room for `rows` programs of its width."""
-        arrays = {}
-        for f in fields(Batch):
-            array = getattr(batch, f.name)
-            if rows is None:
-                arrays[f.name] = self._gpu.put(array)
-            else:
-                arrays[f.name] = self._xp.zeros((rows, *array.shape[1:]), array.dtype)
-        addresses = {name: self._gpu.address(a) if a.size else None for name, a in arrays.items()}
-        size = len(batch) if rows is None else rows
-        return self._struct(CBatch(**addresses, rows=size, width=batch.width), arrays)
-
-    def _cache(self, cache: Cache, names: Sequence[str] = CACHE) -> _OnDevice:
+    def _cache(self, cache: Cache, names: Sequence[str] = CACHE) -> OnDevice:
         """A copy of a cache; of arrays not named, which hold nothing that is asked for, only room."""
         arrays = {}
         for name in CACHE:
             array = getattr(cache, name)
             arrays[name] = self._gpu.put(array) if name in names else self._xp.zeros(len(array), array.dtype)
         addresses = {name: self._gpu.address(a) for name, a in arrays.items()}
-        return self._struct(CCache(**addresses, entries=len(cache.key)), arrays)
+        return on_device(self._gpu, CCache(**addresses, entries=len(cache.key)), arrays)

@@ -5,7 +5,8 @@ a mutant), in seconds, and kept in CuPy's cache folder.
 """
 
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
@@ -20,15 +21,17 @@ MOST_REGISTERS = 128
 WARP = 32
 BLOCK = 128
 """Threads of a block where every thread works on its own."""
-_WARPS = ("cuda.cuh", "warp.cuh", "ops", "tape.cuh")
-_THREADS = ("cuda.cuh", "ops", "program.h", "random.h", "cache.h", "field.h", "mutate.h", "vary.h")
+_WARPS = ("cuda.cuh", "warp.cuh", "ops", "mix.h", "tape.cuh")
+_THREADS = ("cuda.cuh", "ops", "mix.h", "program.h", "random.h", "cache.h", "field.h", "mutate.h", "vary.h")
 _PARTS = {
     "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
     "evaluate": (*_WARPS, "evaluate.cuh"),
+    "measures": (*_WARPS, "behaviour.h", "measures.cuh"),
     "mutants": (*_THREADS, "mutants.cuh"),
     "ranks": (*_THREADS, "ranks.cuh"),
     "identities": (*_THREADS, "identities.cuh"),
     **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
+    **dict.fromkeys(("copies", "tallies"), (*_THREADS, "waves.cuh")),
 }
 """The files that each kernel is made of; "ops" is the op table."""
 
@@ -53,7 +56,7 @@ class Device(Protocol):
         ...
 
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
-        """Compiles kernels, by name and size, that are not compiled yet."""
+        """Begins to compile kernels, by name and size, beside what else is done; launches wait for theirs."""
         ...
 
     def warps(
@@ -110,7 +113,8 @@ class Gpu:
         self.name: str = properties["name"].decode()
         self.arrays = self._cupy
         self._multiprocessors = int(properties["multiProcessorCount"])
-        self._kernels: dict[tuple[str, int], Any] = {}
+        self._kernels: dict[tuple[str, int], Future[Any]] = {}
+        self._compilers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="evonum-nvrtc")
         self._streams: dict[int, Any] = {}
         self._alive: list[Any] = []
 
@@ -131,13 +135,14 @@ class Gpu:
         return int(array.data.ptr)
 
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
-        """See `Device.prepare`; several compile at a time."""
-        missing = [k for k in kernels if k not in self._kernels]
-        if not missing:
-            return
-        with ThreadPoolExecutor() as pool:
-            for key, made in zip(missing, pool.map(self._compile, missing), strict=True):
-                self._kernels[key] = made
+        """See `Device.prepare`."""
+        for key in kernels:
+            if key not in self._kernels:
+                self._kernels[key] = self._compilers.submit(self._compile, key)
+
+    def _kernel(self, name: str, size: int) -> Any:
+        self.prepare([(name, size)])
+        return self._kernels[name, size].result()
 
     def _compile(self, key: tuple[str, int]) -> Any:
         options = ("--std=c++17", "--device-as-default-execution-space", f"--maxrregcount={MOST_REGISTERS}")
@@ -149,8 +154,7 @@ class Gpu:
         self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int
     ) -> None:
         """See `Device.warps`; kernels of different sizes run side by side."""
-        self.prepare([(kernel, size)])
-        made = self._kernels[kernel, size]
+        made = self._kernel(kernel, size)
         made.max_dynamic_shared_size_bytes = shared
         fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
             made.kernel.ptr, WARP, shared
@@ -166,8 +170,7 @@ class Gpu:
 
     def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
         """See `Device.threads`."""
-        self.prepare([(kernel, size)])
-        made = self._kernels[kernel, size]
+        made = self._kernel(kernel, size)
         fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(made.kernel.ptr, BLOCK, 0)
         blocks = min(max(fitting, 1) * self._multiprocessors, -(-todo // BLOCK))
         made((blocks,), (BLOCK,), tuple(map(np.uint64, arguments)))

@@ -7,6 +7,7 @@ and made when the first backend is.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -30,9 +31,9 @@ from evo.backends.jax_fit import (
     values,
     values_and_jacobian,
 )
-from evo.backends.native import clearing
-from evo.batch import CONSTANT, VALUE, Batch
-from evo.fit import FITTED, NOT_FINITE, Effort, Fits
+from evo.backends.native import NativeBackend, clearing
+from evo.batch import CONSTANT, VALUE, Batch, Programs
+from evo.fit import FITTED, NOT_FINITE, Effort, Fits, Measures
 from evo.native.build import cache_folder
 from evo.points import Points
 from evo.vary import offspring
@@ -155,10 +156,15 @@ class JaxBackend:
         )  # fmt: skip
         return values, derivatives
 
+    def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
+        """See `Backend.measure`; on the processor."""
+        return NativeBackend().measure(batch, rows, points, probes)
+
     def fit(
-        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+        self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
     ) -> Fits:
         """See `Backend.fit`."""
+        batch = batch.take(slice(None))
         arrays: tuple[Any, ...] = (points.x, points.exact, points.weight)
         sample, code, own = Sample(*arrays), _codes(batch), np.arange(batch.width) < batch.k[:, None]
         few = _few(points, 2 * batch.width)
@@ -183,7 +189,7 @@ class JaxBackend:
         )  # fmt: skip
         finite = np.isfinite(rms) & np.isfinite(error)
         return Fits(
-            np.where(own, constants, batch.constants),
+            replace(batch, constants=np.where(own, constants, batch.constants)),
             np.where(finite, rms, np.inf),
             np.where(finite, error, np.inf),
             np.where(finite, FITTED, NOT_FINITE).astype(np.uint8),

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from evo.batch import Batch, address
+from evo.batch import Batch, Programs, address
 from evo.fit import CEffort, Effort, Fits, Measures
 from evo.native.build import kernels
 from evo.points import Points
@@ -77,17 +77,17 @@ class NativeBackend:
         return out, derivatives
 
     def fit(
-        self, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+        self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
     ) -> Fits:
         """See `Backend.fit`."""
-        rows, width = len(batch), batch.width
-        fits = Fits(np.empty((rows, width)), np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), 0)
+        rows, batch = len(batch), batch.take(slice(None))
+        fits = Fits(batch, np.empty(rows), np.empty(rows), np.empty(rows, np.uint8), 0)
         worth = np.ascontiguousarray(worth, float)
         stream = np.ascontiguousarray(stream, np.uint64)
 
         def run(begin: int, end: int) -> int:
             some = slice(begin, end)
-            part = batch.take(some)
+            part = Batch(*(getattr(batch, f.name)[some] for f in fields(Batch)))
             columns = (stream, worth, fits.rms, fits.error, fits.status)
             iterations: int = kernels().fit(
                 ctypes.byref(part.c()),
@@ -96,7 +96,6 @@ class NativeBackend:
                 *(ctypes.c_void_p(address(a[some])) for a in columns),
             )
             _check(iterations < 0)
-            fits.constants[some] = part.constants
             return iterations
 
         if self._threads == 1:
@@ -106,6 +105,20 @@ class NativeBackend:
             begins = range(0, rows, some)
             done = pool.map(run, begins, (min(begin + some, rows) for begin in begins))
             return replace(fits, iterations=sum(done))
+
+    def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
+        """See `Backend.measure`."""
+        some = batch.take(rows)
+        out = Measures(*(np.empty(len(some), kind) for kind in (float, float, np.uint64, np.uint8)))
+        _check(
+            kernels().measure(
+                ctypes.byref(some.c()),
+                ctypes.byref(_points(points)),
+                ctypes.c_int64(probes),
+                *(ctypes.c_void_p(address(getattr(out, f.name))) for f in fields(Measures)),
+            )
+        )
+        return out
 
 
 def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -126,32 +139,3 @@ def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.n
         )
     )
     return root, multiplicity, goal, power
-
-
-def measure(batch: Batch, points: Points, probes: int, threads: int = 1) -> Measures:
-    """Max weighted error of every row at the points, infinite if it has a pole between them.
-
-    Args:
-        probes: how many of the points, evenly chosen, make the behaviour.
-        threads: how many measure; no result depends on it.
-    """
-    if threads > 1 and len(batch) > MOST_ROWS:
-        parts = [batch.take(slice(begin, begin + MOST_ROWS)) for begin in range(0, len(batch), MOST_ROWS)]
-        with ThreadPoolExecutor(threads) as pool:
-            measured = list(pool.map(lambda part: measure(part, points, probes), parts))
-        return Measures(*(np.concatenate([getattr(m, f.name) for m in measured]) for f in fields(Measures)))
-    out = Measures(
-        np.empty(len(batch)),
-        np.empty(len(batch)),
-        np.empty((len(batch), probes)),
-        np.empty(len(batch), np.uint8),
-    )
-    _check(
-        kernels().measure(
-            ctypes.byref(batch.c()),
-            ctypes.byref(_points(points)),
-            ctypes.c_int64(probes),
-            *(ctypes.c_void_p(address(a)) for a in (out.error, out.worst_x, out.behaviour, out.status)),
-        )
-    )
-    return out

@@ -13,7 +13,7 @@ typedef unsigned long long uint64_t;
 #define INFINITY __longlong_as_double(0x7ff0000000000000ll)
 #define NAN __longlong_as_double(0x7ff8000000000000ll)
 
-
+DEVICE void add_to(uint64_t *total, uint64_t n) { atomicAdd(total, n); }
 DEVICE uint64_t thread_number() { return (uint64_t)blockIdx.x * blockDim.x + threadIdx.x; }
 DEVICE uint64_t threads() { return (uint64_t)gridDim.x * blockDim.x; }
 #endif

@@ -4,9 +4,6 @@
 
    A launch takes programs of UNKNOWNS constants at no more than 64 points. */
 
-#define FITTED 0
-#define NOT_FINITE 1
-
 /* A lane's points, its numbers of the current candidate, and where the warp's are in shared memory. */
 struct Fitter {
     Tape t;
@@ -88,13 +85,6 @@ DEVICE Pair errors(Fitter &f)
     forward<Real>(f.t, f.t.n);
     const Pair v = value(f.t, f.t.n - 1);
     return pair(or_infinite(fabs(v.x - f.exact.x) * f.factor.x), or_infinite(fabs(v.y - f.exact.y) * f.factor.y));
-}
-
-DEVICE uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
 }
 
 /* Draw number `at` of a stream (evo/native/random.h: splitmix64 counts, so any draw can be had at once). */

@@ -8,6 +8,7 @@
 #ifndef EVO_FIT_H
 #define EVO_FIT_H
 
+#include "behaviour.h"
 #include "clear.h"
 #include "random.h"
 
@@ -313,16 +314,17 @@ static int has_pole(const Tape *t, const Program *p, int64_t points)
 }
 
 /* Max weighted error of every row at the points, infinite if there are poles between them: `error` [rows], its
-   place `worst` [rows], the signed weighted error at probe points `behaviour` [rows, probes] (every
-   points/probes-th point), `status` [rows]. Returns 0, or 1 if memory ran out. */
+   place `worst` [rows], the key of the signed weighted errors at probe points (every points/probes-th point)
+   `behaviour` [rows], `status` [rows]. Returns 0, or 1 if memory ran out. */
 EXPORT int measure(const Batch *batch, const Points *points, int64_t probes, double *error, double *worst,
-                   double *behaviour, uint8_t *status)
+                   uint64_t *behaviour, uint8_t *status)
 {
     Fitter f;
     Program p;
     int64_t at;
-    if (!fitter_open(&f, points)) return fitter_close(&f), 1;
-    for (int64_t row = 0; row < batch->rows; row++) {
+    double *curve = malloc((size_t)probes * sizeof(double));
+    const int ready = fitter_open(&f, points) && curve;
+    for (int64_t row = 0; ready && row < batch->rows; row++) {
         load(batch, row, &p);
         error[row] = max_error(&f, &p, p.c, &at);
         worst[row] = points->x[at < points->points ? at : points->points - 1];
@@ -330,15 +332,23 @@ EXPORT int measure(const Batch *batch, const Points *points, int64_t probes, dou
         const double *v = f.all.tape.value + p.root * f.all.tape.points;
         for (int64_t b = 0; b < probes; b++) {
             const int64_t q = (2 * b + 1) * points->points / (2 * probes);
-            behaviour[row * probes + b] = (v[q] - f.all.exact[q]) * f.all.factor[q];
+            curve[b] = (v[q] - f.all.exact[q]) * f.all.factor[q];
         }
+        behaviour[row] = behaviour_of(curve, probes, error[row]);
         if (status[row] == FITTED && has_pole(&f.all.tape, &p, points->points)) {
             status[row] = POLE;
             error[row] = INFINITY;
         }
     }
+    free(curve);
     fitter_close(&f);
-    return 0;
+    return !ready;
+}
+
+/* Tier 3 of every curve [rows, probes] of that max error [rows]. */
+EXPORT void behaviours(const double *curve, const double *error, int64_t rows, int64_t probes, uint64_t *key)
+{
+    for (int64_t row = 0; row < rows; row++) key[row] = behaviour_of(curve + row * probes, probes, error[row]);
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix.h"
 #include "ops.h" /* generated from evo/ops.py */
 
 /* Batches hold slots as the largest programs need them; a GPU's kernels may be compiled for smaller ones. */
@@ -79,14 +80,6 @@ static int cost(const Program *p)
     int sum = 0;
     for (int i = 0; i < p->n; i++) sum += COST[p->op[i]];
     return sum;
-}
-
-/* A well-mixed 64-bit function (splitmix64's finaliser, Steele, Lea and Flood 2014). */
-static inline uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
 }
 
 static inline uint64_t mix2(uint64_t a, uint64_t b) { return mix(a + 0x9e3779b97f4a7c15u * (b + 1)); }

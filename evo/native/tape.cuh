@@ -8,6 +8,7 @@
 #define MAX_CONSTANTS 64
 #define WARP 32
 enum { SLOT_X = 0, SLOT_CONSTANT = 1, SLOT_VALUE = SLOT_CONSTANT + MAX_CONSTANTS };
+enum { FITTED, NOT_FINITE, POLE }; /* evo/fit.py */
 enum { NEEDED = 1 << 8, FIRST = 1 << 12, LIVE = 1 << 16 }; /* flags; the first two by operand */
 
 struct Tape {
