@@ -228,6 +228,8 @@ def _member(o: dict[str, Any]) -> Member:
         program = parse(o["program"])
     except ProgramError as error:
         raise FrontError(f"A member's program is none. {error}") from None
+    if program.ops != o["ops"]:
+        raise FrontError(f"A member says {o['ops']} ops, but its program has {program.ops}.")
     lists = {"interval": tuple(o["interval"]), "constants": tuple(o["constants"])}
     derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
     return Member(**{**{name: o[name] for name in names}, **lists, **derived})

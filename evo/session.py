@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from evo.backends import BACKENDS
 from evo.directory import DirectoryError, cannot_keep
 from evo.discover import Search, make_workers
 from evo.display import Display, Teller, Terminal, front_table
@@ -149,6 +150,8 @@ def _crew(search: Search, kind: str, address: str | None, tell: Teller) -> Worke
     """The workers; a SIGTERM while Ray starts is answered by Ray, which ends the process."""
     if kind == "ray":
         tell("starting workers ...")
+    if first := BACKENDS[search.spec.backend].first:
+        tell(first)
     try:
         return make_workers(search.problem, search.islands, kind, address)
     except SystemExit:

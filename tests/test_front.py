@@ -140,10 +140,9 @@ def test_no_candidates_have_no_front_and_no_archive():
 
 
 def member(ops, error, **changes):
-    text = "v1 = c1 / x\nv2 = x + v1"
-    base = Member(
-        ops, "exp2", ("0", "1"), "relative", "x + (c1 / x)", text, ("0.1",), error, None, None, 0.5, 1.25
-    )
+    text = "\n".join(["v1 = c1 / x", *(f"v{i + 1} = x + v{i}" for i in range(1, ops))])
+    shown = parse(text).formula()
+    base = Member(ops, "exp2", ("0", "1"), "relative", shown, text, ("0.1",), error, None, None, 0.5, 1.25)
     return replace(base, **changes)
 
 

@@ -5,7 +5,7 @@ GPUs. All keep the same contract (tests/test_backends.py); to add one, write the
 """
 
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,10 +15,21 @@ from evo.fit import Effort, Fits, Measures
 from evo.points import Points
 from evo.vary import Offspring, Variation
 
+
+class Row(NamedTuple):
+    """Where a backend's class is, and what a search's user is told that it waits for at first."""
+
+    module: str
+    cls: str
+    first: str = ""
+
+
 BACKENDS = {
-    "native": ("evo.backends.native", "NativeBackend"),
-    "jax": ("evo.backends.jax", "JaxBackend"),
-    "cuda": ("evo.backends.cuda", "CudaBackend"),
+    "native": Row("evo.backends.native", "NativeBackend"),
+    "jax": Row("evo.backends.jax", "JaxBackend", "JAX compiles the fits first, for a minute or two ..."),
+    "cuda": Row(
+        "evo.backends.cuda", "CudaBackend", "GPU kernels are compiled first, unless cached ..."
+    ),
 }
 
 
@@ -80,6 +91,6 @@ def backend(name: str, **options: Any) -> Backend:
     """
     if name not in BACKENDS:
         raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
-    module, cls = BACKENDS[name]
+    module, cls, _ = BACKENDS[name]
     made: Backend = getattr(import_module(module), cls)(**options)
     return made
