@@ -27,9 +27,7 @@ class Row(NamedTuple):
 BACKENDS = {
     "native": Row("evo.backends.native", "NativeBackend"),
     "jax": Row("evo.backends.jax", "JaxBackend", "JAX compiles the fits first, for a minute or two ..."),
-    "cuda": Row(
-        "evo.backends.cuda", "CudaBackend", "GPU kernels are compiled first, unless cached ..."
-    ),
+    "cuda": Row("evo.backends.cuda", "CudaBackend", "GPU kernels are compiled first, unless cached ..."),
 }
 
 
