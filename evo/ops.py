@@ -1,13 +1,13 @@
 """The op table: one row holds everything the project knows of an operation.
 
 A row is read by the Python evaluators (`real`), by the compiled kernels (`c`, `partials`), by the fingerprint
-(`field`, `field_partials`), by the text form (`symbol`) and by the exports (`printed`, `rounded`).
+(`field`, `field_adjoints`), by the text form (`symbol`) and by the exports (`printed`, `rounded`).
 To add an op, add a row: the kernels are generated from this table (evo/native/build.py) and the
 tests over it pick the row up.
 
 The C strings see the operands `a`, `b`, `c` and, in the partials, the value `v`. The field strings
 see them as elements of the field of p = 2^31 - 1 elements, with `add`, `sub`, `mul`, `neg`, `inv`,
-`root` and a scratch element `w` that survives from the value to the partials. `inv(0)` and the root
+`root` and a scratch element `w` that survives from the value to the adjoints. `inv(0)` and the root
 of a non-square fail the draw of x and constants, which is then repeated elsewhere.
 """
 
@@ -34,7 +34,7 @@ class Op:
         c: the value as a C (and CUDA) expression in double arithmetic.
         partials: d value / d operand as C expressions, one per operand.
         field: the value in the prime field.
-        field_partials: d value / d operand in the prime field.
+        field_adjoints: what the operands' adjoints gain in the prime field, `g` being the value's.
         clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
             those of the operands (evo/native/clear.h).
         printed: how exports write it where that is not `a + b`, by language: a template with the operands
@@ -52,7 +52,7 @@ class Op:
     c: str
     partials: tuple[str, ...]
     field: str
-    field_partials: tuple[str, ...]
+    field_adjoints: tuple[str, ...]
     clears: str
     printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
     rounded: Callable[..., Any] | None = None
@@ -88,34 +88,34 @@ def _words(default: str = "", **words: str) -> dict[str, str]:
 OPS: tuple[Op, ...] = (
     Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
        "a + b", ("1.0", "1.0"),
-       "add(a, b)", ("1", "1"), "fmax(a, b)",
+       "add(a, b)", ("g", "g"), "fmax(a, b)",
        _words(cuda="__{d}add_rn({a}, {b})")),
     Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
        "a - b", ("1.0", "-1.0"),
-       "sub(a, b)", ("1", "neg(1)"), "fmax(a, b)",
+       "sub(a, b)", ("g", "neg(g)"), "fmax(a, b)",
        _words(cuda="__{d}sub_rn({a}, {b})")),
     Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
        "a * b", ("b", "a"),
-       "mul(a, b)", ("b", "a"), "a + b",
+       "mul(a, b)", ("mul(g, b)", "mul(g, a)"), "a + b",
        _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}")),
     Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
-       "(w = inv(b), mul(a, w))", ("w", "neg(mul(v, w))"), "fmax(a, b)",
+       "(w = inv(b), mul(a, w))", ("mul(g, w)", "neg(mul(v, mul(g, w)))"), "fmax(a, b)",
        _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}")),
     Op("neg", "neg", 1, False, 1, lambda m, a: -a,
        "-a", ("-1.0",),
-       "neg(a)", ("neg(1)",), "a",
+       "neg(a)", ("neg(g)",), "a",
        _words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
     Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
        "sqrt(a)", ("0.5 / v",),
-       "root(a)", ("inv(add(v, v))",), "0.5 * a",
+       "root(a)", ("mul(g, inv(add(v, v)))",), "0.5 * a",
        _words(
            "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", rust="{a}.sqrt()", numpy="np.sqrt({a})",
            jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
        )),
     Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
        "fma(a, b, c)", ("b", "a", "1.0"),
-       "add(mul(a, b), c)", ("b", "a", "1"), "fmax(a + b, c)",
+       "add(mul(a, b), c)", ("mul(g, b)", "mul(g, a)", "g"), "fmax(a + b, c)",
        _words(
            "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
            numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",

@@ -22,7 +22,8 @@ WARP = 32
 BLOCK = 128
 """Threads of a block where every thread works on its own."""
 _WARPS = ("cuda.cuh", "warp.cuh", "ops", "mix.h", "tape.cuh")
-_THREADS = ("cuda.cuh", "ops", "mix.h", "program.h", "random.h", "cache.h", "field.h", "mutate.h", "vary.h")
+_PROGRAMS = ("cuda.cuh", "ops", "mix.h", "program.h", "random.h", "cache.h")
+_THREADS = (*_PROGRAMS, "elements.h", "field.h", "mutate.h", "vary.h")
 _PARTS = {
     "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
     "evaluate": (*_WARPS, "evaluate.cuh"),

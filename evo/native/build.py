@@ -43,7 +43,7 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
 
     def row(code: int, op: Op) -> str:
         cells = [
-            str(code), op.name, f"({op.c})", *three(op.partials), f"({op.field})", *three(op.field_partials)
+            str(code), op.name, f"({op.c})", *three(op.partials), f"({op.field})", *three(op.field_adjoints)
         ]  # fmt: skip
         return f"    ROW({', '.join(cells)}) \\"
 

@@ -20,9 +20,9 @@
 #ifndef EVO_FIELD_H
 #define EVO_FIELD_H
 
+#include "elements.h"
 #include "program.h"
 
-#define PRIME 0x7fffffffu
 #define DRAWS 8    /* lanes: points evaluated at once */
 #define KEYS 4     /* points of a fingerprint: three make the key, one the check */
 #define CHECK 3    /* the one */
@@ -34,62 +34,35 @@
 
 enum { ZERO_DIVISOR = 1, NO_SQUARE = 2 }; /* why a draw failed */
 
-typedef uint32_t element; /* below PRIME */
-
 typedef struct {
     uint64_t key;   /* 0: no fingerprint (undefined everywhere) */
     uint32_t check;
 } Fingerprint;
 
-/* z < 2^62. Elements of 32 bits make a product one widening multiplication of vectors. */
-static inline element reduce(uint64_t z)
-{
-    const uint32_t s = (uint32_t)(z & PRIME) + (uint32_t)(z >> 31);
-    return s >= PRIME ? s - PRIME : s;
-}
-static inline element add(element a, element b) { const element s = a + b; return s >= PRIME ? s - PRIME : s; }
-static inline element sub(element a, element b) { return a >= b ? a - b : a + PRIME - b; }
-static inline element neg(element a) { return a ? PRIME - a : 0; }
-static inline element mul(element a, element b) { return reduce((uint64_t)a * b); }
-static inline element power_2k(element a, int k)
-{
-    for (int i = 0; i < k; i++) a = mul(a, a);
-    return a;
-}
-/* a^(p-2), p - 2 = 2^31 - 3: the exponent is 29 ones, then 01. */
-static inline element inverse(element a)
-{
-    const element a2 = mul(power_2k(a, 1), a), a4 = mul(power_2k(a2, 2), a2), a8 = mul(power_2k(a4, 4), a4);
-    const element a16 = mul(power_2k(a8, 8), a8), a24 = mul(power_2k(a16, 8), a8);
-    const element a28 = mul(power_2k(a24, 4), a4), a29 = mul(power_2k(a28, 1), a);
-    return mul(power_2k(a29, 2), a);
-}
-
 typedef struct {
     element value[SLOTS][DRAWS], adjoint[SLOTS][DRAWS], scratch[MAX_OPS][DRAWS];
-    uint32_t failed[DRAWS]; /* not 0: ZERO_DIVISOR, NO_SQUARE or both */
-} Field;
+    element failed[DRAWS]; /* not 0: ZERO_DIVISOR, NO_SQUARE or both */
+} ALIGNED Field;
 
-/* The first `lanes` lanes, one, KEYS or all: inlined for each of the three. */
+/* The first `lanes` lanes: inlined for each of the numbers there are. */
 static inline __attribute__((always_inline)) void forward_lanes(Field *f, const Program *p, const int lanes)
 {
     memset(f->failed, 0, sizeof f->failed);
     for (int i = 0; i < p->n; i++) {
         const element *A = f->value[p->arg[i][0]], *B = f->value[p->arg[i][1]], *C = f->value[p->arg[i][2]];
-        element *restrict V = f->value[VALUE + i], *restrict W = f->scratch[i];
-        uint32_t *restrict bad = f->failed;
-        (void)A, (void)B, (void)C;
-#define inv(e) (bad[l] |= (e) ? 0 : ZERO_DIVISOR, inverse(e))
-#define root(e) (w = power_2k(e, 29), bad[l] |= mul(w, w) == (e) ? 0 : NO_SQUARE, w)
+        element *V = f->value[VALUE + i], *W = f->scratch[i];
+#define inv(e) (bad |= is_zero(e) & ZERO_DIVISOR, inverse(e))
+#define root(e) (w = power_2k(e, 29), bad |= ~is_zero(sub(mul(w, w), e)) & NO_SQUARE, w)
         switch (p->op[i]) {
 #define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
     case code: \
-        for (int l = 0; l < lanes; l++) { \
-            const element a = A[l], b = B[l], c = C[l]; \
-            element w = 0; \
+        for (int l = 0; l < lanes; l += WIDTH) { \
+            const Wide a = WIDE(A + l), b = WIDE(B + l), c = WIDE(C + l); \
+            Wide w = all_of(0), bad = all_of(0); \
             (void)a, (void)b, (void)c; \
-            V[l] = field; \
-            W[l] = w; \
+            WIDE(V + l) = field; \
+            WIDE(W + l) = w; \
+            WIDE(f->failed + l) |= bad; \
         } \
         break;
             OPS(ROW)
@@ -103,30 +76,28 @@ static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const 
     memset(f->adjoint[CONSTANT], 0, (size_t)p->k * sizeof f->adjoint[0]);
     memset(f->adjoint[VALUE], 0, (size_t)p->n * sizeof f->adjoint[0]);
     memset(f->adjoint[X], 0, sizeof f->adjoint[0]);
-    for (int l = 0; l < lanes; l++) f->adjoint[p->root][l] = 1;
+    for (int l = 0; l < lanes; l += WIDTH) WIDE(f->adjoint[p->root] + l) = all_of(1);
     for (int i = p->n - 1; i >= 0; i--) {
         const uint8_t *arg = p->arg[i];
         const element *A = f->value[arg[0]], *B = f->value[arg[1]], *C = f->value[arg[2]];
         const element *V = f->value[VALUE + i], *G = f->adjoint[VALUE + i], *W = f->scratch[i];
-        uint32_t *restrict bad = f->failed;
-        (void)A, (void)B, (void)C, (void)V, (void)W, (void)bad;
         switch (p->op[i]) {
-#define LOOP(slot, partial) \
-    for (int l = 0; l < lanes; l++) { \
-        const element a = A[l], b = B[l], c = C[l], v = V[l]; \
-        element w = W[l]; \
-        (void)a, (void)b, (void)c, (void)v, (void)w; \
-        f->adjoint[slot][l] = add(f->adjoint[slot][l], mul(G[l], partial)); \
-    }
+#define GAINS(slot, gain) WIDE(f->adjoint[slot] + l) = reduced(WIDE(f->adjoint[slot] + l) + gain)
 #define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
     case code: \
-        LOOP(arg[0], f0) \
-        if (ARITY_##code > 1) LOOP(arg[1], f1) \
-        if (ARITY_##code > 2) LOOP(arg[2], f2) \
+        for (int l = 0; l < lanes; l += WIDTH) { \
+            const Wide a = WIDE(A + l), b = WIDE(B + l), c = WIDE(C + l), v = WIDE(V + l), g = WIDE(G + l); \
+            Wide w = WIDE(W + l), bad = all_of(0); \
+            (void)a, (void)b, (void)c, (void)v, (void)w; \
+            GAINS(arg[0], f0); \
+            if (ARITY_##code > 1) GAINS(arg[1], f1); \
+            if (ARITY_##code > 2) GAINS(arg[2], f2); \
+            WIDE(f->failed + l) |= bad; \
+        } \
         break;
             OPS(ROW)
 #undef ROW
-#undef LOOP
+#undef GAINS
         }
     }
 #undef inv
@@ -135,14 +106,14 @@ static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const 
 
 static void field_forward(Field *f, const Program *p, int lanes)
 {
-    if (lanes == 1) forward_lanes(f, p, 1);
+    if (lanes <= WIDTH || DRAWS == WIDTH) forward_lanes(f, p, WIDTH);
     else if (lanes == KEYS) forward_lanes(f, p, KEYS);
     else forward_lanes(f, p, DRAWS);
 }
 
 static void field_reverse(Field *f, const Program *p, int lanes)
 {
-    if (lanes == 1) reverse_lanes(f, p, 1);
+    if (lanes <= WIDTH || DRAWS == WIDTH) reverse_lanes(f, p, WIDTH);
     else reverse_lanes(f, p, DRAWS);
 }
 
@@ -151,15 +122,24 @@ static inline element element_of(uint64_t word)
     return 1 + (element)((mix(word) >> 33) * (PRIME - 1) >> 31);
 }
 
-/* A lane's x, of the draw `at`, and constants, by their names, of the draw `constants`. */
-static void field_draw(Field *f, const Program *p, const uint64_t *names, int lane, uint64_t at, uint64_t constants)
+/* A lane's x and its constants, by their names, of the draw `at`. */
+static void field_draw(Field *f, const Program *p, const uint64_t *names, int lane, uint64_t at)
 {
     f->value[X][lane] = element_of(mix2(at, 'x'));
-    for (int j = 0; j < p->k; j++) f->value[CONSTANT + j][lane] = element_of(mix2(names[j], constants));
+    for (int j = 0; j < p->k; j++) f->value[CONSTANT + j][lane] = element_of(mix2(names[j], at));
+}
+
+/* Constants, the same in all lanes, named by their numbers. */
+static void draw_constants(Field *f, int k, uint64_t constants)
+{
+    for (int j = 0; j < k; j++) {
+        const Wide same = all_of(element_of(mix2((uint64_t)j, constants)));
+        for (int l = 0; l < DRAWS; l += WIDTH) WIDE(f->value[CONSTANT + j] + l) = same;
+    }
 }
 
 /* A failed draw: whether it was the last hope. */
-static int is_hopeless(uint32_t why, int results, int *failed, int *zeros)
+static int is_hopeless(element why, int results, int *failed, int *zeros)
 {
     *zeros += why == ZERO_DIVISOR && !results;
     return ++*failed == TRIES || *zeros == ZEROS;
@@ -174,7 +154,7 @@ static int field_sample(Field *f, const Program *p, const uint64_t *names, uint6
         const int lanes = wanted == 1 ? 1 : wanted - found > KEYS ? DRAWS : KEYS;
         for (int l = 0; l < lanes; l++) {
             const uint64_t own = mix2(salt, draw++);
-            field_draw(f, p, names, l, own, own);
+            field_draw(f, p, names, l, own);
         }
         field_forward(f, p, lanes);
         for (int l = 0; l < lanes; l++) {
@@ -273,46 +253,54 @@ static int refine(Field *f, const Program *p, uint64_t *signature)
     return 1;
 }
 
-/* A lane's row of the Jacobian, eliminated into `basis`; returns the new rank. Rows are scaled and not divided: an
-   inverse costs as much as a row. */
-static int eliminate(const Field *f, int k, int lane, element basis[][MAX_CONSTANTS], int *pivot, int rank)
-{
-    element *row = basis[rank];
-    for (int j = 0; j < k; j++) row[j] = f->adjoint[CONSTANT + j][lane];
-    for (int r = 0; r < rank; r++) {
-        const element m = row[pivot[r]], scale = basis[r][pivot[r]];
-        for (int j = 0; j < k; j++) row[j] = sub(mul(row[j], scale), mul(m, basis[r][j]));
-    }
-    int at = 0;
-    while (at < k && !row[at]) at++;
-    if (at < k) pivot[rank++] = at;
-    return rank;
-}
+#define POINTS ((MAX_CONSTANTS + DRAWS + WIDTH - 2) / WIDTH * WIDTH) /* of a Jacobian, with room for a last vector */
 
-/* Rank of the Jacobian with respect to the constants: one draw of these, and x varies. As many rows as constants
-   decide, up to a chance of about 2^-28. As if full where that cannot be told; -1 if the program is undefined. */
-static int rank_of(Field *f, const Program *p)
+/* Rank of a matrix, whose columns beyond `columns` are 0 up to a multiple of WIDTH; eliminates it. Rows are scaled and
+   not divided: an inverse costs as much as a row. */
+static int eliminate(element matrix[][POINTS], int rows, int columns)
 {
-    element basis[MAX_CONSTANTS][MAX_CONSTANTS];
-    int pivot[MAX_CONSTANTS], rank = 0, rows = 0, failed = 0, zeros = 0;
-    uint64_t names[MAX_CONSTANTS], draw = 0, constants = 0;
-    number(p, names);
-    while (rank < p->k && rows < p->k) {
-        if (!rows && draw % EPOCH == 0) constants = mix2('c', draw);
-        for (int l = 0; l < DRAWS; l++) field_draw(f, p, names, l, mix2('j', draw++), constants);
-        field_forward(f, p, DRAWS);
-        field_reverse(f, p, DRAWS); /* the root of 0 has a value and no derivative: that fails too */
-        for (int l = 0; l < DRAWS && rank < p->k; l++) {
-            if (f->failed[l]) {
-                if (is_hopeless(f->failed[l], rows, &failed, &zeros)) return zeros == ZEROS ? -1 : p->k;
-                continue;
-            }
-            failed = 0;
-            rank = eliminate(f, p->k, l, basis, pivot, rank);
-            rows++;
+    int rank = 0;
+    for (int r = 0; r < rows; r++) {
+        const element *row = matrix[r];
+        int at = 0;
+        while (at < columns && !row[at]) at++;
+        if (at == columns) continue;
+        rank++;
+        const Wide scale = all_of(row[at]);
+        for (int i = r + 1; i < rows; i++) {
+            const Wide m = all_of(matrix[i][at]);
+            for (int j = 0; j < columns; j += WIDTH)
+                WIDE(matrix[i] + j) = sub(mul(WIDE(matrix[i] + j), scale), mul(m, WIDE(row + j)));
         }
     }
     return rank;
+}
+
+/* Rank of the Jacobian with respect to the constants: one draw of these, and x varies. As many points as constants
+   decide, up to a chance of about 2^-28. As if full where that cannot be told; -1 if the program is undefined. */
+static int rank_of(Field *f, const Program *p)
+{
+    ALIGNED element jacobian[MAX_CONSTANTS][POINTS]; /* [constant][point] */
+    int points = 0, failed = 0, zeros = 0;
+    uint64_t draw = 0;
+    while (points < p->k) {
+        if (!points && draw % EPOCH == 0) draw_constants(f, p->k, mix2('c', draw));
+        for (int l = 0; l < DRAWS; l++) f->value[X][l] = element_of(mix2(mix2('j', draw++), 'x'));
+        field_forward(f, p, DRAWS);
+        field_reverse(f, p, DRAWS); /* the root of 0 has a value and no derivative: that fails too */
+        for (int l = 0; l < DRAWS; l++) {
+            if (f->failed[l]) {
+                if (is_hopeless(f->failed[l], points, &failed, &zeros)) return zeros == ZEROS ? -1 : p->k;
+                continue;
+            }
+            failed = 0;
+            for (int j = 0; j < p->k; j++) jacobian[j][points] = f->adjoint[CONSTANT + j][l];
+            points++;
+        }
+    }
+    for (int j = 0; j < p->k; j++)
+        for (int i = points; i % WIDTH; i++) jacobian[j][i] = 0;
+    return eliminate(jacobian, p->k, points);
 }
 
 static int has_roots(const Program *p)
@@ -334,7 +322,7 @@ static Fingerprint fingerprint(Field *f, const Program *p)
     out.key = mix2((uint64_t)p->k, names);
     for (int i = 0; i < found; i++)
         if (i != CHECK) out.key = mix2(out.key, result[i]);
-    out.check = result[CHECK];
+    out.check = (uint32_t)result[CHECK];
     if (!out.key) out.key = 1;
     return out;
 }
