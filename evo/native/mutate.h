@@ -1,8 +1,9 @@
 /* Mutations of a program (and a donor), for processors and GPUs.
 
    A mutation edits the graph: it may append instructions whose operands come before the place that
-   will use them, and leave others unused; canonicalise() tidies up. The table MUTATIONS at the end is
-   the list of them: to add one, write a function and a row. */
+   will use them (Program.seam; write_site() sets it, and what changes more places must), and leave others
+   unused; canonicalise() tidies up. The table MUTATIONS at the end is the list of them: to add one, write a
+   function and a row. */
 #ifndef EVO_MUTATE_H
 #define EVO_MUTATE_H
 
@@ -74,9 +75,10 @@ static Site random_site(const Context *x, const Program *p)
 
 static int read_site(const Program *p, Site s) { return s.i == p->n ? p->root : p->arg[s.i][s.operand]; }
 
-/* `n` before the edit tells the result's site from appended instructions. */
+/* `n` before the edit tells the result's site from appended instructions, which come before the site. */
 static void write_site(Program *p, Site s, int n, int slot)
 {
+    p->seam = s.i;
     if (s.i == n) p->root = slot;
     else p->arg[s.i][s.operand] = (uint8_t)slot;
 }
@@ -205,7 +207,10 @@ static void graft(const Context *x, Program *p)
     }
     const int last = small_program(x, p, v, length);
     if (chance(x, 0.5)) write_site(p, s, n, last);
-    else replace_all(p, n, v, last);
+    else {
+        replace_all(p, n, v, last);
+        p->seam = v == X ? 0 : v - VALUE + 1;
+    }
 }
 
 /* The whole result, or the input everywhere, goes through one more op. */
@@ -214,8 +219,12 @@ static void wrap(const Context *x, Program *p)
     const int n = p->n, op = random_op(x), inside = chance(x, 0.5), slot = inside ? X : p->root;
     const int other = chance(x, 0.4) ? slot : chance(x, 0.2) ? X : add_constant(p, random_constant(x->rng));
     const int wrapped = combine(x, p, op, slot, other, add_constant(p, random_constant(x->rng)));
-    if (inside) replace_all(p, n, X, wrapped);
-    else p->root = wrapped;
+    if (!inside) {
+        p->root = wrapped;
+        return;
+    }
+    replace_all(p, n, X, wrapped);
+    p->seam = 0;
 }
 
 /* Other constants for the same code: another start for its fit. */
@@ -283,6 +292,7 @@ enum {
 
 static void edit(int mutation, const Context *x, Program *p)
 {
+    p->settled = p->seam = p->n;
     switch (mutation) {
 #define ROW(name, weight, function, refits) \
     case MUTATION_##function: function(x, p); break;
@@ -313,34 +323,15 @@ static int pick(const double *weights, uint64_t *rng)
     return 0;
 }
 
-/* Cost of what the result needs, and those instructions as bits. */
-static int live_cost(const Program *p, uint64_t *live)
+/* Deletes instructions that are needed until the mutant is within the limit: most edits grow it, and at the limit
+   all of those would be lost. */
+static void cut_back(const Context *x, Program *p, int max_ops, Order *order)
 {
-    uint8_t stack[MAX_OPS];
-    int depth = 0, sum = 0;
-    *live = 0;
-    if (p->root >= VALUE) stack[depth++] = (uint8_t)(p->root - VALUE), *live = 1ull << (p->root - VALUE);
-    while (depth) {
-        const int i = stack[--depth];
-        sum += COST[p->op[i]];
-        for (int j = 0; j < ARITY[p->op[i]]; j++) {
-            const int operand = p->arg[i][j] - VALUE;
-            if (operand < 0 || *live >> operand & 1) continue;
-            *live |= 1ull << operand;
-            stack[depth++] = (uint8_t)operand;
-        }
-    }
-    return sum;
-}
-
-/* Deletes live instructions until the mutant is within the limit: most edits grow it, and at the limit all
-   of those would be lost. */
-static void cut_back(const Context *x, Program *p, int max_ops)
-{
-    uint64_t live;
-    while (live_cost(p, &live) > max_ops) {
+    for (;;) {
+        find_needed(p, order);
+        if (order->cost <= max_ops) return;
         int i = below(x->rng, p->n);
-        while (!(live >> i & 1)) i = (i + 1) % p->n;
+        while (!(order->needed >> i & 1)) i = (i + 1) % p->n;
         replace_all(p, p->n, VALUE + i, p->arg[i][below(x->rng, ARITY[p->op[i]])]);
     }
 }

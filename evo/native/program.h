@@ -1,8 +1,8 @@
 /* Programs as the kernels see them, and their canonical form.
 
-   An operand is a slot: 0 is x, then the constants, then the values. Between edits a program is a
-   graph: instructions in any order, the result is `root`. canonicalise() makes it straight-line code
-   again; it repeats Program.simplify (evo/program.py), and the tests compare the two. */
+   An operand is a slot: 0 is x, then the constants, then the values. An edit makes a program a graph: what it
+   appends comes before an earlier place, may be of no use, and the result is `root`. canonicalise() makes it
+   straight-line code again; it repeats Program.simplify (evo/program.py), and the tests compare the two. */
 #ifndef EVO_PROGRAM_H
 #define EVO_PROGRAM_H
 
@@ -28,9 +28,11 @@ enum { BATCH_VALUE = CONSTANT + BATCH_CONSTANTS };
 static inline int is_constant(int slot) { return slot >= CONSTANT && slot < VALUE; }
 
 typedef struct {
-    int n;    /* instructions */
-    int k;    /* constants */
-    int root; /* slot of the result */
+    int n;       /* instructions */
+    int k;       /* constants */
+    int root;    /* slot of the result */
+    int settled; /* instructions that were there before the edit; the others */
+    int seam;    /* come before this one of them */
     uint8_t op[MAX_OPS];
     uint8_t arg[MAX_OPS][3]; /* slots; 0 beyond the arity */
     double c[MAX_CONSTANTS];
@@ -55,6 +57,7 @@ static void load(const Batch *batch, int64_t row, Program *p)
     p->n = batch->n[row];
     p->k = batch->k[row];
     p->root = VALUE + p->n - 1;
+    p->settled = p->seam = p->n;
     memcpy(p->op, batch->op + row * width, (size_t)p->n);
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < 3; j++) p->arg[i][j] = from_batch(batch->arg[(row * width + i) * 3 + j]);
@@ -95,170 +98,187 @@ static double apply(int op, double a, double b, double c)
     return NAN;
 }
 
-/* A copy of what a program's result needs, in the making. */
+/* Which instructions the result needs, and all in an order in which operands come first. */
+typedef struct {
+    uint8_t at[MAX_OPS];
+    uint64_t needed; /* bits */
+    int cost;        /* of those */
+} Order;
+
+static void put_in_order(const Program *p, Order *order)
+{
+    const int appended = p->n - p->settled;
+    for (int t = 0; t < p->n; t++) {
+        const int after = t < p->seam + appended ? t + p->settled - p->seam : t - appended;
+        order->at[t] = (uint8_t)(t < p->seam ? t : after);
+    }
+}
+
+static inline uint64_t value_bit(int slot) { return (uint64_t)(slot >= VALUE) << ((slot - VALUE) & 63); }
+
+/* Without a branch on what is needed, which no processor foresees. */
+static void find_needed(const Program *p, Order *order)
+{
+    order->needed = value_bit(p->root);
+    order->cost = 0;
+    for (int t = p->n - 1; t >= 0; t--) {
+        const int i = order->at[t];
+        const uint8_t *arg = p->arg[i];
+        const uint64_t operands = value_bit(arg[0]) | value_bit(arg[1]) | value_bit(arg[2]);
+        const uint64_t needed = order->needed >> i & 1;
+        order->needed |= operands & (0 - needed);
+        order->cost += COST[p->op[i]] & -(int)needed;
+    }
+}
+
+/* A program on its way to its canonical form: every slot's meaning, then its place there. */
 typedef struct {
     const Program *from;
     Program *to;
-    uint64_t shape[MAX_OPS]; /* of `to`: what a value computes if all constants are one */
-    uint8_t placed[SLOTS];   /* slot in `to` of each slot of `from`, or UNPLACED */
-    int full;
+    uint64_t shape[SLOTS];   /* what it computes if all constants are one */
+    uint8_t same[SLOTS];     /* the slot that computes the same: itself, or an earlier one */
+    uint8_t arg[MAX_OPS][3]; /* such slots, symmetric operands in the order of their shapes */
+    double folded[MAX_OPS];  /* numbers of instructions on constants alone */
+    int n;                   /* instructions that are like no earlier one, */
+    uint8_t unlike[MAX_OPS]; /* their slots, */
+    uint32_t word[MAX_OPS];  /* and their op and operands */
+    uint64_t met;            /* bits: shapes met, by their last digits */
+    uint8_t placed[SLOTS];   /* slot in `to`, or UNPLACED */
 } Rewrite;
 
 #define UNPLACED 0xff
+#define FIXED 2 /* the shape of a constant */
 
-static void start(Rewrite *r, const Program *from, Program *to)
+static double number_of(const Rewrite *r, int slot)
 {
-    r->from = from;
-    r->to = to;
-    r->full = 0;
-    to->n = to->k = 0;
-    memset(r->placed, UNPLACED, sizeof r->placed);
-    r->placed[X] = X;
+    return slot >= VALUE ? r->folded[slot - VALUE] : r->from->c[slot - CONSTANT];
 }
 
-static int new_constant(Rewrite *r, double value)
+static inline uint32_t word_of(int op, const uint8_t *arg, int first, int second)
 {
-    if (r->to->k == MAX_CONSTANTS) return r->full = 1, X;
-    r->to->c[r->to->k] = value;
-    return CONSTANT + r->to->k++;
+    return (uint32_t)op << 24 | (uint32_t)arg[first] << 16 | (uint32_t)arg[second] << 8 | arg[2];
 }
 
-static int new_value(Rewrite *r, int op, const uint8_t *arg)
+/* An earlier instruction with these operands, UNPLACED if there is none. */
+static int find_equal(const Rewrite *r, int op, const uint8_t *arg)
 {
-    Program *to = r->to;
-    if (to->n == MAX_OPS) return r->full = 1, X;
-    to->op[to->n] = (uint8_t)op;
-    memcpy(to->arg[to->n], arg, 3);
-    return VALUE + to->n++;
+    const uint32_t word = word_of(op, arg, 0, 1), swapped = SYMMETRIC[op] ? word_of(op, arg, 1, 0) : word;
+    for (int m = 0; m < r->n; m++)
+        if (r->word[m] == word || r->word[m] == swapped) return r->unlike[m];
+    return UNPLACED;
+}
+
+/* The meaning of instruction i, whose operands' are known: a constant if they are, an equal instruction if there is
+   one. */
+static void understand(Rewrite *r, int i)
+{
+    const int op = r->from->op[i], arity = ARITY[op], slot = VALUE + i;
+    uint8_t *arg = r->arg[i];
+    uint64_t h[3];
+    for (int j = 0; j < 3; j++) {
+        arg[j] = r->same[r->from->arg[i][j]];
+        h[j] = r->shape[arg[j]];
+    }
+    r->same[slot] = (uint8_t)slot;
+    if (h[0] == FIXED && (arity < 2 || h[1] == FIXED) && (arity < 3 || h[2] == FIXED)) {
+        double v[3] = {0, 0, 0};
+        for (int j = 0; j < arity; j++) v[j] = number_of(r, arg[j]);
+        r->folded[i] = apply(op, v[0], v[1], v[2]);
+        r->shape[slot] = FIXED;
+        return;
+    }
+    if (SYMMETRIC[op] && h[0] < h[1]) {
+        const uint64_t t = h[0];
+        const uint8_t u = arg[0];
+        h[0] = h[1], arg[0] = arg[1];
+        h[1] = t, arg[1] = u;
+    }
+    const uint64_t shape = mix(mix((uint64_t)op + 3) + h[0] * 0x9e3779b97f4a7c15u + h[1] * 0xc2b2ae3d27d4eb4fu +
+                               (arity == 3 ? h[2] * 0xd6e8feb86659fd93u : 0));
+    const uint64_t bit = 1ull << (shape & 63);
+    r->shape[slot] = shape;
+    if (r->met & bit) { /* equal instructions have equal shapes */
+        const int equal = find_equal(r, op, arg);
+        if (equal != UNPLACED) {
+            r->same[slot] = (uint8_t)equal;
+            return;
+        }
+    }
+    r->met |= bit;
+    r->word[r->n] = word_of(op, arg, 0, 1);
+    r->unlike[r->n++] = (uint8_t)slot;
 }
 
 /* The first operand that is a value still to be placed, UNPLACED if there is none; places the constants on the
-   way. Walks of the graph keep their own stack: a GPU's threads have little, and recursion is not inlined. */
-static int missing_operand(Rewrite *r, const uint8_t *arg, int arity)
+   way, X if there are too many. */
+static int missing_operand(Rewrite *r, const uint8_t *arg)
 {
-    for (int j = 0; j < arity; j++) {
+    for (int j = 0; j < 3; j++) {
         const int slot = arg[j];
         if (r->placed[slot] != UNPLACED) continue;
-        if (slot >= VALUE) return slot;
-        r->placed[slot] = (uint8_t)new_constant(r, r->from->c[slot - CONSTANT]);
+        if (r->shape[slot] != FIXED) return slot;
+        if (r->to->k == MAX_CONSTANTS) return X;
+        r->to->c[r->to->k] = number_of(r, slot);
+        r->placed[slot] = (uint8_t)(CONSTANT + r->to->k++);
     }
     return UNPLACED;
 }
 
-static uint64_t shape_of(const Rewrite *r, int slot)
-{
-    return slot >= VALUE ? r->shape[slot - VALUE] : is_constant(slot) ? 2 : 1;
-}
-
-/* Where instruction i of `from`, whose operands are placed, goes: to a constant if they are, to an equal
-   instruction if there is one. */
-static int fold_instruction(Rewrite *r, int i)
+/* Copies depth first: one order for programs that differ in it. Returns the copy's key, 0 if it does not fit. Walks of
+   the graph keep their own stack: a GPU's threads have little, and recursion is not inlined. */
+static uint64_t place(Rewrite *r, int root)
 {
     Program *to = r->to;
-    const int op = r->from->op[i], arity = ARITY[op];
-    uint8_t arg[3] = {0, 0, 0};
-    int fixed = 1;
-    for (int j = 0; j < arity; j++) {
-        arg[j] = r->placed[r->from->arg[i][j]];
-        fixed &= is_constant(arg[j]);
-    }
-    if (fixed) {
-        double v[3] = {0, 0, 0};
-        for (int j = 0; j < arity; j++) v[j] = to->c[arg[j] - CONSTANT];
-        return new_constant(r, apply(op, v[0], v[1], v[2]));
-    }
-    for (int m = 0; m < to->n; m++) {
-        const uint8_t *other = to->arg[m];
-        const int same = other[0] == arg[0] && other[1] == arg[1];
-        const int swapped = SYMMETRIC[op] && other[0] == arg[1] && other[1] == arg[0];
-        if (to->op[m] == op && (same || swapped) && other[2] == arg[2]) return VALUE + m;
-    }
-    const int slot = new_value(r, op, arg);
-    if (r->full) return slot;
-    uint64_t h[3];
-    for (int j = 0; j < 3; j++) h[j] = shape_of(r, arg[j]);
-    if (SYMMETRIC[op] && h[0] < h[1]) {
-        const uint64_t t = h[0];
-        h[0] = h[1];
-        h[1] = t;
-    }
-    r->shape[slot - VALUE] = mix(mix((uint64_t)op + 3) + h[0] * 0x9e3779b97f4a7c15u + h[1] * 0xc2b2ae3d27d4eb4fu +
-                                 (arity == 3 ? h[2] * 0xd6e8feb86659fd93u : 0));
-    return slot;
-}
-
-/* Copies what value `root` needs, folding constants and sharing equal instructions. */
-static int fold(Rewrite *r, int root)
-{
     uint8_t stack[MAX_OPS];
+    uint64_t h = (uint64_t)r->n;
     int depth = 0;
     stack[depth++] = (uint8_t)root;
-    while (depth && !r->full) {
-        const int slot = stack[depth - 1], i = slot - VALUE;
-        const int missing = missing_operand(r, r->from->arg[i], ARITY[r->from->op[i]]);
-        if (missing != UNPLACED) {
-            stack[depth++] = (uint8_t)missing;
-            continue;
-        }
-        r->placed[slot] = (uint8_t)fold_instruction(r, i);
-        depth--;
-    }
-    return r->placed[root];
-}
-
-/* Copies depth first, symmetric operands ordered by shape: one order for programs that differ in it. */
-static int place(Rewrite *r, const Rewrite *shapes, int root)
-{
-    uint8_t stack[MAX_OPS];
-    int depth = 0;
-    stack[depth++] = (uint8_t)root;
+    memset(r->placed, UNPLACED, sizeof r->placed);
+    r->placed[X] = X;
+    to->n = to->k = 0;
     while (depth) {
-        const int slot = stack[depth - 1], i = slot - VALUE, op = r->from->op[i];
-        uint8_t arg[3];
-        memcpy(arg, r->from->arg[i], 3);
-        if (SYMMETRIC[op] && shape_of(shapes, arg[0]) < shape_of(shapes, arg[1])) {
-            const uint8_t t = arg[0];
-            arg[0] = arg[1];
-            arg[1] = t;
-        }
-        const int missing = missing_operand(r, arg, ARITY[op]);
+        const int slot = stack[depth - 1], i = slot - VALUE;
+        const uint8_t *arg = r->arg[i];
+        const int missing = missing_operand(r, arg);
         if (missing != UNPLACED) {
+            if (missing == X) return 0;
             stack[depth++] = (uint8_t)missing;
             continue;
         }
-        for (int j = 0; j < ARITY[op]; j++) arg[j] = r->placed[arg[j]];
-        r->placed[slot] = (uint8_t)new_value(r, op, arg);
-        depth--;
-    }
-    return r->placed[root];
-}
-
-/* 1 if `from` has a canonical form (it depends on x and fits), which is then in `to`. */
-static int canonicalise(const Program *from, Program *to)
-{
-    Program folded;
-    Rewrite first, second;
-    if (from->root < VALUE) return 0;
-    start(&first, from, &folded);
-    folded.root = fold(&first, from->root);
-    if (first.full || folded.root < VALUE) return 0;
-    start(&second, &folded, to);
-    to->root = place(&second, &first, folded.root);
-    return 1;
-}
-
-/* Tier 1 of functional equivalence: equal for equal text. */
-static uint64_t structural_key(const Program *p)
-{
-    uint64_t h = (uint64_t)p->n;
-    for (int i = 0; i < p->n; i++) {
-        const uint64_t word = (uint64_t)p->op[i] << 24 | (uint64_t)to_batch(p->arg[i][0]) << 16 |
-                              (uint64_t)to_batch(p->arg[i][1]) << 8 | to_batch(p->arg[i][2]);
+        const int op = r->from->op[i];
+        uint8_t *placed = to->arg[to->n];
+        for (int j = 0; j < 3; j++) placed[j] = r->placed[arg[j]];
+        const uint64_t word = (uint64_t)op << 24 | (uint64_t)to_batch(placed[0]) << 16 |
+                              (uint64_t)to_batch(placed[1]) << 8 | to_batch(placed[2]);
         h = (h ^ word) * 0x9e3779b97f4a7c15u;
         h ^= h >> 32;
+        to->op[to->n] = (uint8_t)op;
+        r->placed[slot] = (uint8_t)(VALUE + to->n++);
+        depth--;
     }
+    to->root = VALUE + to->n - 1;
+    to->settled = to->seam = to->n;
     h = mix(h);
     return h ? h : 1;
+}
+
+/* Puts the canonical form of `from` into `to`. Returns its key, tier 1 of functional equivalence: equal for equal
+   text. 0 if there is none: it does not depend on x, or does not fit. */
+static uint64_t canonicalise(const Program *from, const Order *order, Program *to)
+{
+    Rewrite r;
+    if (from->root < VALUE) return 0;
+    r.from = from;
+    r.to = to;
+    r.n = 0;
+    r.met = 0;
+    r.shape[X] = 1;
+    r.same[X] = X;
+    for (int j = 0; j < from->k; j++) r.shape[CONSTANT + j] = FIXED, r.same[CONSTANT + j] = (uint8_t)(CONSTANT + j);
+    for (int t = 0; t < from->n; t++)
+        if (order->needed >> order->at[t] & 1) understand(&r, order->at[t]);
+    const int root = r.same[from->root];
+    return r.shape[root] == FIXED ? 0 : place(&r, root);
 }
 
 #endif

@@ -43,6 +43,7 @@ static void mutate(const Brood *brood, const Batch *parents, const Cache *texts,
 {
     uint64_t rng = mix2(brood->stream, (uint64_t)i);
     Program p, donor, *child = &m->program;
+    Order order;
     const Context x = {&rng, brood->allowed, brood->n_allowed, &donor};
     const int skips = brood->tiers & 1;
     int mutation = pick(brood->weights, &rng);
@@ -53,16 +54,18 @@ static void mutate(const Brood *brood, const Batch *parents, const Cache *texts,
         load(parents, (int64_t)(uniform(&rng) * (double)parents->rows), &donor);
     } else {
         fresh(&x, &p);
+        p.settled = p.seam = p.n;
         donor = p;
     }
     for (int edits = 1;; edits++) {
         if (edits > 1 || parents->rows) edit(mutation, &x, &p);
-        cut_back(&x, &p, brood->max_ops);
-        if (!canonicalise(&p, child)) {
+        put_in_order(&p, &order);
+        cut_back(&x, &p, brood->max_ops, &order);
+        m->text = canonicalise(&p, &order, child);
+        if (!m->text) {
             m->fate = INVALID;
             return;
         }
-        m->text = structural_key(child);
         const int known = skips && !m->refit && is_known(texts, m->text), last = m->refit || edits == MOST_EDITS;
         if (last || (!known && uniform(&rng) >= brood->further)) {
             m->fate = known ? SEEN_TEXT : MADE;
@@ -164,12 +167,15 @@ EXPORT double mutation_weight(int i)
 EXPORT void canonical_forms(const Batch *batch, uint8_t *ok, uint64_t *text)
 {
     Program p, q;
+    Order order;
     for (int64_t row = 0; row < batch->rows; row++) {
         load(batch, row, &p);
-        ok[row] = (uint8_t)canonicalise(&p, &q);
-        if (ok[row]) ok[row] = q.n <= batch->width && q.k <= batch->width;
+        put_in_order(&p, &order);
+        find_needed(&p, &order);
+        text[row] = canonicalise(&p, &order, &q);
+        if (text[row] && (q.n > batch->width || q.k > batch->width)) text[row] = 0;
+        ok[row] = text[row] != 0;
         if (ok[row]) store(batch, row, &q);
-        text[row] = ok[row] ? structural_key(&q) : 0;
     }
 }
 
