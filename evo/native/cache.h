@@ -14,25 +14,45 @@ typedef struct {
     int64_t entries;
 } Cache;
 
+static inline int64_t bucket_of(const Cache *cache, uint64_t key)
+{
+    return (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
+}
+
+/* Lets a bucket come from memory before it is asked for. */
+static inline void cache_expect(const Cache *cache, uint64_t key)
+{
+#ifndef __CUDACC_RTC__
+    __builtin_prefetch(cache->key + bucket_of(cache, key));
+#endif
+}
+
 /* Index of the key's entry, or -1. */
 static int64_t cache_find(const Cache *cache, uint64_t key)
 {
-    const int64_t bucket = (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
-    for (int64_t i = bucket; i < bucket + WAYS; i++)
-        if (cache->key[i] == key) return i;
-    return -1;
+    const int64_t bucket = bucket_of(cache, key);
+    int64_t found = -1;
+    for (int64_t i = bucket; i < bucket + WAYS; i++) found = cache->key[i] == key ? i : found;
+    return found;
+}
+
+/* Adds a key to a cache of nothing but keys: texts, of which only that is asked. */
+static void cache_add_key(const Cache *cache, uint64_t key)
+{
+    const int64_t bucket = bucket_of(cache, key);
+    for (int64_t i = bucket + WAYS - 1; i > bucket; i--) cache->key[i] = cache->key[i - 1];
+    cache->key[bucket] = key;
 }
 
 static void cache_add(const Cache *cache, uint64_t key, uint32_t check, int ops, float score)
 {
-    const int64_t bucket = (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;
+    const int64_t bucket = bucket_of(cache, key);
     for (int64_t i = bucket + WAYS - 1; i > bucket; i--) {
-        cache->key[i] = cache->key[i - 1];
         cache->check[i] = cache->check[i - 1];
         cache->ops[i] = cache->ops[i - 1];
         cache->score[i] = cache->score[i - 1];
     }
-    cache->key[bucket] = key;
+    cache_add_key(cache, key);
     cache->check[bucket] = check;
     cache->ops[bucket] = (uint8_t)ops;
     cache->score[bucket] = score;

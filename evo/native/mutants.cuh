@@ -9,7 +9,8 @@ KERNEL void mutants(const Brood *brood, const Batch *parents, const Cache *texts
 {
     Mutant m;
     for (uint64_t row = thread_number(); row < rows; row += threads()) {
-        mutate(brood, parents, texts, out->width, (int64_t)(first + row), &m);
+        begin(brood, parents, texts, (int64_t)(first + row), &m);
+        finish(brood, texts, out->width, &m);
         fate[row] = (uint8_t)m.fate;
         walked[row] = (uint8_t)m.walked;
         refit[row] = (uint8_t)m.refit;

@@ -134,7 +134,6 @@ static void find_needed(const Program *p, Order *order)
 /* A program on its way to its canonical form: every slot's meaning, then its place there. */
 typedef struct {
     const Program *from;
-    Program *to;
     uint64_t shape[SLOTS];   /* what it computes if all constants are one */
     uint8_t same[SLOTS];     /* the slot that computes the same: itself, or an earlier one */
     uint8_t arg[MAX_OPS][3]; /* such slots, symmetric operands in the order of their shapes */
@@ -143,7 +142,6 @@ typedef struct {
     uint8_t unlike[MAX_OPS]; /* their slots, */
     uint32_t word[MAX_OPS];  /* and their op and operands */
     uint64_t met;            /* bits: shapes met, by their last digits */
-    uint8_t placed[SLOTS];   /* slot in `to`, or UNPLACED */
 } Rewrite;
 
 #define UNPLACED 0xff
@@ -209,55 +207,45 @@ static void understand(Rewrite *r, int i)
     r->unlike[r->n++] = (uint8_t)slot;
 }
 
-/* The first operand that is a value still to be placed, UNPLACED if there is none; places the constants on the
-   way, X if there are too many. */
-static int missing_operand(Rewrite *r, const uint8_t *arg)
+/* Copies depth first: one order for programs that differ in it. Returns the copy's key, 0 if it does not fit. The walk
+   keeps its own stack: a GPU's threads have little, and recursion is not inlined. */
+static uint64_t place(const Rewrite *r, int root, Program *to)
 {
-    for (int j = 0; j < 3; j++) {
-        const int slot = arg[j];
-        if (r->placed[slot] != UNPLACED) continue;
-        if (r->shape[slot] != FIXED) return slot;
-        if (r->to->k == MAX_CONSTANTS) return X;
-        r->to->c[r->to->k] = number_of(r, slot);
-        r->placed[slot] = (uint8_t)(CONSTANT + r->to->k++);
-    }
-    return UNPLACED;
-}
-
-/* Copies depth first: one order for programs that differ in it. Returns the copy's key, 0 if it does not fit. Walks of
-   the graph keep their own stack: a GPU's threads have little, and recursion is not inlined. */
-static uint64_t place(Rewrite *r, int root)
-{
-    Program *to = r->to;
-    uint8_t stack[MAX_OPS];
+    uint8_t placed[SLOTS], stack[MAX_OPS]; /* slot in `to`, or UNPLACED; values that wait for operands */
+    int n = 0, k = 0, depth = 0;
     uint64_t h = (uint64_t)r->n;
-    int depth = 0;
-    stack[depth++] = (uint8_t)root;
-    memset(r->placed, UNPLACED, sizeof r->placed);
-    r->placed[X] = X;
-    to->n = to->k = 0;
-    while (depth) {
-        const int slot = stack[depth - 1], i = slot - VALUE;
-        const uint8_t *arg = r->arg[i];
-        const int missing = missing_operand(r, arg);
-        if (missing != UNPLACED) {
-            if (missing == X) return 0;
-            stack[depth++] = (uint8_t)missing;
+    memset(placed, UNPLACED, sizeof placed);
+    placed[X] = X;
+    stack[0] = (uint8_t)root;
+    while (depth >= 0) {
+        const int slot = stack[depth];
+        const uint8_t *arg = r->arg[slot - VALUE];
+        int j = 0;
+        for (; j < 3; j++) {
+            if (placed[arg[j]] != UNPLACED) continue;
+            if (r->shape[arg[j]] != FIXED) break;
+            if (k == MAX_CONSTANTS) return 0;
+            to->c[k] = number_of(r, arg[j]);
+            placed[arg[j]] = (uint8_t)(CONSTANT + k++);
+        }
+        if (j < 3) {
+            stack[++depth] = arg[j];
             continue;
         }
-        const int op = r->from->op[i];
-        uint8_t *placed = to->arg[to->n];
-        for (int j = 0; j < 3; j++) placed[j] = r->placed[arg[j]];
-        const uint64_t word = (uint64_t)op << 24 | (uint64_t)to_batch(placed[0]) << 16 |
-                              (uint64_t)to_batch(placed[1]) << 8 | to_batch(placed[2]);
-        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        const uint8_t op = r->from->op[slot - VALUE], a = placed[arg[0]], b = placed[arg[1]], c = placed[arg[2]];
+        h = (h ^ ((uint64_t)op << 24 | (uint64_t)to_batch(a) << 16 | (uint64_t)to_batch(b) << 8 | to_batch(c))) *
+            0x9e3779b97f4a7c15u;
         h ^= h >> 32;
-        to->op[to->n] = (uint8_t)op;
-        r->placed[slot] = (uint8_t)(VALUE + to->n++);
+        to->op[n] = op;
+        to->arg[n][0] = a;
+        to->arg[n][1] = b;
+        to->arg[n][2] = c;
+        placed[slot] = (uint8_t)(VALUE + n++);
         depth--;
     }
-    to->root = VALUE + to->n - 1;
-    to->settled = to->seam = to->n;
+    to->n = to->settled = to->seam = n;
+    to->k = k;
+    to->root = VALUE + n - 1;
     h = mix(h);
     return h ? h : 1;
 }
@@ -269,7 +257,6 @@ static uint64_t canonicalise(const Program *from, const Order *order, Program *t
     Rewrite r;
     if (from->root < VALUE) return 0;
     r.from = from;
-    r.to = to;
     r.n = 0;
     r.met = 0;
     r.shape[X] = 1;
@@ -278,7 +265,7 @@ static uint64_t canonicalise(const Program *from, const Order *order, Program *t
     for (int t = 0; t < from->n; t++)
         if (order->needed >> order->at[t] & 1) understand(&r, order->at[t]);
     const int root = r.same[from->root];
-    return r.shape[root] == FIXED ? 0 : place(&r, root);
+    return r.shape[root] == FIXED ? 0 : place(&r, root, to);
 }
 
 #endif

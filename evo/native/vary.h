@@ -27,8 +27,8 @@ typedef struct {
 
 /* A program on its way to an offspring. */
 typedef struct {
-    Program program;
-    uint64_t text; /* tier 1 */
+    Program program, donor;
+    uint64_t text; /* tier 1; 0: it has no canonical form */
     uint64_t rng;  /* for what is still to be drawn */
     int refit;     /* it may be known: its fit is tried again from other constants */
     int walked;    /* known texts passed on the way */
@@ -37,46 +37,58 @@ typedef struct {
 
 static int is_known(const Cache *texts, uint64_t text) { return cache_find(texts, text) >= 0; }
 
-/* Mutant number i. Further edits come by chance, and from every known text, so that the walk leaves what was
-   searched. */
-static void mutate(const Brood *brood, const Batch *parents, const Cache *texts, int64_t width, int64_t i, Mutant *m)
+/* Makes p, which an edit changed, the mutant's program. */
+static void tidy(const Brood *brood, const Context *x, Program *p, Mutant *m)
 {
-    uint64_t rng = mix2(brood->stream, (uint64_t)i);
-    Program p, donor, *child = &m->program;
     Order order;
-    const Context x = {&rng, brood->allowed, brood->n_allowed, &donor};
-    const int skips = brood->tiers & 1;
-    int mutation = pick(brood->weights, &rng);
+    put_in_order(p, &order);
+    cut_back(x, p, brood->max_ops, &order);
+    m->text = canonicalise(p, &order, &m->program);
+}
+
+/* Mutant number i with its first edit, which depends on no text; that it is known will be asked. */
+static void begin(const Brood *brood, const Batch *parents, const Cache *texts, int64_t i, Mutant *m)
+{
+    Program p;
+    const Context x = {&m->rng, brood->allowed, brood->n_allowed, &m->donor};
+    m->rng = mix2(brood->stream, (uint64_t)i);
+    const int mutation = pick(brood->weights, &m->rng);
     m->refit = parents->rows && refits(mutation);
-    m->walked = 0;
     if (parents->rows) {
-        load(parents, (int64_t)(uniform(&rng) * (double)parents->rows), &p);
-        load(parents, (int64_t)(uniform(&rng) * (double)parents->rows), &donor);
+        load(parents, (int64_t)(uniform(&m->rng) * (double)parents->rows), &p);
+        load(parents, (int64_t)(uniform(&m->rng) * (double)parents->rows), &m->donor);
+        edit(mutation, &x, &p);
     } else {
         fresh(&x, &p);
         p.settled = p.seam = p.n;
-        donor = p;
+        m->donor = p;
     }
-    for (int edits = 1;; edits++) {
-        if (edits > 1 || parents->rows) edit(mutation, &x, &p);
-        put_in_order(&p, &order);
-        cut_back(&x, &p, brood->max_ops, &order);
-        m->text = canonicalise(&p, &order, child);
-        if (!m->text) {
-            m->fate = INVALID;
+    tidy(brood, &x, &p, m);
+    cache_expect(texts, m->text);
+}
+
+/* Its further edits: they come by chance, and from every known text, so that the walk leaves what was searched. */
+static void finish(const Brood *brood, const Cache *texts, int64_t width, Mutant *m)
+{
+    Program p;
+    const Context x = {&m->rng, brood->allowed, brood->n_allowed, &m->donor};
+    const int skips = brood->tiers & 1;
+    m->walked = 0;
+    m->fate = INVALID;
+    for (int edits = 1; m->text; edits++) {
+        const int known = skips && !m->refit && is_known(texts, m->text), last = m->refit || edits == MOST_EDITS;
+        if (last || (!known && uniform(&m->rng) >= brood->further)) {
+            const Program *q = &m->program;
+            const int too_large = cost(q) > brood->max_ops || q->n > width || q->k > width;
+            m->fate = too_large ? TOO_LARGE : known ? SEEN_TEXT : MADE;
             return;
         }
-        const int known = skips && !m->refit && is_known(texts, m->text), last = m->refit || edits == MOST_EDITS;
-        if (last || (!known && uniform(&rng) >= brood->further)) {
-            m->fate = known ? SEEN_TEXT : MADE;
-            break;
-        }
         m->walked += known;
-        mutation = pick(brood->weights, &rng);
-        p = *child;
+        const int mutation = pick(brood->weights, &m->rng);
+        p = m->program;
+        edit(mutation, &x, &p);
+        tidy(brood, &x, &p, m);
     }
-    if (cost(child) > brood->max_ops || child->n > width || child->k > width) m->fate = TOO_LARGE;
-    m->rng = rng;
 }
 
 /* UNDEFINED or REDUNDANT if that drops a mutant, else MADE. The rank comes before the fingerprint: half of all
@@ -118,20 +130,27 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
 {
     int64_t made = 0;
     Field field;
-    Mutant m;
+    Mutant mutants[3]; /* those that follow have begun: memory answers in the meantime */
+    for (int i = 0; i < 2; i++) begin(brood, parents, texts, i, &mutants[i]);
     for (int64_t i = 0; made < out->rows && i < out->rows * brood->attempts; i++) {
-        mutate(brood, parents, texts, out->width, i, &m);
-        count[MADE] += 1 + m.walked;
-        count[SEEN_TEXT] += m.walked;
-        int fate = m.fate, news;
+        Mutant *m = &mutants[i % 3], *next = &mutants[(i + 2) % 3];
+        finish(brood, texts, out->width, m);
+        count[MADE] += 1 + m->walked;
+        count[SEEN_TEXT] += m->walked;
+        int fate = m->fate, news;
         if (fate == MADE) {
-            if (brood->tiers & 1 && !m.refit) cache_add(texts, m.text, 0, 0, NAN);
-            fate = by_rank(&field, brood, &m.program);
+            if (brood->tiers & 1 && !m->refit) cache_add_key(texts, m->text);
+            fate = by_rank(&field, brood, &m->program);
         }
+        Fingerprint found = {0, 0};
         if (fate == MADE) {
-            const Fingerprint found = identify(&field, brood, &m.program, m.text);
-            const int ops = cost(&m.program);
-            fate = found.key ? judge(brood, functions, found, ops, m.refit, &m.rng, &news) : UNDEFINED;
+            found = identify(&field, brood, &m->program, m->text);
+            cache_expect(functions, found.key);
+        }
+        begin(brood, parents, texts, i + 2, next);
+        if (fate == MADE) {
+            const int ops = cost(&m->program);
+            fate = found.key ? judge(brood, functions, found, ops, m->refit, &m->rng, &news) : UNDEFINED;
             if (fate == MADE && news) cache_put(functions, found.key, found.check, ops);
             key[made] = found.key;
             check[made] = found.check;
@@ -140,7 +159,7 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         if (fate != MADE) count[fate]++;
         if (fate != MADE && fate != COLLISIONS && fate != AUDITED) continue;
         audited[made] = fate == AUDITED;
-        store(out, made++, &m.program);
+        store(out, made++, &m->program);
     }
     return made;
 }
