@@ -1,5 +1,8 @@
 import cmath
+import ctypes
 import itertools
+import platform
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -23,8 +26,10 @@ from strategies import (
     rewritten,
 )  # fmt: skip
 
+from evo import fingerprint
 from evo.batch import CONSTANT, VALUE, Batch
 from evo.fingerprint import behaviours, functions, mixed, texts
+from evo.native import build as native
 from evo.ops import BY_TEXT, OPS
 from evo.program import parse
 
@@ -48,8 +53,22 @@ FORMS = {
 """Text and number of effective constants."""
 
 
+NARROWER = {"4": ("-mno-avx512f",), "1": ("-mno-avx512f", "-mno-avx2")}
+"""Flags for so many elements of a vector, at most (evo/native/elements.h)."""
+
+
 def keys(*some, width=64):
     return functions(Batch.of(some, [[]] * len(some), width))
+
+
+def horner(k):
+    """Lines of c1 + x (c2 + x (...)), which has k effective constants."""
+    lines, value = [], f"c{k}"
+    for j in range(k - 1, 0, -1):
+        lines.append(f"v{len(lines) + 1} = x * {value}")
+        lines.append(f"v{len(lines) + 1} = v{len(lines)} + c{j}")
+        value = f"v{len(lines)}"
+    return lines or ["v1 = x * c1"]
 
 
 def value(program, x, constants):
@@ -336,13 +355,8 @@ def test_the_rank_is_the_number_of_effective_constants(text, rank):
 
 @pytest.mark.parametrize("k", [1, 5, 10, 11, 12, 13, 16, 25, 31])
 def test_the_rank_of_polynomials_is_right_beyond_the_first_rows(k):
-    """c1 + x (c2 + x (...)) has k effective constants; adding one more to the last adds none."""
-    lines, value = [], f"c{k}"
-    for j in range(k - 1, 0, -1):
-        lines.append(f"v{len(lines) + 1} = x * {value}")
-        lines.append(f"v{len(lines) + 1} = v{len(lines)} + c{j}")
-        value = f"v{len(lines)}"
-    lines = lines or ["v1 = x * c1"]
+    """One constant more, added to the last, makes none."""
+    lines = horner(k)
     more = [*lines, f"v{len(lines) + 1} = v{len(lines)} + c{k + 1}"]
     _, _, rank = keys(parse("\n".join(lines)), parse("\n".join(more)))
     assert rank.tolist() == [k, k if k > 1 else 2]
@@ -534,3 +548,18 @@ def test_every_op_that_the_table_has_can_be_fingerprinted():
         assert key[0]
         assert rank[0] == op.arity - 1
         assert BY_TEXT[op.name] is op
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the flags are those of x86")
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+@pytest.mark.parametrize("width", NARROWER)
+def test_keys_checks_and_ranks_do_not_depend_on_the_width_of_vectors(width, tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "gcc")
+    batch = random_batch(np.random.default_rng(3), 3000, ops=SQRT, size=(1, 14), constants=12)
+    large = Batch.of([parse("\n".join(horner(k))) for k in (5, 12, 31)], [[]] * 3, 64)
+    here = [functions(b) for b in (batch, large)]
+    narrower = ctypes.CDLL(str(native.build(tmp_path, NARROWER[width])))
+    monkeypatch.setattr(fingerprint, "kernels", lambda: narrower)
+    for b, mine in zip((batch, large), here, strict=True):
+        for array, other in zip(mine, functions(b), strict=True):
+            np.testing.assert_array_equal(array, other)

@@ -24,7 +24,7 @@ FLAGS = (
     # Sums over points may be reordered into vectors; NaN and infinity keep their meaning.
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),
     "-ffp-contract=fast",
-    # Where there are 512-bit vectors, the field arithmetic is a third faster with them.
+    # Loops take 512-bit vectors where there are any (elements.h does anyway): offspring are 2 % faster.
     *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
 )
 SOURCES = Path(__file__).parent
