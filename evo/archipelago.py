@@ -88,6 +88,11 @@ class Archipelago:
     def __len__(self) -> int:
         return len(self.islands)
 
+    @property
+    def generations(self) -> int:
+        """Generations done, of all islands together."""
+        return sum(island.generation for island in self.islands)
+
     def sources(self, island: int) -> list[int]:
         """The islands that this one hears from."""
         return [(island - step) % len(self) for step in self._steps]

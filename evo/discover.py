@@ -29,10 +29,13 @@ from evo.spec import SearchSpec, make_spec, of_older, read_spec
 from evo.target import make_target
 from evo.vary import Variation
 from evo.verification import save_certificates, verified_front, verify
-from evo.workers import Finished, RayWorkers, SerialWorkers, Workers, WorkersError
+from evo.workers import Finished, LostError, RayWorkers, SerialWorkers, Workers, WorkersError
 
 PATIENCE = 20.0
 """Time without any process for the islands after which the search says so [s]."""
+TRIES = 5
+"""Times that a search goes back to one checkpoint before it gives up. A node's death may take two: Ray tells
+that processes are lost before it knows that their node is."""
 
 Families = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -77,6 +80,9 @@ class Search:
         self._seconds = 0.0
         self._is_older = False
         self._whole = True
+        self._saved = False
+        self._undone = 0
+        self._went_back = -1, 0
         self._curves: dict[Member, dict[str, list[float]]] = {}
 
     @property
@@ -158,7 +164,8 @@ class Search:
         """Evolves until the budget is spent or `should_stop`; at least one generation.
 
         `families` gives the lines of the classical forms for the pictures, once they are known; `warn` is
-        told in one line what the search waits for.
+        told in one line what the search waits for, and when it goes back to its last checkpoint because a
+        node of the cluster died: what that held is lost. The end is the same as if it had not.
 
         The caller holds the directory's lock and closes the workers. The front is written whenever it
         changes, and whatever ends the search, its last states are saved first.
@@ -167,7 +174,8 @@ class Search:
             The front, and "FINISHED" or "KILLED" (stopped).
 
         Raises:
-            WorkersError: an island failed for good, or no process came for any within the time budget.
+            WorkersError: an island failed for good, values were lost again and again, or no process came
+                for any island within the time budget.
             OSError: the directory cannot be written (the disk is full); what was saved before stays.
         """
         started, before = time.monotonic(), self._seconds
@@ -177,7 +185,7 @@ class Search:
         def progress() -> Progress:
             spent = time.monotonic() - started
             self._seconds = before + spent
-            fitted = self._islands.counts["fitted"] - fitted_before
+            fitted = self._islands.counts["fitted"] + self._undone - fitted_before
             left = None if budget is None else budget - spent
             return self._progress(left, fitted / max(spent, 1e-9), families())
 
@@ -196,9 +204,6 @@ class Search:
         try:
             self._islands.hand(workers.put)
             stopped = self._evolve(workers, saver, started, advance, should_stop, warn)
-            self._seconds = before + time.monotonic() - started
-            saver.wait()
-            self.save(workers)
             self.front = self._proved()
         except BaseException as error:
             saver.close()
@@ -220,11 +225,35 @@ class Search:
         should_stop: Callable[[], bool],
         warn: Callable[[str], None],
     ) -> bool:
-        """Runs epochs until the budget is spent; whether it was stopped before."""
-        saved, stopping, begun, told = False, False, False, False
+        """Runs epochs until the budget is spent, and saves; whether it was stopped before.
+
+        Where values are lost it goes on from the last checkpoint.
+        """
+        before = self._seconds
         while True:
-            spent = time.monotonic() - started
-            left = None if self.spec.budget is None else self.spec.budget - spent
+            try:
+                stopped = self._run_epochs(workers, saver, started, advance, should_stop, warn)
+                self._seconds = before + time.monotonic() - started
+                saver.wait()
+                self.save(workers)
+                return stopped
+            except LostError as error:
+                self._go_back(workers, error, warn)
+
+    def _run_epochs(
+        self,
+        workers: Workers,
+        saver: Saver,
+        started: float,
+        advance: Callable[[], None],
+        should_stop: Callable[[], bool],
+        warn: Callable[[str], None],
+    ) -> bool:
+        """Runs epochs until the budget is spent; whether it was stopped before."""
+        stopping, begun, told, since = False, self._saved, False, time.monotonic()
+        while True:
+            now = time.monotonic()
+            left = None if self.spec.budget is None else self.spec.budget - (now - started)
             stopping = stopping or should_stop()
             over = begun and left is not None and left <= 0
             if not stopping and not over:
@@ -237,24 +266,48 @@ class Search:
                 f"The cluster has no free CPUs for the processes of {len(late)} of this search's "
                 f"{self.islands} islands"
             )
-            if stopping or (over and spent > PATIENCE):  # what has not begun need not be waited for
+            if stopping or (over and now - since > PATIENCE):  # what has not begun need not be waited for
                 for island in late:
                     self._islands.withdraw(island)
             if not self._islands.running:
-                if over and not saved and not stopping:
+                if over and not self._saved and not stopping:
                     raise WorkersError(f"{shortage}, and its time is over.")
                 return stopping
             if finished := workers.collect(timeout=0.2):
                 self._apply(finished)
                 advance()
-                if not saved:
+                if not self._saved:
                     self.save(workers)
+                    self._saved = True
                 elif saver.due():
-                    saver.begin(self._writer(workers))
-                saved = True
-            elif late and spent > PATIENCE and not told:
+                    saver.begin(self._unless_lost(self._writer(workers)))
+            elif late and now - since > PATIENCE and not told:
                 warn(f"{shortage}. Waiting; Ctrl-C ends it.")
                 told = True
+
+    def _go_back(self, workers: Workers, error: LostError, warn: Callable[[str], None]) -> None:
+        """Goes back to the last checkpoint, or to the start; the front keeps what was found since.
+
+        Raises:
+            WorkersError: there was no other checkpoint since the last times.
+        """
+        path = self.directory / "checkpoint.npz"
+        islands = self._archipelago(self.islands)
+        if path.exists():
+            meta, arrays = checkpoint.load(path)
+            islands.restore(meta["islands"], arrays)
+        done, had = islands.generations, self._islands.generations
+        self._went_back = done, self._went_back[1] + 1 if self._went_back[0] == done else 1
+        if self._went_back[1] > TRIES:
+            raise WorkersError(
+                f"{error} The search went back {TRIES} times to {done} generations, and got to no new "
+                f"checkpoint; go on with: evonum search --resume {self.directory}"
+            ) from error
+        warn(f"{error} Going back from {had} generations to the {done} of the last checkpoint.")
+        self._undone += self._islands.counts["fitted"] - islands.counts["fitted"]
+        self._islands = islands
+        workers.restart()
+        islands.hand(workers.put)
 
     def save(self, workers: Workers) -> None:
         """Writes front.json and checkpoint.npz, each whole or not at all.
@@ -262,7 +315,7 @@ class Search:
         Raises:
             OSError: no space, or the directory is gone; the front is written even where the larger
                 checkpoint cannot be.
-            WorkersError: a state is lost; an older checkpoint stays.
+            LostError: a state is lost; an older checkpoint stays.
         """
         self.front.save(self.directory / "front.json")
         self._writer(workers)()
@@ -286,6 +339,18 @@ class Search:
             checkpoint.save(self.directory / "checkpoint.npz", meta, arrays)
 
         return write
+
+    def _unless_lost(self, write: Callable[[], None]) -> Callable[[], None]:
+        """What writes, or does nothing where values are lost or come too slowly.
+
+        A later checkpoint may have them; if not, the search itself misses them.
+        """
+
+        def write_unless_lost() -> None:
+            with contextlib.suppress(LostError):
+                write()
+
+        return write_unless_lost
 
     def _rescue(self, workers: Workers) -> None:
         """Saves what there is when something else went wrong already."""
@@ -340,7 +405,7 @@ class Search:
 
     def _progress(self, left: float | None, rate: float, families: Families) -> Progress:
         islands, total = self._islands.islands, self.spec.generations
-        done = sum(i.generation for i in islands)
+        done = self._islands.generations
         points = self.problem.select_points
         self._curves = {m: self._curves.get(m) or curve(m, points) for m in self.front}
         return Progress(

@@ -32,6 +32,7 @@ AHEAD = 2
 """Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
 taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
+_LOOK_S = 1.0  # least time between two looks at the cluster's nodes
 _LINEAGE = 1 << 18
 """Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
 search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
@@ -39,6 +40,10 @@ search's start: by default the driver grows by 8 KB an epoch, without end, for w
 
 class WorkersError(RuntimeError):
     """No workers, or one that failed for good; one line says why."""
+
+
+class LostError(WorkersError):
+    """A node of the cluster is gone, or what it held: `Workers.restart`, then go on from a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class Workers(Protocol):
         """All that have finished since; waits for the first one, at most `timeout` [s].
 
         Raises:
+            LostError: it cannot be waited for any longer.
             WorkersError: an island failed for good.
         """
         ...
@@ -152,7 +158,7 @@ class Workers(Protocol):
         """The value of a handle; what is none is its own value.
 
         Raises:
-            WorkersError: it is lost.
+            LostError: it is lost, or does not come.
         """
         ...
 
@@ -166,6 +172,14 @@ class Workers(Protocol):
 
     def waiting(self) -> Sequence[int]:
         """The islands that have no process yet: what they were given has not begun."""
+        ...
+
+    def restart(self) -> None:
+        """Drops what is under way, and begins again with as many processes as the cluster now holds.
+
+        Raises:
+            WorkersError: none can be started.
+        """
         ...
 
     def close(self) -> None:
@@ -208,6 +222,10 @@ class SerialWorkers:
         """See `Workers.waiting`."""
         return ()
 
+    def restart(self) -> None:
+        """See `Workers.restart`."""
+        self._tasks.clear()
+
     def close(self) -> None:
         """See `Workers.close`."""
         self._tasks.clear()
@@ -232,6 +250,9 @@ class IslandHost:
 
 class RayWorkers:
     """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
+
+    With a node, the values that were made there are gone, too, and Ray cannot make them again; and the actors
+    that were there may find no CPU elsewhere. Either is a `LostError`.
 
     Args:
         problem: goes to each process once, its points with it.
@@ -258,27 +279,50 @@ class RayWorkers:
         import ray
 
         self._ray = ray
+        self._problem, self._islands = problem, islands
+        self._host, self._settings, self._most = host, settings, processes
+        self._actors: list[Any] = []
+        try:
+            self.restart()
+        except WorkersError:
+            self.close()
+            raise
+
+    def restart(self) -> None:
+        """See `Workers.restart`."""
+        self._end_actors()
         self._running: dict[Any, tuple[Any, Any]] = {}
         self._given: Counter[int] = Counter()  # epochs under way, by process
-        self._actors: list[Any] = []
-        self._islands = islands
         try:
-            cpus = ray.cluster_resources().get("CPU", 1.0)
-            count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
-            if problem.backend == "cuda":
-                if not gpus:
-                    raise WorkersError("the cuda backend needs a GPU, and this cluster has none.")
-                count = ON_A_GPU * int(gpus)
-            count = min(islands, processes or count)
-            remote = ray.remote(
-                max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
-                num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
-            )(host)  # fmt: skip
-            self._actors = [remote.remote(problem.with_points(), *settings) for _ in range(count)]
+            self._gone, self._looked = self._dead_nodes(), time.monotonic()
+            self._actors = self._begin_actors()
             self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
-            self.close()
             raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
+
+    def _begin_actors(self) -> list[Any]:
+        ray, problem = self._ray, self._problem
+        cpus = ray.cluster_resources().get("CPU", 1.0)
+        count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
+        if problem.backend == "cuda":
+            if not gpus:
+                raise WorkersError("the cuda backend needs a GPU, and this cluster has none.")
+            count = ON_A_GPU * int(gpus)
+        count = min(self._islands, self._most or count)
+        remote = ray.remote(
+            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
+            num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
+        )(self._host)  # fmt: skip
+        return [remote.remote(problem.with_points(), *self._settings) for _ in range(count)]
+
+    def _end_actors(self) -> None:
+        for actor in self._actors:
+            with contextlib.suppress(Exception):
+                self._ray.kill(actor)
+        self._actors = []
+
+    def _dead_nodes(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
 
     @property
     def processes(self) -> int:
@@ -300,13 +344,30 @@ class RayWorkers:
         refs = list(self._running)
         try:
             if not self._ray.wait(refs, timeout=timeout)[0]:
+                self._look()
                 return ()
             done = self._ray.wait(refs, num_returns=len(refs), timeout=0)[0]
             outcomes = self._ray.get(done)
         except self._ray.exceptions.RayError as error:
-            raise WorkersError(f"An island failed: {_last_line(error)}") from error
+            if self._is_its_own(error):
+                raise WorkersError(f"An island failed: {_last_line(error)}") from error
+            raise LostError(f"An island is lost: {_last_line(error)}") from error
         self._given.subtract(self._process(outcome.island) for outcome in outcomes)
         return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
+
+    def _look(self) -> None:
+        """Looks whether a node died: its islands may wait for CPUs without end, and all others for them."""
+        if time.monotonic() - self._looked >= _LOOK_S:
+            self._looked = time.monotonic()
+            if self._dead_nodes() - self._gone:
+                raise LostError("A node of the cluster died.")
+
+    def _is_its_own(self, error: Exception) -> bool:
+        """Whether an island's own code raised this, and would again; else Ray did, for something lost."""
+        kinds = self._ray.exceptions
+        if isinstance(error, kinds.RayTaskError):
+            return not isinstance(error.cause, kinds.RayError)
+        return isinstance(error, kinds.RayActorError) and error.actor_init_failed
 
     def fetch(self, handle: Any) -> Any:
         """See `Workers.fetch`."""
@@ -315,7 +376,7 @@ class RayWorkers:
         try:
             return self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
-            raise WorkersError(f"What an island keeps is lost: {_last_line(error)}") from error
+            raise LostError(f"What an island keeps is lost: {_last_line(error)}") from error
 
     def put(self, value: Any) -> Any:
         """See `Workers.put`."""
@@ -338,9 +399,7 @@ class RayWorkers:
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it."""
-        for actor in self._actors:
-            with contextlib.suppress(Exception):
-                self._ray.kill(actor)
+        self._end_actors()
         self._ray.shutdown()
 
 
