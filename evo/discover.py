@@ -300,8 +300,8 @@ class Search:
         self._went_back = done, self._went_back[1] + 1 if self._went_back[0] == done else 1
         if self._went_back[1] > TRIES:
             raise WorkersError(
-                f"{error} The search went back {TRIES} times to {done} generations, and got to no new "
-                f"checkpoint; go on with: evonum search --resume {self.directory}"
+                f"{error} The search went back {TRIES} times to one checkpoint, of {done} generations, and "
+                f"got to no other; go on with: evonum search --resume {self.directory}"
             ) from error
         warn(f"{error} Going back from {had} generations to the {done} of the last checkpoint.")
         self._undone += self._islands.counts["fitted"] - islands.counts["fitted"]

@@ -351,7 +351,7 @@ class RayWorkers:
         except self._ray.exceptions.RayError as error:
             if self._is_its_own(error):
                 raise WorkersError(f"An island failed: {_last_line(error)}") from error
-            raise LostError(f"An island is lost: {_last_line(error)}") from error
+            raise LostError(f"An island is lost ({_kind(error)}).") from error
         self._given.subtract(self._process(outcome.island) for outcome in outcomes)
         return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
 
@@ -376,7 +376,7 @@ class RayWorkers:
         try:
             return self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
-            raise LostError(f"What an island keeps is lost: {_last_line(error)}") from error
+            raise LostError(f"What an island keeps is lost ({_kind(error)}).") from error
 
     def put(self, value: Any) -> Any:
         """See `Workers.put`."""
@@ -418,6 +418,7 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_max_lineage_bytes", str(_LINEAGE))
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of epochs that a search dropped
     if address not in (None, "auto", "local"):
         _knock(str(address))
         # Ray itself looks for its token only where it starts or finds the cluster; read once, at its import.
@@ -460,3 +461,8 @@ def _knock(address: str) -> None:
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:300]
+
+
+def _kind(error: Any) -> str:
+    """Ray's name for what went wrong, whose own words advise what does not help here."""
+    return type(getattr(error, "cause", None) or error).__name__

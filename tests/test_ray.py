@@ -1,9 +1,11 @@
 """Real Ray clusters, real processes, really killed: the front never changes."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,34 +112,94 @@ def start_node(folder: Path, name: str, *words: object) -> subprocess.Popen[byte
     return node
 
 
-def parents(processes: list[int]) -> set[int]:
-    """The processes that started these: a node's raylet each."""
-    return {int(Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[1]) for p in processes}
+def children(process: int) -> dict[int, str]:
+    """The processes that this one started, and how they call themselves."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == process:
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().decode()
+    return found
 
 
-def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp):
-    entries = {"islands": 5, "generations": 60, "save_every": 0}
-    write_spec(in_tmp, **entries)
-    done = evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "serial", cwd=in_tmp)
-    assert done.returncode == 0, done.stderr
-    before, port, begun = set(island_processes()), free_port(), []
+def raylet(node: subprocess.Popen[bytes]) -> int:
+    """The process of a node that starts all of its workers and keeps their values."""
+    return next(number for number, words in children(node.pid).items() if "raylet/raylet" in words)
+
+
+def islands_of(node: subprocess.Popen[bytes]) -> list[int]:
+    """A node's processes that run islands."""
+    return [number for number, words in children(raylet(node)).items() if "Island" in words]
+
+
+@contextlib.contextmanager
+def three_cpus(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A cluster: its address, the head of two CPUs and a node of one."""
+    port, nodes = free_port(), []
     address = f"127.0.0.1:{port}"
     try:
-        begun.append(start_node(in_tmp, "head", "--head", "--port", port, "--num-cpus", 2))
-        begun.append(start_node(in_tmp, "node", "--address", address, "--num-cpus", 1))
-        driver = start("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=in_tmp)
-        begun.append(driver)
-        wait_for((in_tmp / "s" / "checkpoint.npz").exists, driver)
-        wait_for(lambda: len(parents(list({*island_processes()} - before))) == 2, driver)
-        mine = sorted({*island_processes()} - before)
-        assert len(mine) == 3, "one process for each CPU, which hold five islands"
-        os.kill(mine[0], signal.SIGKILL)
+        nodes.append(start_node(folder, "head", "--head", "--port", port, "--num-cpus", 2))
+        nodes.append(start_node(folder, "node", "--address", address, "--num-cpus", 1))
+        yield address, nodes
+    finally:
+        for node in reversed(nodes):
+            node.terminate()  # `ray stop` would end other clusters of this machine, too
+            node.wait(timeout=60)
+
+
+FIVE = {"islands": 5, "generations": 60, "save_every": 0}
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory) -> list[dict[str, object]]:
+    """The front of five islands in one process, without Ray."""
+    folder = tmp_path_factory.mktemp("five")
+    write_spec(folder, **FIVE)
+    done = evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return without_times(folder / "s" / "front.json")
+
+
+@contextlib.contextmanager
+def search_on(
+    nodes: list[subprocess.Popen[bytes]], address: str, folder: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A search of five islands that has a checkpoint, and one process for each CPU."""
+    write_spec(folder, **FIVE)
+    driver = start("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=folder)
+    try:
+        wait_for((folder / "s" / "checkpoint.npz").exists, driver)
+        wait_for(lambda: [len(islands_of(node)) for node in nodes] == [2, 1], driver)
+        yield driver
+    finally:
+        driver.kill()
+        driver.wait(timeout=60)
+
+
+def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp, five):
+    with three_cpus(in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
+        os.kill(islands_of(nodes[0])[0], signal.SIGKILL)
         output = driver.communicate(timeout=240)[0]
         assert driver.returncode == 0, output
-        assert without_times(in_tmp / "s" / "front.json") == without_times(in_tmp / "serial" / "front.json")
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        assert [node.poll() for node in begun[:2]] == [None, None]
-    finally:
-        for process in reversed(begun):
-            process.terminate()  # `ray stop` would end other clusters of this machine, too
-            process.wait(timeout=60)
+        assert without_times(in_tmp / "s" / "front.json") == five
+        host, port = address.split(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
+        assert [node.poll() for node in nodes] == [None, None]
+
+
+def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_again(
+    in_tmp, five, monkeypatch
+):
+    """The cluster that is left has no CPU for the process that was there, nor the states it kept."""
+    monkeypatch.setenv("RAY_health_check_period_ms", "500")  # 3 s, five times, by default
+    monkeypatch.setenv("RAY_health_check_failure_threshold", "2")
+    with three_cpus(in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
+        victims = [raylet(nodes[1]), *children(raylet(nodes[1]))]
+        for number in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        output = driver.communicate(timeout=120)[0]
+        assert driver.returncode == 0, output
+        assert "Going back from" in output
+        assert without_times(in_tmp / "s" / "front.json") == five
