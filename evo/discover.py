@@ -340,15 +340,17 @@ class Search:
 
         return write
 
-    def _unless_lost(self, write: Callable[[], None]) -> Callable[[], None]:
-        """What writes, or does nothing where values are lost or come too slowly.
+    def _unless_lost(self, write: Callable[[], None]) -> Callable[[], bool]:
+        """What writes, and says whether it did: not where values are lost or come too slowly.
 
         A later checkpoint may have them; if not, the search itself misses them.
         """
 
-        def write_unless_lost() -> None:
+        def write_unless_lost() -> bool:
             with contextlib.suppress(LostError):
                 write()
+                return True
+            return False
 
         return write_unless_lost
 

@@ -31,8 +31,8 @@ class Saver:
             self.wait()
         return self._pending is None and time.monotonic() >= self._due
 
-    def begin(self, write: Callable[[], None]) -> None:
-        """Starts a write; it must be due."""
+    def begin(self, write: Callable[[], object]) -> None:
+        """Starts a write; it must be due. One that returns False wrote nothing, and no rest follows it."""
         self._pending = self._pool.submit(_timed, write)
 
     def wait(self) -> None:
@@ -51,7 +51,7 @@ class Saver:
         self._pending = None
 
 
-def _timed(write: Callable[[], None]) -> float:
+def _timed(write: Callable[[], object]) -> float:
     began = time.monotonic()
-    write()
-    return time.monotonic() - began
+    wrote = write()
+    return 0.0 if wrote is False else time.monotonic() - began

@@ -1,6 +1,7 @@
 """Writes beside the search: one at a time, and nothing that goes wrong in them is lost."""
 
 import threading
+import time
 
 import pytest
 
@@ -47,3 +48,12 @@ def test_what_a_write_raises_is_raised_by_the_next_question():
         saver.wait()
     saver.begin(fails)
     saver.close()
+
+
+def test_no_rest_follows_what_wrote_nothing():
+    for answer, rests in ((None, True), (False, False)):
+        saver = Saver(0.0)
+        saver.begin(lambda answer=answer: time.sleep(0.5) or answer)
+        saver.wait()
+        assert saver.due() is not rests
+        saver.close()
