@@ -10,6 +10,7 @@
 #define DEVICE inline
 #define KERNEL extern "C"
 #define EXPORT static
+#define SEPARATE
 #define restrict __restrict__
 struct alignas(16) double2 { double x, y; };
 struct alignas(16) int4 { int x, y, z, w; };

@@ -18,6 +18,7 @@
 #define BATCH_CONSTANTS 64
 #ifndef MAX_OPS
 #define EXPORT __attribute__((visibility("default")))
+#define SEPARATE /* a GPU's compiler makes one copy of it: evo/native/cuda.cuh */
 #define MAX_OPS 64
 #define MAX_CONSTANTS BATCH_CONSTANTS
 #endif

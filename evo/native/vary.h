@@ -38,12 +38,19 @@ typedef struct {
 static int is_known(const Cache *texts, uint64_t text) { return cache_find(texts, text) >= 0; }
 
 /* Makes p, which an edit changed, the mutant's program. */
-static void tidy(const Brood *brood, const Context *x, Program *p, Mutant *m)
+static SEPARATE void tidy(const Brood *brood, const Context *x, Program *p, Mutant *m)
 {
     Order order;
     put_in_order(p, &order);
     cut_back(x, p, brood->max_ops, &order);
     m->text = canonicalise(p, &order, &m->program);
+}
+
+/* Makes p with one more edit the mutant's program. */
+static SEPARATE void change(const Brood *brood, const Context *x, int mutation, Program *p, Mutant *m)
+{
+    edit(mutation, x, p);
+    tidy(brood, x, p, m);
 }
 
 /* Mutant number i with its first edit, which depends on no text; that it is known will be asked. */
@@ -57,13 +64,13 @@ static void begin(const Brood *brood, const Batch *parents, const Cache *texts, 
     if (parents->rows) {
         load(parents, (int64_t)(uniform(&m->rng) * (double)parents->rows), &p);
         load(parents, (int64_t)(uniform(&m->rng) * (double)parents->rows), &m->donor);
-        edit(mutation, &x, &p);
+        change(brood, &x, mutation, &p, m);
     } else {
         fresh(&x, &p);
         p.settled = p.seam = p.n;
         m->donor = p;
+        tidy(brood, &x, &p, m);
     }
-    tidy(brood, &x, &p, m);
     cache_expect(texts, m->text);
 }
 
@@ -86,8 +93,7 @@ static void finish(const Brood *brood, const Cache *texts, int64_t width, Mutant
         m->walked += known;
         const int mutation = pick(brood->weights, &m->rng);
         p = m->program;
-        edit(mutation, &x, &p);
-        tidy(brood, &x, &p, m);
+        change(brood, &x, mutation, &p, m);
     }
 }
 
