@@ -13,6 +13,7 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 import ctypes
 import os
 import time
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ _EFFORT = (
     "lawson_rounds",
     "lawson_steps",
 )
+_RESULTS = {"rms": np.float64, "error": np.float64, "status": np.uint8}
 _ADDRESSES = (
     *("op", "arg", "n", "k", "constants", "stream", "worth", "rms", "error", "status", "chosen"),
     *("x", "exact", "weight", "iterations", "counter"),
@@ -119,27 +121,25 @@ class CudaBackend:
             "stream": np.ascontiguousarray(stream, np.uint64),
             "worth": np.ascontiguousarray(worth, float),
         }
-        out: dict[str, np.ndarray] = {"rms": np.empty(rows), "error": np.empty(rows)}
-        out["status"] = np.empty(rows, np.uint8)
         here = (fitted.k == 0) | (fitted.k > MOST_UNKNOWNS) | (len(points.x) > MOST_POINTS)
         groups = [int(k) for k in np.flatnonzero(np.bincount(fitted.k[~here], minlength=1))]
-        there = {name: self._gpu.put(a) for name, a in {**given, **out, **vars(points)}.items()}
+        there = {name: self._gpu.put(a) for name, a in {**given, **vars(points)}.items()}
+        there |= {name: self._gpu.arrays.empty(rows, kind) for name, kind in _RESULTS.items()}
         there["iterations"] = self._gpu.put(np.zeros(1, np.uint64))
         limits = {name: getattr(effort, name) for name in (*_EFFORT, "lawson_stop")}
-        held, started = [], time.perf_counter()
+        jobs = []
         for k in groups:
             chosen = np.flatnonzero((fitted.k == k) & ~here).astype(np.int32)
-            n = int(fitted.n[chosen].max())
-            job, arrays = self._job(
-                fitted, {"chosen": chosen}, there, points=len(points.x), most_n=n, most_k=k, **limits
-            )
-            self._gpu.warps("fit", k, _shared(n, k, effort.starts), job, len(chosen))
-            held.append(arrays)
+            sizes = {"most_n": int(fitted.n[chosen].max()), "most_k": k}
+            jobs.append(self._job(fitted, {"chosen": chosen}, there, points=len(points.x), **sizes, **limits))
+        started = time.perf_counter()
+        for job, _held in jobs:
+            k = job.most_k
+            self._gpu.warps("fit", k, _shared(job.most_n, k, effort.starts), job, job.todo)
         mine = self._fit_here(fitted, np.flatnonzero(here), points, effort, given)
         iterations = int(self._gpu.get(there["iterations"])[0])
         self.seconds = time.perf_counter() - started
-        if groups:
-            out = {name: self._gpu.get(there[name]) for name in out}
+        out = {name: self._gpu.get(there[name]) for name in _RESULTS}
         if mine:
             for name, column in out.items():
                 column[here] = getattr(mine, name)
@@ -161,17 +161,14 @@ class CudaBackend:
         if not todo:
             return self._host.measure(batch, rows, points, probes)
         n, k = int(there.n[rows].max()), int(there.k[rows].max())
-        out = Measures(np.empty(todo), np.empty(todo), np.empty(todo, np.uint64), np.empty(todo, np.uint8))
-        columns = {"error": np.empty(len(batch)), "status": np.empty(len(batch), np.uint8)}
-        given = {"chosen": np.ascontiguousarray(rows, np.int32), **vars(points), **columns}
-        job, held = self._job(there, given, points=len(points.x), most_n=n, most_k=k)
-        own = [self._gpu.put(a) for a in (out.worst_x, out.behaviour, np.empty((todo, probes)))]
-        self._gpu.warps(
-            "measures", 0, _shared(n, k, 0), job, todo, probes, *(self._gpu.address(a) for a in own)
-        )
-        worst_x, behaviour = (self._gpu.get(a) for a in own[:2])
-        error, status = (self._gpu.get(held[name])[rows] for name in columns)
-        return Measures(error, worst_x, behaviour, status)
+        room = self._gpu.arrays.empty
+        out = {"error": room(todo), "status": room(todo, np.uint8)}
+        own = {"worst_x": room(todo), "behaviour": room(todo, np.uint64), "curve": room((todo, probes))}
+        given = {"chosen": np.ascontiguousarray(rows, np.int32), **vars(points)}
+        job, _held = self._job(there, given, out, points=len(points.x), most_n=n, most_k=k)
+        addresses = (self._gpu.address(a) for a in own.values())
+        self._gpu.warps("measures", 0, _shared(n, k, 0), job, todo, probes, *addresses)
+        return Measures(*(self._gpu.get({**out, **own}[f.name]) for f in fields(Measures)))
 
     def _job(
         self,

@@ -58,8 +58,10 @@ class Resident:
         """A batch, copied there unless it is there."""
         if isinstance(batch, Resident):
             return batch
-        own = batch.take(slice(None))
-        return cls(device, {name: device.put(getattr(own, name)) for name in NAMES}, len(own))
+        own = batch if isinstance(batch, Batch) else batch.take(slice(None))
+        there = cls(device, {name: device.put(getattr(own, name)) for name in NAMES}, len(own))
+        there.n, there.k = own.n, own.k
+        return there
 
     @classmethod
     def room(cls, device: Device, rows: int, width: int) -> "Resident":
@@ -102,22 +104,15 @@ class Resident:
     def collect(self, source: OnDevice, chosen: Any, first: int) -> None:
         """Takes the chosen rows of programs on the device into the rows `first`, `first` + 1, ..."""
         if len(chosen):
-            launch(
-                self._device,
-                "copies",
-                self.width,
-                len(chosen),
-                source,
-                chosen,
-                len(chosen),
-                self.there,
-                first,
-            )
+            arguments = (source, chosen, len(chosen), self.there, first)
+            launch(self._device, "copies", self.width, len(chosen), *arguments)
 
     def refitted(self) -> "Resident":
         """The same programs with room for other constants, which are these so far."""
         arrays = self.there.arrays
-        return Resident(self._device, {**arrays, "constants": arrays["constants"].copy()}, self._rows)
+        other = Resident(self._device, {**arrays, "constants": arrays["constants"].copy()}, self._rows)
+        other.n, other.k = self.n, self.k
+        return other
 
     def replace(self, rows: np.ndarray, constants: np.ndarray) -> None:
         """Writes constants, float64 [rows, width]."""

@@ -1,7 +1,7 @@
 /* Errors of fitted programs at the select points, one warp a program: what fit.h's measure says of them. */
 
-/* Of the rows `job.chosen`: error, status (by row of the batch); place and behaviour [todo]. `curve`
-   [todo, probes] is room for the signed errors at the probe points. IEEE divisions. */
+/* Of the rows `job.chosen`: error, status, place and behaviour [todo]. `curve` [todo, probes] is room for the
+   signed errors at the probe points. IEEE divisions. */
 KERNEL void measures(const Job *given, uint64_t probes, double *worst, uint64_t *behaviour, double *curve)
 {
     const Job job = *given;
@@ -46,7 +46,7 @@ KERNEL void measures(const Job *given, uint64_t probes, double *worst, uint64_t 
         if (t.lane) continue;
         worst[at] = job.x[(int)first];
         behaviour[at] = behaviour_of(mine, (int64_t)probes, error);
-        job.status[row] = !(error < INFINITY) ? NOT_FINITE : pole ? POLE : FITTED;
-        job.error[row] = pole ? INFINITY : error;
+        job.status[at] = !(error < INFINITY) ? NOT_FINITE : pole ? POLE : FITTED;
+        job.error[at] = pole ? INFINITY : error;
     }
 }
