@@ -6,7 +6,7 @@ Every process is an island of its own with the settings of a search for 2^x; all
 import math
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from evo.bench import machine
 from evo.discover import make_problem
-from evo.searcher import Problem, State, init, step
+from evo.searcher import Problem, init, step
 from evo.spec import make_spec
 
 WARM = 2
@@ -79,7 +79,7 @@ def bench_search(
 
 
 def _together(problem: Problem, generations: int, count: int) -> list[Taken]:
-    """What `count` processes do at the same time; one is this process itself."""
+    """What `count` processes do at the same time; one alone is this process itself."""
     if count == 1:
         return [_measured(problem, 0, generations, lambda: None)]
     context = multiprocessing.get_context("spawn")
@@ -104,7 +104,7 @@ def _serve(end: Connection, problem: Problem, island: int, generations: int) -> 
     end.send(_measured(problem, island, generations, meet))
 
 
-def _measured(problem: Problem, island: int, generations: int, meet: Any) -> Taken:
+def _measured(problem: Problem, island: int, generations: int, meet: Callable[[], None]) -> Taken:
     started = time.perf_counter()
     state, first = init(problem), math.nan
     for generation in range(WARM):
@@ -118,12 +118,8 @@ def _measured(problem: Problem, island: int, generations: int, meet: Any) -> Tak
         state, info = step(problem, island, state)
         spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
         keys.append(info.found.key)
-    counts = {name: _since(before, state, name) for name in ("fitted", "lm_iterations")}
+    counts = {name: state.counts[name] - before[name] for name in ("fitted", "lm_iterations")}
     return Taken(began, time.time(), first, counts, spent, np.unique(np.concatenate(keys)))
-
-
-def _since(before: dict[str, int], state: State, name: str) -> int:
-    return state.counts[name] - before.get(name, 0)
 
 
 def _row(problem: Problem, taken: Sequence[Taken]) -> dict[str, Any]:

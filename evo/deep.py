@@ -38,6 +38,8 @@ AGREE = 1e-4
 """The same of polished errors, which are levelled to about that."""
 START, PAY, EVERY = 32, 4, 4
 """Polishes that a search has at its start, gets for each news, and one for so many generations."""
+BLOCK = 4096
+"""Rows that are compared with all known optima at a time."""
 _LEAST_SQUARES = Effort(starts=0, first_steps=8, final_steps=8, lawson_rounds=0)
 
 
@@ -57,10 +59,15 @@ class Optima:
 
     def have(self, others: "Optima") -> np.ndarray:
         """Whether one has an other's rms with no more ops and no fewer constants: its optimum; [others]."""
-        near = np.abs(self.rms[:, None] - others.rms) < SAME * others.rms
-        return np.any(near & (self.ops[:, None] <= others.ops) & (self.k[:, None] >= others.k), axis=0)
+        found = np.zeros(len(others.rms), bool)
+        for begin in range(0, len(found), BLOCK):
+            some = others.take(slice(begin, begin + BLOCK))
+            near = np.abs(self.rms[:, None] - some.rms) < SAME * some.rms
+            near &= (self.ops[:, None] <= some.ops) & (self.k[:, None] >= some.k)
+            found[begin : begin + BLOCK] = near.any(axis=0)
+        return found
 
-    def take(self, rows: np.ndarray) -> "Optima":
+    def take(self, rows: np.ndarray | slice) -> "Optima":
         """These rows."""
         return Optima(self.rms[rows], self.ops[rows], self.k[rows])
 
@@ -108,7 +115,8 @@ def at_floor(
     rows = rows[np.lexsort((rows, rms[rows], ops[rows]))]
     candidates, chosen = Optima(rms, ops, k), list[int]()
     while len(rows) and len(chosen) < most:
-        rows = rows[(rms[rows] <= NOISE * scale) | ~known.have(candidates.take(rows))]
+        above = np.flatnonzero(rms[rows] > NOISE * scale)
+        rows = np.delete(rows, above[known.have(candidates.take(rows[above]))])
         chosen += rows[:1].tolist()
         known, rows = candidates.take(rows[:1]), rows[1:]
     return chosen

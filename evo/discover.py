@@ -165,7 +165,8 @@ class Search:
 
         `families` gives the lines of the classical forms for the pictures, once they are known; `warn` is
         told in one line what the search waits for, and when it goes back to its last checkpoint because a
-        node of the cluster died: what that held is lost. The end is the same as if it had not.
+        node of the cluster died: what that held is lost. With a budget of generations the end is the same as
+        if it had not.
 
         The caller holds the directory's lock and closes the workers. The front is written whenever it
         changes, and whatever ends the search, its last states are saved first.

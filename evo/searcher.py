@@ -302,7 +302,10 @@ def _deep(
 ) -> tuple[Pool, int]:
     """Candidates at float64's floor, fitted beyond it, that beat their niche's limit; how many were tried."""
     points, ops = problem.fit_points, brood.batch.ops
-    known, most = optima(state.archive, points), affordable(state.counts, state.generation, problem.deep_fits)
+    most = affordable(state.counts, state.generation, problem.deep_fits)
+    if not most:
+        return Pool.empty(fits.batch.width), 0
+    known = optima(state.archive, points)
     rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
     pool = deepen(problem.target, fits.batch.take(rows), brood.key[rows], seconds)
     return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)

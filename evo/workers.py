@@ -32,7 +32,10 @@ AHEAD = 2
 """Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
 taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
-_LOOK_S = 1.0  # least time between two looks at the cluster's nodes
+_LOOK_S = 1.0  # least time between two looks at the cluster's nodes,
+_QUIET_S = (
+    8.0  # and without any outcome before the first: what dies with nothing of ours on it holds up nobody
+)
 _LINEAGE = 1 << 18
 """Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
 search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
@@ -294,7 +297,8 @@ class RayWorkers:
         self._running: dict[Any, tuple[Any, Any]] = {}
         self._given: Counter[int] = Counter()  # epochs under way, by process
         try:
-            self._gone, self._looked = self._dead_nodes(), time.monotonic()
+            self._gone, self._heard = self._dead_nodes(), time.monotonic()
+            self._looked = self._heard
             self._actors = self._begin_actors()
             self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
@@ -352,13 +356,15 @@ class RayWorkers:
             if self._is_its_own(error):
                 raise WorkersError(f"An island failed: {_last_line(error)}") from error
             raise LostError(f"An island is lost ({_kind(error)}).") from error
+        self._heard = time.monotonic()
         self._given.subtract(self._process(outcome.island) for outcome in outcomes)
         return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
 
     def _look(self) -> None:
         """Looks whether a node died: its islands may wait for CPUs without end, and all others for them."""
-        if time.monotonic() - self._looked >= _LOOK_S:
-            self._looked = time.monotonic()
+        now = time.monotonic()
+        if now - self._heard >= _QUIET_S and now - self._looked >= _LOOK_S:
+            self._looked = now
             if self._dead_nodes() - self._gone:
                 raise LostError("A node of the cluster died.")
 

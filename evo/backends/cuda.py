@@ -76,7 +76,7 @@ class CudaBackend:
         self._breeder = Breeder(self._gpu)
         self.device = self._gpu.name
         self.seconds = 0.0
-        """Time of the last fit's kernels [s], without transfers."""
+        """Time of the last fit's kernels and of the processor's rows beside them [s], without transfers."""
 
     def offspring(
         self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
@@ -123,6 +123,9 @@ class CudaBackend:
         }
         here = (fitted.k == 0) | (fitted.k > MOST_UNKNOWNS) | (len(points.x) > MOST_POINTS)
         groups = [int(k) for k in np.flatnonzero(np.bincount(fitted.k[~here], minlength=1))]
+        self._gpu.prepare([("fit", k) for k in groups])
+        own = np.flatnonzero(here)
+        few = batch.take(own) if len(own) else None  # before the launches: a copy waits for the GPU
         there = {name: self._gpu.put(a) for name, a in {**given, **vars(points)}.items()}
         there |= {name: self._gpu.arrays.empty(rows, kind) for name, kind in _RESULTS.items()}
         there["iterations"] = self._gpu.put(np.zeros(1, np.uint64))
@@ -136,30 +139,23 @@ class CudaBackend:
         for job, _held in jobs:
             k = job.most_k
             self._gpu.warps("fit", k, _shared(job.most_n, k, effort.starts), job, job.todo)
-        mine = self._fit_here(fitted, np.flatnonzero(here), points, effort, given)
+        mine = self._host.fit(few, points, effort, *(a[own] for a in given.values())) if few else None
         iterations = int(self._gpu.get(there["iterations"])[0])
         self.seconds = time.perf_counter() - started
         out = {name: self._gpu.get(there[name]) for name in _RESULTS}
         if mine:
             for name, column in out.items():
-                column[here] = getattr(mine, name)
-            fitted.replace(np.flatnonzero(here), mine.constants)
+                column[own] = getattr(mine, name)
+            fitted.replace(own, mine.constants)
             iterations += mine.iterations
         return Fits(fitted, out["rms"], out["error"], out["status"], iterations)
 
-    def _fit_here(
-        self, batch: Resident, rows: np.ndarray, points: Points, effort: Effort, given: dict[str, np.ndarray]
-    ) -> Fits | None:
-        """What the processor fits while the GPU fits the rest."""
-        if not len(rows):
-            return None
-        return self._host.fit(batch.take(rows), points, effort, given["stream"][rows], given["worth"][rows])
-
     def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
         """See `Backend.measure`."""
-        todo, there = len(rows), Resident.of(self._gpu, batch)
+        todo = len(rows)
         if not todo:
             return self._host.measure(batch, rows, points, probes)
+        there = Resident.of(self._gpu, batch)
         n, k = int(there.n[rows].max()), int(there.k[rows].max())
         room = self._gpu.arrays.empty
         out = {"error": room(todo), "status": room(todo, np.uint8)}
@@ -167,7 +163,8 @@ class CudaBackend:
         given = {"chosen": np.ascontiguousarray(rows, np.int32), **vars(points)}
         job, _held = self._job(there, given, out, points=len(points.x), most_n=n, most_k=k)
         addresses = (self._gpu.address(a) for a in own.values())
-        self._gpu.warps("measures", 0, _shared(n, k, 0), job, todo, probes, *addresses)
+        shared = CELL * ((1 + n + k) * WARP + n)  # no adjoints
+        self._gpu.warps("measures", 0, shared, job, todo, probes, *addresses)
         return Measures(*(self._gpu.get({**out, **own}[f.name]) for f in fields(Measures)))
 
     def _job(

@@ -9,7 +9,7 @@ KERNEL void measures(const Job *given, uint64_t probes, double *worst, uint64_t 
         const int row = job.chosen[at], k = job.k[row];
         const int64_t begin = (int64_t)row * job.width;
         const Tape t =
-            decode(job.op + begin, job.arg + 3 * begin, job.n[row], k, rows_of(job.most_n, job.most_k) * WARP);
+            decode(job.op + begin, job.arg + 3 * begin, job.n[row], k, (1 + job.most_n + job.most_k) * WARP);
         double *mine = curve + (int64_t)at * (int64_t)probes, most = -1.0;
         int place = 0;
         uint64_t below = 0, above = 0; /* a bit an instruction: divisors that are negative somewhere, and not */

@@ -1,6 +1,6 @@
 /* Offspring: mutants made, put in canonical form, told apart and fingerprinted. A mutant is a function of its
    number, the parents and the texts known; what becomes of it is decided one after the other here, and of whole
-   waves on a GPU (mutants.cuh, waves.cuh). */
+   waves on a GPU (judgements.cuh, evo/backends/cuda_vary.py). */
 #ifndef EVO_VARY_H
 #define EVO_VARY_H
 
