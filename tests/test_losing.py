@@ -1,7 +1,10 @@
 """What a cluster loses, the search makes again from its last checkpoint, and the front never changes."""
 
 import threading
+import time
 from itertools import count, pairwise
+from math import inf
+from types import SimpleNamespace
 
 import pytest
 from searches import SMALL, without_times
@@ -9,7 +12,7 @@ from searches import SMALL, without_times
 from evo.checkpoint import load
 from evo.discover import TRIES, Search
 from evo.spec import make_spec
-from evo.workers import LostError, SerialWorkers, WorkersError
+from evo.workers import LostError, RayWorkers, SerialWorkers, WorkersError
 
 
 class Losing(SerialWorkers):
@@ -138,3 +141,16 @@ def test_a_time_budget_that_is_over_when_a_node_dies_is_not_spent_again(tmp_path
     front, status = search.run(workers := AtTheEnd(search.problem), warn=told.append)
     assert (len(front) > 0, status, workers.restarts, len(told)) == (True, "FINISHED", 1, 1)
     load(tmp_path / "checkpoint.npz")
+
+
+def test_a_dead_node_is_of_no_account_while_outcomes_come():
+    """It may have held nothing of this search: clusters that others use shrink, too."""
+    workers = RayWorkers.__new__(RayWorkers)
+    workers._ray = SimpleNamespace(nodes=lambda: [{"NodeID": "gone", "Alive": False}])
+    workers._gone, workers._looked, workers._heard = set(), -inf, time.monotonic()
+    workers._look()
+    workers._heard, workers._looked = -inf, -inf
+    with pytest.raises(LostError, match="A node of the cluster died"):
+        workers._look()
+    workers._gone, workers._looked = {"gone"}, -inf
+    workers._look()
