@@ -45,7 +45,7 @@ def bench_search_command(
     """New programs fitted per second of a search, and where its time goes."""
     from evo.bench_search import bench_search
 
-    counts = _numbers("--processes", processes)
+    counts = _numbers("--processes", processes, most=256)
     _print_bench(bench_search(backend, offspring, max_ops, generations, counts), as_json)
 
 
@@ -88,10 +88,10 @@ def bench_driver_command(
     _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink_of), as_json)
 
 
-def _numbers(option: str, text: str) -> list[int]:
+def _numbers(option: str, text: str, most: int = 4096) -> list[int]:
     words = text.split()
-    if not words or not all(word.isdecimal() and int(word) for word in words):
-        raise typer.BadParameter(f"{option} takes numbers, such as '1 4', not {text!r}.")
+    if not words or not all(word.isdecimal() and 1 <= int(word) <= most for word in words):
+        raise typer.BadParameter(f"{option} takes numbers from 1 to {most}, such as '1 4', not {text!r}.")
     return [int(word) for word in words]
 
 
@@ -99,7 +99,7 @@ def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1))
         return
-    console = Terminal(width=None if sys.stdout.isatty() else 160)
+    console = Terminal(width=None if sys.stdout.isatty() else 300)
     console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)
     for rows in (result["results"], result.get("islands", ())):
         if rows:

@@ -295,8 +295,12 @@ class Search:
         path = self.directory / "checkpoint.npz"
         islands = self._archipelago(self.islands)
         if path.exists():
-            meta, arrays = checkpoint.load(path)
-            islands.restore(meta["islands"], arrays)
+            try:
+                meta, arrays = checkpoint.load(path)
+                islands.restore(meta["islands"], arrays)
+            except (LookupError, TypeError, ValueError) as damaged:  # CheckpointError among them
+                warn(f"{path} cannot be read ({type(damaged).__name__}); the islands start over.")
+                islands = self._archipelago(self.islands)
         done, had = islands.generations, self._islands.generations
         self._went_back = done, self._went_back[1] + 1 if self._went_back[0] == done else 1
         if self._went_back[1] > TRIES:

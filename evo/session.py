@@ -150,12 +150,13 @@ def _crew(search: Search, kind: str, address: str | None, tell: Teller) -> Worke
     """The workers; a SIGTERM while Ray starts is answered by Ray, which ends the process."""
     if kind == "ray":
         tell("starting workers ...")
-    if first := BACKENDS[search.spec.backend].first:
-        tell(first)
     try:
-        return make_workers(search.problem, search.islands, kind, address)
+        crew = make_workers(search.problem, search.islands, kind, address)
     except SystemExit:
         raise StoppedError(128 + signal.SIGTERM) from None
+    if first := BACKENDS[search.spec.backend].first:
+        tell(first)
+    return crew
 
 
 def _tell_end(here: Path, front: Front, status: str, tell: Teller) -> None:

@@ -310,7 +310,7 @@ class RayWorkers:
         count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
         if problem.backend == "cuda":
             if not gpus:
-                raise WorkersError("the cuda backend needs a GPU, and this cluster has none.")
+                raise WorkersError("the cuda backend needs a GPU, and Ray has found none.")
             count = ON_A_GPU * int(gpus)
         count = min(self._islands, self._most or count)
         remote = ray.remote(

@@ -68,6 +68,21 @@ def test_a_node_that_dies_changes_nothing(tmp_path, undisturbed, calls):
     assert {island["epochs"] for island in load(tmp_path / "checkpoint.npz")[0]["islands"]} == {5}
 
 
+def test_a_checkpoint_damaged_when_it_is_needed_starts_the_islands_over(tmp_path, undisturbed):
+    class Damaging(Losing):
+        def collect(self, timeout):
+            try:
+                return super().collect(timeout)
+            except LostError:
+                (tmp_path / "checkpoint.npz").write_bytes(b"PK torn")
+                raise
+
+    front, told, _ = run(tmp_path, lambda problem: Damaging(problem, collects={9}), save_every=1000)
+    assert front == undisturbed
+    assert "checkpoint.npz cannot be read" in told[0]
+    assert "Going back from 20 generations to the 0 of" in told[1]
+
+
 def test_what_was_found_since_the_checkpoint_stays_in_the_front(tmp_path):
     search = Search(make_spec({**SMALL, "generations": 12, "save_every": 1000}), tmp_path)
     search.make_directory()
