@@ -19,9 +19,9 @@ import numpy as np
 
 from evo import checkpoint
 from evo.cache import Entries
+from evo.epoch import Finished, Task
 from evo.pool import Pool
 from evo.searcher import State
-from evo.workers import Finished, Task
 
 SLACK = 2
 """Epochs between telling and hearing."""

@@ -20,10 +20,11 @@ import numpy as np
 from evo.bench import machine
 from evo.cache import Cache, Entries
 from evo.discover import Search
+from evo.epoch import Finished, IslandHost, Outcome, Task
 from evo.pool import Pool
 from evo.searcher import Problem, State, init
 from evo.spec import SearchSpec, SpecError, make_spec
-from evo.workers import Finished, IslandHost, Outcome, RayWorkers, Task
+from evo.workers import RayWorkers
 
 EPOCHS = 5
 """Epochs of the search whose outcomes are played."""

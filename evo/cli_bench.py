@@ -1,6 +1,7 @@
 """The command line of the project's own benchmarks: `evonum bench NAME`."""
 
 import json
+import math
 import sys
 from typing import Annotated, Any
 
@@ -88,10 +89,11 @@ def bench_driver_command(
     _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink_of), as_json)
 
 
-def _numbers(option: str, text: str, most: int = 4096) -> list[int]:
+def _numbers(option: str, text: str, most: float = math.inf) -> list[int]:
     words = text.split()
     if not words or not all(word.isdecimal() and 1 <= int(word) <= most for word in words):
-        raise typer.BadParameter(f"{option} takes numbers from 1 to {most}, such as '1 4', not {text!r}.")
+        bounds = "from 1 on" if most == math.inf else f"from 1 to {most}"
+        raise typer.BadParameter(f"{option} takes numbers {bounds}, such as '1 4', not {text!r}.")
     return [int(word) for word in words]
 
 

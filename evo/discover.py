@@ -18,6 +18,7 @@ from typing import Any
 from evo import checkpoint
 from evo.archipelago import Archipelago
 from evo.directory import DirectoryError, cannot_keep
+from evo.epoch import Finished
 from evo.files import clear_scratch, write_atomically
 from evo.front import Front, FrontError, Member
 from evo.journal import Journal, Progress, Sink
@@ -29,7 +30,7 @@ from evo.spec import SearchSpec, make_spec, of_older, read_spec
 from evo.target import make_target
 from evo.vary import Variation
 from evo.verification import save_certificates, verified_front, verify
-from evo.workers import Finished, LostError, RayWorkers, SerialWorkers, Workers, WorkersError
+from evo.workers import LostError, RayWorkers, SerialWorkers, Workers, WorkersError
 
 PATIENCE = 20.0
 """Time without any process for the islands after which the search says so [s]."""

@@ -1,8 +1,7 @@
 """Workers: where the islands' epochs run. Ray actors, or one after another in this process.
 
-An epoch is a pure function of its task, the island's state and what others found, so it may run anywhere, and
-again after a worker died, with the same result. States and new functions stay where they are made (in
-Ray's object store) unless they are fetched. Processes are few, one per CPU: they run the islands by turns.
+An epoch (evo/epoch.py) may run anywhere. States and new functions stay where they are made (in Ray's object
+store) unless they are fetched. Processes are few, one per CPU: they run the islands by turns.
 """
 
 import contextlib
@@ -12,17 +11,11 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from evo.cache import Entries
-from evo.front import Member
-from evo.members import Members
-from evo.pool import Pool
-from evo.searcher import Problem, State, admit, emigrate, init, step
+from evo.epoch import Finished, IslandHost, Task
+from evo.searcher import Problem
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
@@ -32,10 +25,8 @@ AHEAD = 2
 """Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
 taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
-_LOOK_S = 1.0  # least time between two looks at the cluster's nodes,
-_QUIET_S = (
-    8.0  # and without any outcome before the first: what dies with nothing of ours on it holds up nobody
-)
+_LOOK_S = 1.0  # least time between two looks at the cluster's nodes
+_QUIET_S = 8.0  # without an outcome before the first look: a node with nothing of ours on it holds up nobody
 _LINEAGE = 1 << 18
 """Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
 search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
@@ -47,98 +38,6 @@ class WorkersError(RuntimeError):
 
 class LostError(WorkersError):
     """A node of the cluster is gone, or what it held: `Workers.restart`, then go on from a checkpoint."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """An epoch to run.
-
-    Attributes:
-        island: whose.
-        epoch: its number, from 0.
-        generations: how many, at most.
-        immigrants: other islands' best, of an earlier epoch.
-        seconds: stop at the end of the generation in which this time is over [s]; None: no limit.
-    """
-
-    island: int
-    epoch: int
-    generations: int
-    immigrants: Pool
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an epoch did.
-
-    Attributes:
-        island: whose.
-        epoch: its number.
-        generation: generations done in all.
-        emigrants: the island's best for others.
-        counts: totals since the island's start.
-        used: entries used in its cache of functions.
-        spent: time in each part of a generation, this epoch [s].
-        members: the emigrants as members of a front, polished.
-    """
-
-    island: int
-    epoch: int
-    generation: int
-    emigrants: Pool
-    counts: dict[str, int]
-    used: int
-    spent: dict[str, float]
-    members: Sequence[Member] = ()
-
-
-class Finished(NamedTuple):
-    """An epoch's outcome, and the handles of the island's state and of the functions it found."""
-
-    outcome: Outcome
-    state: Any
-    found: Any
-
-
-def run_epoch(
-    problem: Problem, task: Task, state: State | None, known: Sequence[Entries]
-) -> tuple[Outcome, State, Entries]:
-    """Runs a task; `state` (None before the first epoch) is left as it is.
-
-    Args:
-        known: other islands' new functions, of an earlier epoch.
-
-    Returns:
-        The outcome, the state after it, and the functions new to the island's cache.
-    """
-    started = time.monotonic()
-    if state is None:
-        state = init(problem)
-    state = replace(state, texts=state.texts.copy(), functions=state.functions.copy())
-    state = admit(problem, state, task.immigrants, known)
-    found: list[Entries] = []
-    spent: dict[str, float] = {}
-    for _ in range(task.generations):
-        state, info = step(problem, task.island, state)
-        found.append(info.found)
-        spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
-        if task.seconds is not None and time.monotonic() - started >= task.seconds:
-            break
-    entries = Entries(
-        *(np.concatenate([getattr(e, n) for e in found]) for n in ("key", "check", "ops", "score"))
-    )
-    news, state = emigrate(problem, state)
-    outcome = Outcome(
-        task.island,
-        task.epoch,
-        state.generation,
-        news,
-        state.counts,
-        state.functions.used,
-        spent,
-    )
-    return outcome, state, entries
 
 
 class Workers(Protocol):
@@ -232,23 +131,6 @@ class SerialWorkers:
     def close(self) -> None:
         """See `Workers.close`."""
         self._tasks.clear()
-
-
-class IslandHost:
-    """A process that runs islands: compiled code and sampled points stay loaded between epochs."""
-
-    def __init__(self, problem: Problem) -> None:
-        self._members = Members(problem)
-        self._problem = problem
-        self._own: dict[int, Problem] = {}
-
-    def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
-        """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
-        if task.island not in self._own:
-            own = self._problem.of_island(task.island)  # equal ones share their points and engine
-            self._own[task.island] = next((p for p in self._own.values() if p == own), own)
-        outcome, after, found = run_epoch(self._own[task.island], task, state, known)
-        return replace(outcome, members=self._members.of(outcome.emigrants)), after, found
 
 
 class RayWorkers:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from evo.archipelago import SLACK, Archipelago, steps
 from evo.batch import Batch
+from evo.epoch import Finished, Outcome
 from evo.pool import Pool
-from evo.workers import Finished, Outcome
 
 EPOCH = 4
 

@@ -45,13 +45,13 @@ BAD = {
     "dashboard without a store": (["ui"], r"no MLflow store"),
     "numbers of islands": (
         ["bench", "driver", "--islands", "16 many"],
-        r"numbers from 1 to 4096, such as '1 4'",
+        r"numbers from 1 on, such as '1 4'",
     ),
     "far too many processes": (
         ["bench", "search", "--processes", "9" * 20],
         r"numbers from 1 to 256, such as",
     ),
-    "no number of islands": (["bench", "driver", "--islands", " "], r"numbers from 1 to 4096, such as '1 4'"),
+    "no number of islands": (["bench", "driver", "--islands", " "], r"numbers from 1 on, such as '1 4'"),
     "unknown format": (["export", ".", "--to", "java"], r"Unknown format 'java'; known are c, cuda"),
     "export of nothing": (["export", "none", "--to", "c"], r"no search directory"),
     "export of no file": (["export", "none.json", "--to", "c"], r"no file"),
