@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evo.discover import Sink
-    from evo.front import Front, Member
-    from evo.verification import Verified
+    from evo.fronts.front import Front, Member
+    from evo.fronts.verify import Verified
+    from evo.runs.search import Sink
 
 __all__ = ["export", "search", "verify"]
 
@@ -37,14 +37,14 @@ def search(
         workers: "ray", or "serial" for all islands in this process.
         address: a running Ray cluster; a local one by default.
         sink: takes records, such as `tracking.mlflow_sink.open_sink(directory)`.
-        entries: of `evo.spec.SearchSpec`: interval, ops, metric, max_ops, time, generations, seed, ...
+        entries: of `evo.runs.spec.SearchSpec`: interval, ops, metric, max_ops, time, generations, seed, ...
 
     Raises:
         SpecError, TargetError, OpError, DirectoryError, WorkersError: one line says what is wrong.
     """
-    from evo.directory import default_directory, locked
-    from evo.discover import Search, make_workers
-    from evo.spec import make_spec
+    from evo.runs.directory import default_directory, locked
+    from evo.runs.search import Search, make_workers
+    from evo.runs.spec import make_spec
 
     spec = make_spec({"target": target, **entries})
     made = Search(spec, Path(out) if out else default_directory(spec.target, spec.seed))
@@ -60,7 +60,7 @@ def search(
 
 def verify(member: "Member") -> "Verified":
     """Polishes and proves one member of a front, and bounds its error in float64."""
-    from evo.verification import verify as verified
+    from evo.fronts.verify import verify as verified
 
     return verified(member)
 
@@ -71,6 +71,6 @@ def export(member: "Member | Sequence[Member]", to: str, **options: Any) -> Any:
     Raises:
         ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
     """
-    from evo.exports import export as exported
+    from evo.exports.export import export as exported
 
     return exported(member, to, **options)

@@ -1,5 +1,5 @@
 """`python -m evo` is the command `evonum`."""
 
-from evo.cli import main
+from evo.cli.app import main
 
 main()

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import runs
 
-from evo.fingerprint import functions
-from evo.native.build import kernels
-from evo.pool import Pool
-from evo.spec import make_spec
-from evo.vary import TIERS
+from evo.islands.pool import Pool
+from evo.kernels.build import kernels
+from evo.kernels.fingerprint import functions
+from evo.kernels.vary import TIERS
+from evo.runs.spec import make_spec
 
 TIERS_OF = {
     "all on": tuple(TIERS),

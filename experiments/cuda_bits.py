@@ -36,7 +36,7 @@ def make(folder: Path) -> None:
     from exported import everything, inputs, inputs_everywhere
     from test_exports_full import CASES, full
 
-    from evo.exports import write
+    from evo.exports.export import write
     from evo.exports.samples import results
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,20 +17,23 @@ from pathlib import Path
 
 import numpy as np
 
-from evo.checkpoint import from_arrays, load
-from evo.floats import FORMATS, Format, evaluate, ulp
-from evo.pool import Pool
-from evo.program import Program
-from evo.reading import make_member
-from evo.sources import load_source
-from evo.target import Target, make_target
+from evo.cli.sources import load_source
+from evo.fronts.reading import make_member
+from evo.islands.pool import Pool
+from evo.numbers.formats import FLOAT_FORMATS, FloatFormat, ulp
+from evo.programs.floats import evaluate
+from evo.programs.program import Program
+from evo.runs.checkpoint import from_arrays, load
+from evo.targets.target import Target, make_target
 
 INPUTS = 400_000
 CANDIDATES = 6
 NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 
 
-def worst(program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: Format) -> float:
+def worst(
+    program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: FloatFormat
+) -> float:
     """Largest error [ulp] at `x`."""
     got = evaluate(program, numbers, x, fmt).astype(float)
     error = np.abs(got - exact) / ulp(exact, fmt)
@@ -49,7 +52,7 @@ def archived(directory: Path, ops: int) -> list[tuple[Program, list[float]]]:
 
 
 def tuned(
-    program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: Format
+    program: Program, numbers: list[float], x: np.ndarray, exact: np.ndarray, fmt: FloatFormat
 ) -> list[float]:
     """Constants moved to neighbouring numbers of the format while the largest error falls."""
     best, least = list(numbers), worst(program, numbers, x, exact, fmt)
@@ -66,7 +69,7 @@ def tuned(
     return best
 
 
-def points(target: Target, fmt: Format) -> np.ndarray:
+def points(target: Target, fmt: FloatFormat) -> np.ndarray:
     lo, hi = target.span
     return np.unique(np.linspace(lo, hi, INPUTS).astype(fmt.type)).astype(float)[1:-1]
 
@@ -75,10 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--ops", type=int, required=True)
-    parser.add_argument("--dtype", default="float32", choices=FORMATS)
+    parser.add_argument("--dtype", default="float32", choices=FLOAT_FORMATS)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    fmt = FORMATS[args.dtype]
+    fmt = FLOAT_FORMATS[args.dtype]
     spec = json.loads((args.directory / "spec.json").read_text())
     target = make_target(spec["target"], spec["interval"], spec["metric"])
     x = points(target, fmt)

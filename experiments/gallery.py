@@ -22,12 +22,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 
-from evo.baselines import Baseline, baselines, best_forms
-from evo.catalogue import CATALOGUE
-from evo.display import printable
-from evo.front import Front, Member
-from evo.pictures import curves, lines
-from evo.target import make_target
+from evo.classical.baselines import Baseline, baselines, best_forms
+from evo.classical.pictures import curves, lines
+from evo.cli.display import printable
+from evo.fronts.front import Front, Member
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.target import make_target
 from tracking.figures import curves_figure, front_figure
 
 ROOT = Path(__file__).parent.parent

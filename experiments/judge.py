@@ -2,10 +2,10 @@
 
 A formula comes as its tool prints it. It becomes a `Program`, simplified as ours are: constants folded,
 equal values shared. Tools that put a coefficient at every leaf or scale the result have constants that do
-nothing: an operation on a constant is dropped where the rank of the Jacobian (evo/fingerprint.py) says that
-the family of functions stays the same, so nobody pays for those. Every program gets our fit, from its own
-constants and from random ones, and the best few of each op count are polished in multiple precision, from
-both.
+nothing: an operation on a constant is dropped where the rank of the Jacobian (evo/kernels/fingerprint.py)
+says that the family of functions stays the same, so nobody pays for those. Every program gets our fit, from
+its own constants and from random ones, and the best few of each op count are polished in multiple precision,
+from both.
 
 Trees hold no shared values, but copies of subtrees: a formula is taken twice, with equal numbers as one
 constant (so that copies are shared) and with a constant for each (so that they are free).
@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends import backend
-from evo.batch import Batch
-from evo.errors import sampled_error
-from evo.fingerprint import functions
-from evo.fit import Effort
-from evo.members import evaluator
-from evo.points import fit_points, holdout_points, select_points
-from evo.polish import polish
-from evo.program import Instruction, Operand, Program, ProgramError, X, parse
-from evo.target import Target, make_target
+from evo.backends.backend import backend
+from evo.backends.fit import Effort
+from evo.kernels.fingerprint import functions
+from evo.minimax.polish import polish
+from evo.programs.batch import Batch
+from evo.programs.program import Instruction, Operand, Program, ProgramError, X, parse
+from evo.proofs.enclosure import evaluator
+from evo.targets.points import fit_points, holdout_points, select_points
+from evo.targets.sampled import sampled_error
+from evo.targets.target import Target, make_target
 
 TARGET = make_target("exp2", ("0", "1"), "relative")
 CANDIDATES = 5

@@ -25,7 +25,7 @@ from typing import Any
 import runs
 from judge import best_by_ops
 
-from evo.native.build import kernels
+from evo.kernels.build import kernels
 
 MAX_OPS = 12
 JOBS = {

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evo.discover import make_problem
 from evo.files import write_atomically
-from evo.front import Front
-from evo.members import Members
-from evo.searcher import State, emigrate, init, step
-from evo.spec import make_spec
+from evo.fronts.front import Front
+from evo.islands.generation import State, emigrate, init, step
+from evo.islands.members import Members
+from evo.runs.search import make_problem
+from evo.runs.spec import make_spec
 
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -44,7 +44,7 @@ def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], No
     What the island has of news is polished as a search's islands do it, within the same time.
 
     Args:
-        entries: of `evo.spec.SearchSpec`.
+        entries: of `evo.runs.spec.SearchSpec`.
         budget_s: stops at the end of the generation in which this time is over [s].
     """
     started = time.monotonic()

@@ -1,5 +1,5 @@
 /* A warp on a processor: its 32 lanes are fibres that take turns, changing at every exchange. It stands in for
-   what evo/native/warp.cuh takes from CUDA, so that the kernels run where there is no GPU. */
+   what evo/kernels/warp.cuh takes from CUDA, so that the kernels run where there is no GPU. */
 #include <math.h>
 #include <cstdint>
 #include <cstdio>

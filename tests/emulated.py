@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evo.backends import BackendError, backend
+from evo.backends.backend import BackendError, backend
 from evo.backends.cuda import CudaBackend
 from evo.backends.device import source
-from evo.batch import address
-from evo.native.build import cache_folder
+from evo.kernels.build import cache_folder
+from evo.programs.batch import address
 
 HERE = Path(__file__).parent
 CALLS = {

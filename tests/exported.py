@@ -16,14 +16,14 @@ import numpy as np
 from published import PUBLISHED
 from strategies import ALL, random_batch
 
-from evo.exports.formula import Formula, make_formula, needed
+from evo.exports.formula import Formula, make_formula
 from evo.exports.measure import all_points
 from evo.exports.samples import results
-from evo.floats import FORMATS
-from evo.front import Member
-from evo.reading import read_members
-from evo.reduce import ReductionError, find_reduction
-from evo.target import Target
+from evo.fronts.front import Member
+from evo.fronts.reading import read_members
+from evo.numbers.formats import FLOAT_FORMATS
+from evo.reductions.reduction import ReductionError, find_reduction
+from evo.targets.target import Target
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 PROGRAMS = 200
@@ -40,7 +40,7 @@ def member(program, constants, target="exp2", interval=("0", "1")) -> Member:
 
 
 def depends_on_x(program) -> bool:
-    return any(a.kind == "x" for i in needed(program).instructions for a in i.args)
+    return any(a.kind == "x" for i in program.pruned().instructions for a in i.args)
 
 
 @cache
@@ -57,8 +57,10 @@ def formulas(count: int = PROGRAMS) -> tuple[Formula, ...]:
 def everything() -> tuple[Formula, ...]:
     """Published, random and gallery programs in both formats; `_full`: the function on all floats."""
     cores = [(f"p{row:03d}", m) for row, m in enumerate(random_programs(PROGRAMS))] + list(gallery())
-    found = [as_formula(f"{name}_{dtype}", m, dtype) for name, m in cores for dtype in FORMATS]
-    full = [as_formula(f"{name}_{dtype}_full", m, dtype, True) for name, m in gallery() for dtype in FORMATS]
+    found = [as_formula(f"{name}_{dtype}", m, dtype) for name, m in cores for dtype in FLOAT_FORMATS]
+    full = [
+        as_formula(f"{name}_{dtype}_full", m, dtype, True) for name, m in gallery() for dtype in FLOAT_FORMATS
+    ]
     return (*published(), *found, *(f for f in full if f.reduction))
 
 
@@ -66,7 +68,7 @@ def published() -> list[Formula]:
     return [
         as_formula(f"{name}_{dtype}", member(program, constants), dtype)
         for name, ((program, constants), _) in PUBLISHED.items()
-        for dtype in FORMATS
+        for dtype in FLOAT_FORMATS
     ]
 
 
@@ -104,7 +106,7 @@ def as_formula(name: str, m: Member, dtype: str, full: bool = False) -> Formula:
 @cache
 def inputs(dtype: str) -> np.ndarray:
     """INPUTS numbers: of the interval, of all magnitudes, of all bit patterns, and special values."""
-    fmt, rng = FORMATS[dtype], np.random.default_rng(21)
+    fmt, rng = FLOAT_FORMATS[dtype], np.random.default_rng(21)
     info = np.finfo(fmt.type)
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 0.5, 2, info.max, -info.max, info.tiny, -info.tiny]
     special += [info.smallest_subnormal, -info.smallest_subnormal, info.tiny * (1 - info.eps), info.eps]
@@ -120,7 +122,7 @@ def inputs(dtype: str) -> np.ndarray:
 @cache
 def inputs_everywhere(dtype: str) -> np.ndarray:
     """INPUTS numbers for functions on all floats: every exponent, the edges, special values, random bits."""
-    fmt, rng = FORMATS[dtype], np.random.default_rng(3)
+    fmt, rng = FLOAT_FORMATS[dtype], np.random.default_rng(3)
     info = np.finfo(fmt.type)
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, info.smallest_subnormal]
     special += [-info.smallest_subnormal, info.max, -info.max]
@@ -145,7 +147,7 @@ def wanted(formula: Formula) -> np.ndarray:
 
 def same_bits(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Where two arrays have equal bits, or NaN both."""
-    unsigned = FORMATS[expected.dtype.name].unsigned
+    unsigned = FLOAT_FORMATS[expected.dtype.name].unsigned
     assert got.dtype == expected.dtype
     return (got.view(unsigned) == expected.view(unsigned)) | (np.isnan(got) & np.isnan(expected))
 

@@ -1,6 +1,6 @@
 """The published programs for 2^x on (0, 1] (arXiv 2312.08472): test fixtures, never seeds of a search."""
 
-from evo.program import parse
+from evo.programs.program import parse
 
 F2 = (parse("v1 = c2 + x\nv2 = c1 / v1"), ("-2.1258595374472384", "-2.0413845597733418"))
 F3 = (

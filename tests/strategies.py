@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from hypothesis import strategies as st
 
-from evo.batch import CONSTANT, VALUE, Batch
-from evo.ops import BY_TEXT, CODE, OPS
-from evo.program import Instruction, Operand, Program, X
+from evo.programs.batch import CONSTANT, VALUE, Batch
+from evo.programs.ops import BY_TEXT, OPCODE, OPS
+from evo.programs.program import Instruction, Operand, Program, X
 
 RATIONAL = tuple(op.name for op in OPS if op.name != "sqrt")
 """Ops whose programs are rational functions."""
@@ -40,16 +40,7 @@ def programs(draw, ops=RATIONAL, max_size=12, max_constants=5, min_size=1, dead=
         instructions.append(Instruction(op.name, tuple(words[p] for p in picks)))
         words.append(Operand("v", n))
     program = Program(tuple(instructions))
-    return compact(program if dead else pruned(program))
-
-
-def pruned(program: Program) -> Program:
-    """What the result needs, in the old order."""
-    nodes, root = _graph(program)
-    placed = {n: Operand("v", i) for i, n in enumerate(_live(nodes, root))}
-    return Program(
-        tuple(Instruction(nodes[n][0], tuple(_operand(w, placed) for w in nodes[n][1])) for n in placed)
-    )
+    return compact(program if dead else program.pruned())
 
 
 def compact(program: Program) -> Program:
@@ -218,7 +209,7 @@ def random_batch(
 ) -> Batch:
     """Many random programs at once, fast; constants are numbered without gaps by first use."""
     batch = Batch.empty(rows, max(size[1], constants))
-    codes = np.array([CODE[name] for name in ops])
+    codes = np.array([OPCODE[name] for name in ops])
     arity = np.array([op.arity for op in OPS])
     batch.n[:] = rng.integers(size[0], size[1] + 1, rows)
     for i in range(size[1]):

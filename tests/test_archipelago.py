@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.archipelago import SLACK, Archipelago, steps
-from evo.batch import Batch
-from evo.epoch import Finished, Outcome
-from evo.pool import Pool
+from evo.islands.epoch import Finished, Outcome
+from evo.islands.pool import Pool
+from evo.programs.batch import Batch
+from evo.runs.archipelago import SLACK, Archipelago, steps
 
 EPOCH = 4
 

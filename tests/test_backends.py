@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from emulated import engine_of
 
-from evo.backends import BACKENDS, BackendError, backend
+from evo.backends.backend import BACKENDS, BackendError, backend
+from evo.backends.fit import FITTED, NOT_FINITE, POLE, Effort, Measures
 from evo.backends.native import NativeBackend
-from evo.batch import Batch
-from evo.cache import Cache
-from evo.fingerprint import behaviours, functions, texts
-from evo.fit import FITTED, NOT_FINITE, POLE, Effort, Measures
-from evo.ops import OPS, function_module
-from evo.points import fit_points, select_points
-from evo.program import parse
-from evo.target import make_target
-from evo.vary import TIERS, Variation, offspring
+from evo.kernels.cache import Cache
+from evo.kernels.fingerprint import behaviours, functions, texts
+from evo.kernels.vary import TIERS, Variation, offspring
+from evo.numbers.functions import function_module
+from evo.programs.batch import Batch
+from evo.programs.ops import OPS
+from evo.programs.program import parse
+from evo.targets.points import fit_points, select_points
+from evo.targets.target import make_target
 
 X = np.linspace(0.05, 1.0, 48)
 REALS = function_module(sqrt=mpmath.sqrt)
@@ -437,11 +438,11 @@ def test_threads_change_no_fit():
 DEVICES = """
 import numpy as np
 import evo.backends.jax as module
-from evo.batch import Batch
-from evo.program import parse
-from evo.searcher import Problem
-from evo.target import make_target
-from evo.vary import Variation
+from evo.programs.batch import Batch
+from evo.programs.program import parse
+from evo.islands.generation import Problem
+from evo.targets.target import make_target
+from evo.kernels.vary import Variation
 
 used = []
 plain = module._batch_values

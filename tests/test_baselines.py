@@ -14,17 +14,17 @@ import recompute
 from records import F2, F3, F5
 from searches import evonum
 
-from evo import baselines as module
-from evo.baselines import FAMILIES, baselines, baselines_table, best_forms, families_table
-from evo.catalogue import CATALOGUE
-from evo.forms import Frame
-from evo.front import Front
-from evo.goals import Fits
-from evo.pictures import GROUPS, curves, lines
-from evo.polish import polish
-from evo.program import parse
-from evo.remez import minimax
-from evo.target import make_target
+from evo.classical import baselines as module
+from evo.classical.baselines import FAMILIES, baselines, baselines_table, best_forms, families_table
+from evo.classical.forms import Frame
+from evo.classical.goals import Goals
+from evo.classical.pictures import GROUPS, curves, lines
+from evo.classical.remez import minimax
+from evo.fronts.front import Front
+from evo.minimax.polish import polish
+from evo.programs.program import parse
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.target import make_target
 
 HORNER = dict(zip(range(2, 13, 2), ["3.0e-2", "1.7e-3", "7.5e-5", "2.6e-6", "7.5e-8", "1.9e-9"], strict=True))
 BEST = {
@@ -163,7 +163,7 @@ def test_a_baseline_cannot_be_polished_any_further(exp2):
 )
 def test_polynomials_of_exp_are_those_of_sollya(degree, error):
     with flint.ctx.workprec(384):
-        fits = Fits(make_target("exp", ("0", "1")))
+        fits = Goals(make_target("exp", ("0", "1")))
         best = minimax(fits.goal(Frame()), degree, 0, fits.start(Frame(), degree, 0))
     assert best.error == pytest.approx(error, rel=1e-4)
 
@@ -209,7 +209,7 @@ def test_polynomials_are_those_of_the_installed_sollya(name):
     )
     done = subprocess.run(["sollya"], input=script, capture_output=True, text=True, timeout=60, check=True)
     with flint.ctx.workprec(384):
-        fits = Fits(make_target(name))
+        fits = Goals(make_target(name))
         best = minimax(fits.goal(frame), degree, 0, fits.start(frame, degree, 0))
     assert best.error == pytest.approx(float(done.stdout.split()[-1]), rel=2e-4)
 

@@ -9,15 +9,17 @@ import pytest
 from searches import evonum
 from typer.testing import CliRunner
 
-from evo import bench, bench_cores, bench_driver
 from evo.backends.jax import double
-from evo.batch import Batch
-from evo.bench_search import bench_search
-from evo.cli import BAD_INPUT, UsageError, app
-from evo.naive import naive_fit
-from evo.points import fit_points
-from evo.program import parse
-from evo.target import make_target
+from evo.bench import cores as bench_cores
+from evo.bench import driver as bench_driver
+from evo.bench import kernels as bench
+from evo.bench.naive import naive_fit
+from evo.bench.search import bench_search
+from evo.cli.app import BAD_INPUT, UsageError, app
+from evo.programs.batch import Batch
+from evo.programs.program import parse
+from evo.targets.points import fit_points
+from evo.targets.target import make_target
 
 
 @pytest.fixture(scope="module")

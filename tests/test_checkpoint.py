@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo import checkpoint
-from evo.cache import Cache, Entries
-from evo.checkpoint import CheckpointError
-from evo.pool import Pool
+from evo.islands.pool import Pool
+from evo.kernels.cache import Cache, Entries
+from evo.runs import checkpoint
+from evo.runs.checkpoint import CheckpointError
 
 
 @dataclass(frozen=True)

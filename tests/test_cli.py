@@ -9,9 +9,9 @@ import pytest
 from searches import evonum, without_times, write_spec
 from typer.testing import CliRunner
 
-from evo.catalogue import CATALOGUE
-from evo.cli import app
-from evo.front import Front
+from evo.cli.app import app
+from evo.fronts.front import Front
+from evo.targets.catalogue import CATALOGUE
 
 BAD = {
     "unknown target names the nearest": (["search", "exq2"], r"exp2"),

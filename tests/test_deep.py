@@ -5,12 +5,12 @@ import pytest
 from mpmath import mp, mpf
 from published import F5, F10
 
-from evo.batch import Batch
-from evo.deep import EVERY, FLOOR, NOISE, START, Optima, affordable, at_floor, deepen, optima
-from evo.points import fit_points
-from evo.pool import Pool
-from evo.program import parse
-from evo.target import make_target
+from evo.islands.deep import EVERY, FLOOR, NOISE, START, Optima, affordable, at_floor, deepen, optima
+from evo.islands.pool import Pool
+from evo.programs.batch import Batch
+from evo.programs.program import parse
+from evo.targets.points import fit_points
+from evo.targets.target import make_target
 
 EXP2 = make_target("exp2", ("0", "1"))
 POINTS = fit_points(EXP2)

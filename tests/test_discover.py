@@ -10,13 +10,13 @@ import pytest
 from searches import SMALL, without_times
 
 import evo
-from evo import checkpoint
-from evo.checkpoint import CheckpointError
-from evo.directory import DirectoryError, locked
-from evo.discover import Search
-from evo.front import Front
-from evo.spec import make_spec
-from evo.workers import SerialWorkers
+from evo.fronts.front import Front
+from evo.runs import checkpoint
+from evo.runs.checkpoint import CheckpointError
+from evo.runs.directory import DirectoryError, locked
+from evo.runs.search import Search
+from evo.runs.spec import make_spec
+from evo.runs.workers import SerialWorkers
 
 
 class Records(list):

@@ -10,10 +10,10 @@ import peers
 import pytest
 import runs
 
-from evo.searcher import Problem, _told_apart, init, step
-from evo.spec import make_spec
-from evo.target import make_target
-from evo.vary import TIERS, Variation
+from evo.islands.generation import Problem, _told_apart, init, step
+from evo.kernels.vary import TIERS, Variation
+from evo.runs.spec import make_spec
+from evo.targets.target import make_target
 
 VARIATION = Variation(("add", "sub", "mul", "div"), 6)
 

@@ -22,9 +22,10 @@ from exported import (
     member,
 )
 
-from evo.exports import write
-from evo.floats import evaluate, flushed
-from evo.program import parse
+from evo.exports.export import write
+from evo.numbers.formats import flushed
+from evo.programs.floats import evaluate
+from evo.programs.program import parse
 
 OPTIMISED = ("-O3", "-march=native")
 PARTS = 64

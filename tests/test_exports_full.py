@@ -7,12 +7,12 @@ import pytest
 from exported import assert_same, call, compiled, inputs_everywhere, member
 from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
 
-from evo.exports import ExportError, export, prepare, write
+from evo.exports.export import ExportError, export, prepare, write
 from evo.exports.samples import results
-from evo.floats import FORMATS
-from evo.program import parse
-from evo.reduce import REDUCTIONS, Reduction, ReductionError, find_reduction
-from evo.target import make_target
+from evo.numbers.formats import FLOAT_FORMATS
+from evo.programs.program import parse
+from evo.reductions.reduction import REDUCTIONS, Reduction, ReductionError, find_reduction
+from evo.targets.target import make_target
 
 HORNER = {  # Taylor about 0 with the last digits that the functions have: 2e-8 at the ends
     "exp2": [
@@ -25,7 +25,7 @@ HORNER = {  # Taylor about 0 with the last digits that the functions have: 2e-8 
     ],
 }
 ENDS = {"exp2": ("-0.5", "0.5"), "exp": ("-0.3466", "0.3466")}
-CASES = [(name, dtype) for name in REDUCTIONS for dtype in FORMATS]
+CASES = [(name, dtype) for name in REDUCTIONS for dtype in FLOAT_FORMATS]
 
 
 def horner(constants, fused):
@@ -67,7 +67,7 @@ def test_the_error_in_ulp_is_small_on_all_floats_and_with_subnormal_results(name
 
 
 def test_exact_powers_of_two_down_to_the_smallest_subnormal_and_rounding_to_even_below_it():
-    for dtype, fmt in FORMATS.items():
+    for dtype, fmt in FLOAT_FORMATS.items():
         n = np.arange(fmt.emin - fmt.digits - 4, fmt.bias + 3)
         got = results(full("exp2", dtype), n.astype(fmt.type))
         with np.errstate(all="ignore"):
@@ -136,7 +136,7 @@ def test_rust_gives_the_same_bits(tmp_path):
 def test_jax_gives_the_same_bits_but_for_flushed_subnormals_and_the_right_slope():
     import jax
 
-    from evo.floats import flushed
+    from evo.numbers.formats import flushed
 
     for name, dtype in CASES:
         formula = full(name, dtype)

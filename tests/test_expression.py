@@ -8,8 +8,8 @@ from flint import arb, arb_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.expression import MAX_DEPTH, MAX_LENGTH, ExpressionError, _narrowed, parse_expression
-from evo.functions import FUNCTIONS
+from evo.targets.expression import MAX_DEPTH, MAX_LENGTH, ExpressionError, _narrowed, parse_expression
+from evo.targets.functions import FUNCTIONS
 
 REFERENCES = {
     "exp": mpmath.exp,

@@ -26,12 +26,12 @@ from strategies import (
     rewritten,
 )  # fmt: skip
 
-from evo import fingerprint
-from evo.batch import CONSTANT, VALUE, Batch
-from evo.fingerprint import behaviours, functions, mixed, texts
-from evo.native import build as native
-from evo.ops import BY_TEXT, OPS
-from evo.program import parse
+from evo.kernels import build as native
+from evo.kernels import fingerprint
+from evo.kernels.fingerprint import behaviours, functions, mixed, texts
+from evo.programs.batch import CONSTANT, VALUE, Batch
+from evo.programs.ops import BY_TEXT, OPS
+from evo.programs.program import parse
 
 fixed = settings(max_examples=1000, deadline=None, derandomize=True, database=None)
 SQRT = (*RATIONAL, "sqrt", "sqrt")
@@ -54,7 +54,7 @@ FORMS = {
 
 
 NARROWER = {"4": ("-mno-avx512f",), "1": ("-mno-avx512f", "-mno-avx2")}
-"""Flags for so many elements of a vector, at most (evo/native/elements.h)."""
+"""Flags for so many elements of a vector, at most (evo/kernels/elements.h)."""
 
 
 def keys(*some, width=64):
@@ -84,7 +84,7 @@ def q(rng):
 
 
 def defined_where_constants_are_equal(program):
-    """The premise under which evo/native/field.h names constants by what they do."""
+    """The premise under which evo/kernels/field.h names constants by what they do."""
     rng = np.random.default_rng(5)
     return any(value(program, q(rng), [q(rng)] * program.n_constants) is not None for _ in range(3))
 
@@ -465,8 +465,9 @@ def test_the_place_in_the_batch_and_its_width_do_not_matter():
 
 def test_keys_are_the_same_in_another_process():
     code = (
-        "import sys; from evo.batch import Batch; from evo.fingerprint import functions, texts\n"
-        "from evo.program import parse\n"
+        "import sys; from evo.programs.batch import Batch\n"
+        "from evo.kernels.fingerprint import functions, texts\n"
+        "from evo.programs.program import parse\n"
         "ps = [parse(t) for t in sys.stdin.read().split('\\n\\n')]\n"
         "b = Batch.of(ps, [[]] * len(ps)); print([a.tolist() for a in functions(b)], texts(b)[1].tolist())"
     )

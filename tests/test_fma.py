@@ -9,10 +9,11 @@ from exported import compiled, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.floats import FORMATS, FloatError, evaluate, round_decimal, ulp
-from evo.fma import fma
-from evo.native.build import _compiler
-from evo.program import parse
+from evo.kernels.build import _compiler
+from evo.numbers.fma import fma
+from evo.numbers.formats import FLOAT_FORMATS, FloatError, round_decimal, ulp
+from evo.programs.floats import evaluate
+from evo.programs.program import parse
 
 SOURCE = "#include <math.h>\n" + "".join(
     f"void fma{n}(long n, const {t} *a, const {t} *b, const {t} *c, {t} *o) "
@@ -57,9 +58,9 @@ def triples(rng, fmt, n, sums):
     return numbers(rng, fmt, a), numbers(rng, fmt, b), numbers(rng, fmt, sums + near + rng.integers(-1, 2, n))
 
 
-@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("dtype", FLOAT_FORMATS)
 def test_fma_is_the_c_librarys_bit_for_bit(hardware, dtype):
-    fmt, rng, n = FORMATS[dtype], np.random.default_rng(6), 20_000
+    fmt, rng, n = FLOAT_FORMATS[dtype], np.random.default_rng(6), 20_000
     info = np.finfo(fmt.type)
     special = [0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, info.smallest_subnormal]
     special += [
@@ -106,7 +107,7 @@ def test_fma_is_the_rounded_rational_result(a, b, c):
 
 
 def test_constants_are_rounded_once_and_refused_where_the_format_ends():
-    single, double = FORMATS["float32"], FORMATS["float64"]
+    single, double = FLOAT_FORMATS["float32"], FLOAT_FORMATS["float64"]
     tie = str(Fraction(1) + Fraction(1, 2**24)).split("/")
     above = f"1.{int(tie[0]) * 10**40 // int(tie[1]) - 10**40:040d}1"
     # a tie and a little, which is lost where it is rounded twice
@@ -132,12 +133,12 @@ def test_constants_are_rounded_once_and_refused_where_the_format_ends():
 
 def test_a_program_rounds_after_every_op_and_fma_once():
     program, x = parse("v1 = x * x\nv2 = v1 + c1\nv3 = fma(x, x, c1)\nv4 = v3 - v2"), np.float32(1 + 2**-12)
-    got = evaluate(program, ["-1"], x, FORMATS["float32"])
+    got = evaluate(program, ["-1"], x, FLOAT_FORMATS["float32"])
     assert got == np.float32(2.0**-24)
 
 
 def test_the_ulp_below_a_power_of_two_is_the_smaller_one():
-    single = FORMATS["float32"]
+    single = FLOAT_FORMATS["float32"]
     assert ulp(np.array([1.0, 1 - 2.0**-40, 2.0**-149, 0.0]), single).tolist() == [
         2.0**-23,
         2.0**-24,

@@ -5,9 +5,9 @@ from fractions import Fraction
 import flint
 import pytest
 
-from evo.forms import Code, Frame, odd_fraction, traits, write_odd, write_rational
-from evo.program import X
-from evo.target import make_target
+from evo.classical.forms import Builder, Frame, odd_fraction, traits, write_odd, write_rational
+from evo.programs.program import X
+from evo.targets.target import make_target
 
 DEGREES = [(m, n) for m in range(6) for n in range(5) if m + n]
 
@@ -23,7 +23,7 @@ def polynomial(coefficients, x):
 @pytest.mark.parametrize(("m", "n"), DEGREES)
 def test_a_rational_function_is_written_exactly_with_the_fewest_ops(m, n):
     p, q = numbers(m + 1, 1), numbers(n + 1, 4)
-    code = Code()
+    code = Builder()
     write_rational(code, X, p, q)
     assert code.program.ops == 2 * max(m, n) + min(m, n)
     assert len(code.constants) == m + n + 1

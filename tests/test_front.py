@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.batch import Batch
 from evo.files import write_atomically
-from evo.front import Front, FrontError, Member, archive, first_fronts, non_dominated, thresholds
-from evo.pool import Pool
-from evo.program import parse
+from evo.fronts.front import Front, FrontError, Member
+from evo.islands.archive import archive, first_fronts, non_dominated, thresholds
+from evo.islands.pool import Pool
+from evo.programs.batch import Batch
+from evo.programs.program import parse
 
 fixed = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 rows = st.lists(

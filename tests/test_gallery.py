@@ -8,7 +8,7 @@ from pathlib import Path
 import gallery
 import pytest
 
-from evo.front import Front
+from evo.fronts.front import Front
 
 PARTS = list(gallery.parts())
 

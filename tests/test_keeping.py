@@ -11,18 +11,18 @@ import pytest
 from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
 from typer.testing import CliRunner
 
-import evo.discover
-from evo import checkpoint
-from evo.checkpoint import CheckpointError
-from evo.cli import app
-from evo.directory import DirectoryError, locked
-from evo.discover import Search
-from evo.display import Display, Teller, Terminal
+import evo.runs.search
+from evo.cli.app import app
+from evo.cli.display import Display, Teller, Terminal
+from evo.cli.session import Signals
 from evo.files import write_atomically
-from evo.front import Front
-from evo.session import Signals
-from evo.spec import make_spec
-from evo.workers import SerialWorkers, WorkersError
+from evo.fronts.front import Front
+from evo.runs import checkpoint
+from evo.runs.checkpoint import CheckpointError
+from evo.runs.directory import DirectoryError, locked
+from evo.runs.search import Search
+from evo.runs.spec import make_spec
+from evo.runs.workers import SerialWorkers, WorkersError
 
 
 def make(directory: Path, **entries: object) -> Search:
@@ -322,7 +322,7 @@ class OneProcess(Counted):
 
 
 def test_an_island_without_a_process_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(evo.discover, "PATIENCE", 0.05)
+    monkeypatch.setattr(evo.runs.search, "PATIENCE", 0.05)
     told: list[str] = []
     search = make(tmp_path / "s", generations=None, time=0.5)
     search.make_directory()
@@ -342,7 +342,7 @@ class NoProcesses(SerialWorkers):
 
 
 def test_a_cluster_without_cpus_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(evo.discover, "PATIENCE", 0.05)
+    monkeypatch.setattr(evo.runs.search, "PATIENCE", 0.05)
     told: list[str] = []
     search = make(tmp_path / "s", generations=None, time=0.2)
     search.make_directory()

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from searches import SMALL, without_times
 
-from evo.checkpoint import load
-from evo.discover import TRIES, Search
-from evo.spec import make_spec
-from evo.workers import LostError, RayWorkers, SerialWorkers, WorkersError
+from evo.runs.checkpoint import load
+from evo.runs.search import TRIES, Search
+from evo.runs.spec import make_spec
+from evo.runs.workers import LostError, RayWorkers, SerialWorkers, WorkersError
 
 
 class Losing(SerialWorkers):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import programs
 
-from evo.ops import OPS
+from evo.programs.ops import OPS
 
 with warnings.catch_warnings():  # MLflow warns while it is imported
     warnings.simplefilter("ignore")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evo.native import build as native
-from evo.native.build import BuildError, build, cache_folder, kernels, ops_header
-from evo.ops import OPS
+from evo.kernels import build as native
+from evo.kernels.build import BuildError, build, cache_folder, kernels, ops_header
+from evo.programs.ops import OPS
 
 TESTS = Path(__file__).parent
 gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
@@ -173,15 +173,15 @@ SANITISED = """
 import sys
 from pathlib import Path
 import numpy as np
-from evo.native import build
+from evo.kernels import build
 flags = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 library = build.build(Path(sys.argv[1]), flags)
 build.build = lambda *_: library
-from evo.batch import Batch
-from evo.cache import Cache, Entries
-from evo.fingerprint import functions, texts
-from evo.program import parse
-from evo.vary import Variation, mutations, offspring
+from evo.programs.batch import Batch
+from evo.kernels.cache import Cache, Entries
+from evo.kernels.fingerprint import functions, texts
+from evo.programs.program import parse
+from evo.kernels.vary import Variation, mutations, offspring
 from strategies import ALL, random_batch
 chain = ["v1 = x + c1", *(f"v{i} = v{i - 1} {'*+/'[i % 3]} c{i}" for i in range(2, 65))]
 square = ["v1 = x * x", *(f"v{i} = v{i - 1} / v{max(i - 3, 1)}" for i in range(2, 65))]
@@ -203,7 +203,7 @@ for batch in (parents, random, Batch.empty(0, 64)):
         known[1].scores(found.key)
 from types import SimpleNamespace
 from evo.backends.native import NativeBackend
-from evo.fit import Effort
+from evo.backends.fit import Effort
 x = np.linspace(0.01, 1, 45)
 points = SimpleNamespace(x=x, exact=np.exp2(x), weight=1 / np.exp2(x))
 out = offspring(2, Variation(ALL, 64, further=0.7), parents, Cache.empty(64), Cache.empty(64), 40).batch

@@ -7,8 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from evo.native.build import _compiler
-from evo.ops import BY_TEXT, OPS, OpError, find_op, function_module, parse_ops
+from evo.kernels.build import _compiler
+from evo.numbers.functions import function_module
+from evo.programs.ops import BY_TEXT, OPS, OpError, find_op, parse_ops
 
 P = 2**31 - 1
 every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)

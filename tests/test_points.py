@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.catalogue import CATALOGUE
-from evo.points import fit_points, holdout_points, sample, select_points
-from evo.target import TargetError, make_target
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.points import fit_points, holdout_points, sample, select_points
+from evo.targets.target import TargetError, make_target
 
 NAMES = [row.name for row in CATALOGUE]
 SETS = (fit_points, select_points, holdout_points)

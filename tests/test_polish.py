@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import random_batch
 
-from evo.balls import BALLS
-from evo.duals import Dual, floats
-from evo.errors import sampled_error
-from evo.exchange import level
-from evo.expression import parse_expression
-from evo.fingerprint import texts as canonical_forms
-from evo.ops import OPS
-from evo.points import select_points
-from evo.polish import STATUS, polish
-from evo.program import ProgramError, parse
-from evo.target import make_target
+from evo.kernels.fingerprint import texts as canonical_forms
+from evo.minimax.exchange import level
+from evo.minimax.polish import STATUS, polish
+from evo.numbers.balls import BALLS
+from evo.numbers.duals import Dual, floats
+from evo.programs.ops import OPS
+from evo.programs.program import ProgramError, parse
+from evo.targets.expression import parse_expression
+from evo.targets.points import select_points
+from evo.targets.sampled import sampled_error
+from evo.targets.target import make_target
 
 EXP2 = make_target("exp2")
 EXP = make_target("exp", ("0", "1"), "relative")

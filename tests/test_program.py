@@ -11,9 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import ALL, programs, rewritten
 
-from evo.batch import Batch
-from evo.ops import BY_TEXT, OPS, function_module
-from evo.program import Instruction, Operand, Program, ProgramError, X, parse
+from evo.numbers.functions import function_module
+from evo.programs.batch import Batch
+from evo.programs.ops import BY_TEXT, OPS
+from evo.programs.program import Instruction, Operand, Program, ProgramError, X, parse
 
 fixed = settings(max_examples=120, deadline=None, derandomize=True, database=None)
 fractions = st.builds(Fraction, st.integers(-99, 99), st.integers(1, 9))
@@ -33,7 +34,7 @@ def exact(program, x, constants):
 
 
 def by_text(text, x, constants):
-    """The value of a text form or formula, by Python's own grammar, without evo/program.py."""
+    """The value of a text form or formula, by Python's own grammar, without evo/programs/program.py."""
     names = {"x": x, "sqrt": np.sqrt, "neg": lambda a: -a, "fma": lambda a, b, c: a * b + c}
     names |= {f"c{j + 1}": c for j, c in enumerate(constants)}
     value = None

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from published import F5, PUBLISHED
 from strategies import ALL, random_batch
 
-from evo import enclosure
-from evo import prove as proving
-from evo.catalogue import CATALOGUE
-from evo.certificate import Certificate, CertificateError, Piece
-from evo.enclosure import make_candidate
-from evo.program import parse
-from evo.prove import Cover, Refusal, check, prove
-from evo.target import make_target
+from evo.programs.program import parse
+from evo.proofs import enclosure
+from evo.proofs import prove as proving
+from evo.proofs.certificate import Certificate, CertificateError, Piece
+from evo.proofs.enclosure import make_candidate
+from evo.proofs.prove import Cover, Refusal, check, prove
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.target import make_target
 
 EXP2 = make_target("exp2")
 GRID_TARGETS = [

@@ -45,7 +45,7 @@ def test_the_export_example_compiles_with_one_line_in_an_empty_folder(in_tmp):
 def test_every_option_and_command_of_the_readme_exists():
     from typer.testing import CliRunner
 
-    from evo.cli import app
+    from evo.cli.app import app
 
     for line in re.findall(r"evonum (.*)", README):
         command = line.split()[0].strip("`")

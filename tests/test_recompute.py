@@ -10,9 +10,9 @@ import mpmath
 import pytest
 import recompute
 
-from evo.catalogue import CATALOGUE
-from evo.ops import OPS
-from evo.target import make_target
+from evo.programs.ops import OPS
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.target import make_target
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FRONTS = sorted((EXPERIMENTS / "fronts").glob("*.json"))

@@ -12,12 +12,12 @@ from exported import EXPERIMENTS
 from records import F3, F5
 from typer.testing import CliRunner
 
-from evo.baselines import baselines
-from evo.cli import BAD_INPUT, UsageError, app
-from evo.front import Front
-from evo.polish import polish
-from evo.program import parse
-from evo.target import make_target
+from evo.classical.baselines import baselines
+from evo.cli.app import BAD_INPUT, UsageError, app
+from evo.fronts.front import Front
+from evo.minimax.polish import polish
+from evo.programs.program import parse
+from evo.targets.target import make_target
 
 
 @pytest.fixture

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from flint import arb
 
-from evo.remez import FitError, Goal, interpolate, least_squares, minimax, pade, substituted, through
+from evo.classical.remez import (
+    FitError,
+    Goal,
+    interpolate,
+    least_squares,
+    minimax,
+    pade,
+    substituted,
+    through,
+)
 
 
 @pytest.fixture(autouse=True)

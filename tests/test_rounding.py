@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from published import F2, F5, F10, PUBLISHED
 from strategies import RATIONAL, programs, random_batch
 
-from evo import rounding
-from evo.balls import BALLS
-from evo.enclosure import ball
-from evo.errors import sampled_error_at
-from evo.ops import OPS
-from evo.points import holdout_points
-from evo.program import parse
-from evo.prove import Refusal, prove
-from evo.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_error, sampled_float64_error
-from evo.target import make_target
+from evo.numbers.balls import BALLS
+from evo.programs.ops import OPS
+from evo.programs.program import parse
+from evo.proofs import rounding
+from evo.proofs.enclosure import ball
+from evo.proofs.prove import Refusal, prove
+from evo.proofs.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_error, sampled_float64_error
+from evo.targets.points import holdout_points
+from evo.targets.sampled import sampled_error_at
+from evo.targets.target import make_target
 
 EXP2 = make_target("exp2")
 CONSTANTS = ["0.1", "-1.3", "7", "0.0123", "2.6"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from evo.saver import Saver
+from evo.runs.saver import Saver
 
 
 def test_one_write_at_a_time_in_a_thread_of_its_own():

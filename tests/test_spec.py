@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evo.spec import SpecError, load_spec, make_spec, parse_duration
-from evo.vary import mutations
+from evo.kernels.vary import mutations
+from evo.runs.spec import SpecError, load_spec, make_spec, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from published import F5
 
-from evo.batch import Batch
-from evo.front import non_dominated
-from evo.polish import polish
-from evo.searcher import Problem, admit, emigrate, init, step
-from evo.stretch import POLISHES, RANKS, stretched, worth_polishing
-from evo.target import make_target
-from evo.vary import Variation
+from evo.islands.archive import non_dominated
+from evo.islands.generation import Problem, admit, emigrate, init, step
+from evo.islands.stretch import POLISHES, RANKS, stretched, worth_polishing
+from evo.kernels.vary import Variation
+from evo.minimax.polish import polish
+from evo.programs.batch import Batch
+from evo.targets.target import make_target
 
 EXP2 = make_target("exp2")
 

@@ -11,8 +11,8 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.catalogue import CATALOGUE
-from evo.target import METRICS, Target, TargetError, make_target
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.target import METRICS, Target, TargetError, make_target
 
 NAMES = [row.name for row in CATALOGUE]
 

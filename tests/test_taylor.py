@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import ALL, programs
 
-from evo import taylor
-from evo.balls import BALLS
-from evo.expression import parse_expression
-from evo.functions import FUNCTIONS
-from evo.taylor import MODELS, BranchError, Model, UndefinedError, expression_model, working
+from evo.numbers.balls import BALLS
+from evo.proofs import taylor
+from evo.proofs.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
+from evo.targets.expression import parse_expression
+from evo.targets.functions import FUNCTIONS
 
 CENTERS = {
     "asin": (-0.5, 0.0, 0.4),
@@ -34,7 +34,7 @@ def precision():
 def variable(center=0.0, radius=0.125, order=8, positive=False, power=1, sign=1):
     box = arb(0 if positive else -radius).union(arb(radius))
     terms = [arb(center), *[arb(0)] * (power - 1), arb(sign)]
-    return Model(box, order, arb_poly(terms), positive=positive)
+    return TaylorModel(box, order, arb_poly(terms), positive=positive)
 
 
 def at(model, t):
@@ -91,7 +91,7 @@ def test_the_model_of_a_program_holds_its_values(program, center, radius, order,
         model = program.evaluate(MODELS, variable(center, radius, order, positive), constants)
     except UndefinedError:
         return
-    if not isinstance(model, Model):
+    if not isinstance(model, TaylorModel):
         return
     exact = lambda t: program.evaluate(BALLS, arb(center) + arb(t), constants)  # noqa: E731
     assert misses(model, exact, radius, positive) == []
@@ -106,7 +106,7 @@ def test_the_model_of_a_program_at_an_open_end_holds_its_values(program, power, 
         model = program.evaluate(MODELS, x, constants)
     except UndefinedError:
         return
-    if not isinstance(model, Model):
+    if not isinstance(model, TaylorModel):
         return
     exact = lambda t: program.evaluate(BALLS, arb(t) ** power * sign, constants)  # noqa: E731
     assert misses(model, exact, 0.5, True) == []

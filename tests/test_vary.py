@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from strategies import ALL, random_batch
 
-from evo.batch import CONSTANT, Batch
-from evo.cache import Cache, Entries
-from evo.fingerprint import functions, texts
-from evo.ops import CODE, OPS
-from evo.program import ProgramError, parse
-from evo.vary import COUNTERS, TIERS, Variation, mutations, offspring
+from evo.kernels.cache import Cache, Entries
+from evo.kernels.fingerprint import functions, texts
+from evo.kernels.vary import COUNTERS, TIERS, Variation, mutations, offspring
+from evo.programs.batch import CONSTANT, Batch
+from evo.programs.ops import OPCODE, OPS
+from evo.programs.program import ProgramError, parse
 
 MAIN = ("add", "sub", "mul", "div")
 VARIATION = Variation(ops=ALL, max_ops=12)
@@ -87,10 +87,10 @@ def test_keys_are_distinct_in_a_batch_and_from_the_caches():
 def test_only_allowed_ops_are_made(ops):
     found = breed(Variation(ops=ops, max_ops=8), Batch.empty(0, 16), rows=60)
     codes = found.batch.op[np.arange(16) < found.batch.n[:, None]]
-    assert set(codes.tolist()) <= {CODE[name] for name in ops}
+    assert set(codes.tolist()) <= {OPCODE[name] for name in ops}
     children = breed(Variation(ops=ops, max_ops=8), found.batch, rows=60)
     codes = children.batch.op[np.arange(16) < children.batch.n[:, None]]
-    assert set(codes.tolist()) <= {CODE[name] for name in ops}
+    assert set(codes.tolist()) <= {OPCODE[name] for name in ops}
     assert len(children.batch) > 0
 
 

@@ -7,13 +7,13 @@ import pytest
 from records import F3, F5
 from typer.testing import CliRunner
 
-from evo.certificate import MAX_FILE, Certificate, CertificateError
-from evo.cli import BAD_INPUT, app
-from evo.front import Front, FrontError
-from evo.program import parse
-from evo.prove import check, prove
-from evo.target import make_target
-from evo.verification import VerifyError, verify
+from evo.cli.app import BAD_INPUT, app
+from evo.fronts.front import Front, FrontError
+from evo.fronts.verify import VerifyError, verify
+from evo.programs.program import parse
+from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
+from evo.proofs.prove import check, prove
+from evo.targets.target import make_target
 
 POLE = F3 | {
     "ops": 2,
@@ -67,7 +67,7 @@ def test_a_pole_is_told_with_its_place_though_other_constants_have_none(in_tmp):
 
 
 def test_nothing_proved_is_no_success(in_tmp, monkeypatch):
-    monkeypatch.setattr("evo.prove.MAX_PIECES", 1)
+    monkeypatch.setattr("evo.proofs.prove.MAX_PIECES", 1)
     (in_tmp / "front.json").write_text(json.dumps([F3]))
     error, _ = refused("verify", ".")
     assert isinstance(error, VerifyError)
@@ -156,7 +156,7 @@ def test_better_constants_without_a_proof_do_not_replace_proved_ones(monkeypatch
         return prove(program, constants, target) if tuple(constants) == member.constants else refusal
 
     refusal = prove(parse(POLE["program"]), POLE["constants"], make_target("exp2"))
-    monkeypatch.setattr("evo.verification.prove", only_as_given)
+    monkeypatch.setattr("evo.fronts.verify.prove", only_as_given)
     after = verify(member).member
     assert after.constants == member.constants
     assert after.proved_bound

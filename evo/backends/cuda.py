@@ -1,13 +1,13 @@
-"""NVIDIA GPUs: the fit of evo/native/fit.h as CUDA kernels (evo/backends/device.py compiles them).
+"""NVIDIA GPUs: the fit of evo/kernels/fit.h as CUDA kernels (evo/backends/device.py compiles them).
 
 One warp fits one candidate, from its first start to its last Lawson round; every warp then takes the next
-row that is left, so none waits for another (evo/native/fit.cuh). There is a kernel for each number of
+row that is left, so none waits for another (evo/kernels/fit.cuh). There is a kernel for each number of
 constants. Rows of no or more than MOST_UNKNOWNS constants, and fits at more than MOST_POINTS points, go to
 the native backend. Offspring are made on the GPU too (evo/backends/cuda_vary.py), and stay there: what is
 fitted and measured next is not copied (evo/backends/cuda_batch.py).
 
 Everything is float64. Where its residuals reach rounding, a search polishes candidates in multiple precision
-(evo/deep.py), so there is no double-double kernel.
+(evo/islands/deep.py), so there is no double-double kernel.
 """
 
 import ctypes
@@ -21,12 +21,12 @@ import numpy as np
 from evo.backends.cuda_batch import Resident
 from evo.backends.cuda_vary import Breeder, kernels
 from evo.backends.device import WARP, Device, Gpu
+from evo.backends.fit import Effort, Fits, Measures
 from evo.backends.native import NativeBackend
-from evo.batch import Batch, Programs
-from evo.cache import Cache
-from evo.fit import Effort, Fits, Measures
-from evo.points import Points
-from evo.vary import Offspring, Variation
+from evo.kernels.cache import Cache
+from evo.kernels.vary import Offspring, Variation
+from evo.programs.batch import Batch, Programs
+from evo.targets.points import Points
 
 MOST_UNKNOWNS = 8
 MOST_POINTS = 64
@@ -49,7 +49,7 @@ _ADDRESSES = (
 
 
 class CJob(ctypes.Structure):
-    """`Job` of evo/native/tape.cuh."""
+    """`Job` of evo/kernels/tape.cuh."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in _ADDRESSES),
@@ -59,14 +59,14 @@ class CJob(ctypes.Structure):
 
 
 def _shared(most_n: int, most_k: int, starts: int) -> int:
-    """Bytes of shared memory that a warp needs: evo/native/fit.cuh."""
+    """Bytes of shared memory that a warp needs: evo/kernels/fit.cuh."""
     cells = (1 + 2 * (most_n + most_k)) * WARP + most_n
     factor = most_k * (most_k + 1) // 2 + 2 * most_k
     return CELL * cells + 8 * (most_n + starts + factor + (4 + starts) * most_k)
 
 
 class CudaBackend:
-    """evo/native/*.cuh on one GPU."""
+    """evo/kernels/*.cuh on one GPU."""
 
     name = "cuda"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evo.backends.device import Device
-from evo.batch import Batch, CBatch, Programs
+from evo.programs.batch import Batch, CBatch, Programs
 
 NAMES = tuple(f.name for f in fields(Batch))
 
@@ -39,7 +39,7 @@ def launch(device: Device, kernel: str, size: int, todo: int, *arguments: Any) -
 
 
 class Resident:
-    """A batch on a device; see `evo.batch.Programs`.
+    """A batch on a device; see `evo.programs.batch.Programs`.
 
     Args:
         arrays: those of a `Batch`, there.

@@ -1,4 +1,5 @@
-"""Offspring on an NVIDIA GPU: evo/vary.py's mutants in waves, a thread for each (evo/native/mutants.cuh).
+"""Offspring on an NVIDIA GPU: evo/kernels/vary.py's mutants in waves, a thread for each
+(evo/kernels/mutants.cuh).
 
 What one mutant is, its text and its fingerprint come from the very functions of the C kernels. What the
 processor decides of one mutant after the other is decided of whole waves here: of equal texts the first
@@ -14,9 +15,9 @@ import numpy as np
 
 from evo.backends.cuda_batch import OnDevice, Resident, launch, on_device
 from evo.backends.device import Device
-from evo.batch import MAX_OPS, Batch
-from evo.cache import WAYS, Cache, CCache
-from evo.vary import COUNTERS, TIERS, Offspring, Variation, allowed_ops, brood_of, mutation_weights
+from evo.kernels.cache import WAYS, Cache, CCache
+from evo.kernels.vary import COUNTERS, TIERS, Offspring, Variation, allowed_ops, brood_of, mutation_weights
+from evo.programs.batch import MAX_OPS, Batch
 
 FIRST_WAVE = 4
 """Mutants of the first wave per wanted offspring."""
@@ -60,7 +61,7 @@ class Breeder:
     def offspring(
         self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
     ) -> Offspring:
-        """See evo.vary.offspring."""
+        """See evo.kernels.vary.offspring."""
         given = Resident.of(self._gpu, parents).there
         known = self._cache(texts, ("key",)), self._cache(functions)
         brood, out = self._brood(stream, variation), Resident.room(self._gpu, rows, parents.width)

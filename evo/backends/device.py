@@ -1,4 +1,4 @@
-"""Where CUDA kernels run: a GPU by CuPy (extra `gpu`), which compiles evo/native/*.cuh at run time.
+"""Where CUDA kernels run: a GPU by CuPy (extra `gpu`), which compiles evo/kernels/*.cuh at run time.
 
 A kernel is compiled when it is first met, for a size that it has at compile time (constants of a fit, ops of
 a mutant), in seconds, and kept in CuPy's cache folder.
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evo.backends import BackendError
-from evo.native.build import SOURCES, ops_header
+from evo.backends.backend import BackendError
+from evo.kernels.build import SOURCES, ops_header
 
 MOST_REGISTERS = 128
 """Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""

@@ -17,11 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from evo.backends.fit import FITTED, NOT_FINITE, Effort, Fits, Measures
 from evo.backends.jax_fit import (
     Clearing,
-    Code,
     Fitted,
     Sample,
+    Tape,
     cleared,
     errors_at,
     initial,
@@ -32,11 +33,10 @@ from evo.backends.jax_fit import (
     values_and_jacobian,
 )
 from evo.backends.native import NativeBackend, clearing
-from evo.batch import CONSTANT, VALUE, Batch, Programs
-from evo.fit import FITTED, NOT_FINITE, Effort, Fits, Measures
-from evo.native.build import cache_folder
-from evo.points import Points
-from evo.vary import offspring
+from evo.kernels.build import cache_folder
+from evo.kernels.vary import offspring
+from evo.programs.batch import CONSTANT, VALUE, Batch, Programs
+from evo.targets.points import Points
 
 FEWEST_ROWS = 64
 """Smaller batches are padded to this many rows."""
@@ -46,18 +46,18 @@ ACCELERATOR_CHUNK = 1 << 16
 
 
 @jax.jit
-def _batch_values(codes: Code, constants: Array, x: Array) -> Array:
+def _batch_values(codes: Tape, constants: Array, x: Array) -> Array:
     return jax.vmap(values, (0, 0, None))(codes, constants, x)
 
 
 @jax.jit
-def _batch_jacobian(codes: Code, constants: Array, x: Array) -> tuple[Array, Array]:
+def _batch_jacobian(codes: Tape, constants: Array, x: Array) -> tuple[Array, Array]:
     return jax.vmap(values_and_jacobian, (0, 0, None))(codes, constants, x)
 
 
 @partial(jax.jit, static_argnames=("starts", "finalists"))
 def _batch_least_squares(
-    codes: Code, clears: Clearing, constants: Array, stream: Array, sample: Sample, few: Array, steps: Array,
+    codes: Tape, clears: Clearing, constants: Array, stream: Array, sample: Sample, few: Array, steps: Array,
     first: Array, final: Array, starts: int, finalists: int,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Multi-start least squares: constants, sum of squares, max error, LM iterations of every row."""
@@ -97,7 +97,7 @@ def _batch_least_squares(
 
 @jax.jit
 def _batch_minimax(
-    codes: Code, constants: Array, sample: Sample, rounds: Array, steps: Array, stop: Array
+    codes: Tape, constants: Array, sample: Sample, rounds: Array, steps: Array, stop: Array
 ) -> tuple[Array, Array, Array]:
     return jax.vmap(minimax, (0, 0, None, None, None, None))(codes, constants, sample, rounds, steps, stop)
 
@@ -109,12 +109,12 @@ def double() -> AbstractContextManager[None]:
     return context
 
 
-def _codes(batch: Batch) -> Code:
-    """Operands' slots of evo/batch.py become rows of the tape."""
+def _codes(batch: Batch) -> Tape:
+    """Operands' slots of evo/programs/batch.py become rows of the tape."""
     arg = batch.arg.astype(np.int32)
     rows = np.where(arg < VALUE, arg, arg - VALUE + CONSTANT + batch.width)
     columns: tuple[Any, ...] = (batch.op.astype(np.int32), rows, batch.n, batch.k)
-    return Code(*columns)
+    return Tape(*columns)
 
 
 class JaxBackend:
@@ -185,7 +185,7 @@ class JaxBackend:
                 _batch_minimax, sample=sample, rounds=effort.lawson_rounds, steps=effort.lawson_steps,
                 stop=effort.lawson_stop,
             ),
-            [(batch.width,), (), ()], Code(*(field[rows] for field in code)), constants[rows],
+            [(batch.width,), (), ()], Tape(*(field[rows] for field in code)), constants[rows],
         )  # fmt: skip
         finite = np.isfinite(rms) & np.isfinite(error)
         return Fits(
@@ -197,7 +197,7 @@ class JaxBackend:
         )
 
     def _call(
-        self, function: Callable[..., Any], shapes: list[tuple[int, ...]], code: Code, *columns: np.ndarray
+        self, function: Callable[..., Any], shapes: list[tuple[int, ...]], code: Tape, *columns: np.ndarray
     ) -> list[np.ndarray]:
         """The function's results for every row, chunk by chunk, each padded to a power of two.
 
@@ -212,7 +212,7 @@ class JaxBackend:
             count = len(some[0])
             padded: list[Any] = [_pad(a, max(FEWEST_ROWS, 1 << (count - 1).bit_length())) for a in some]
             with double(), jax.default_device(self._on):
-                results = function(Code(*padded[:4]), *padded[4:])
+                results = function(Tape(*padded[:4]), *padded[4:])
                 for part, result in zip(parts, results, strict=True):
                     part.append(np.asarray(result)[:count])
         return [np.concatenate(part) for part in parts]

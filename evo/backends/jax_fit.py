@@ -1,4 +1,4 @@
-"""The fit of evo/native/fit.h in JAX, for one program: `jax.vmap` makes it about a batch.
+"""The fit of evo/kernels/fit.h in JAX, for one program: `jax.vmap` makes it about a batch.
 
 A program is data here, not code: a loop over its instructions gathers the operands from a tape of slots,
 evaluates every row of the op table on them and selects by opcode. So a compiled function depends on shapes
@@ -18,13 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evo.batch import MAX_CONSTANTS
-from evo.ops import OPS
+from evo.programs.batch import MAX_CONSTANTS
+from evo.programs.ops import OPS
 
 _ARITY = max(op.arity for op in OPS)
 
 
-class Code(NamedTuple):
+class Tape(NamedTuple):
     """A program without its constants.
 
     Attributes:
@@ -81,11 +81,11 @@ def _partials(code: Array, operands: list[Array]) -> list[Array]:
     return [_select(code, column) for column in columns]
 
 
-def _operands(code: Code, i: Array, tape: Array) -> list[Array]:
+def _operands(code: Tape, i: Array, tape: Array) -> list[Array]:
     return [tape[code.arg[i, j]] for j in range(_ARITY)]
 
 
-def _tape(code: Code, constants: Array, x: Array) -> Array:
+def _tape(code: Tape, constants: Array, x: Array) -> Array:
     """All slots: x, constants, values of the instructions; [1 + 2 width, points]."""
     width = len(code.op)
     tape = jnp.zeros((1 + 2 * width, len(x))).at[0].set(x).at[1 : 1 + width].set(constants[:, None])
@@ -96,11 +96,11 @@ def _tape(code: Code, constants: Array, x: Array) -> Array:
     return lax.fori_loop(0, width, step, tape)
 
 
-def _result(code: Code, tape: Array) -> Array:
+def _result(code: Tape, tape: Array) -> Array:
     return tape[len(code.op) + code.n]
 
 
-def _adjoint(code: Code, tape: Array, adjoint: Array) -> Array:
+def _adjoint(code: Tape, tape: Array, adjoint: Array) -> Array:
     """Takes the adjoints given for values [1 + 2 width, points] down to the constants: [width, points]."""
     width = len(code.op)
 
@@ -117,17 +117,17 @@ def _adjoint(code: Code, tape: Array, adjoint: Array) -> Array:
     return lax.fori_loop(0, width, step, adjoint)[1 : 1 + width]
 
 
-def _jacobian(code: Code, tape: Array) -> Array:
+def _jacobian(code: Tape, tape: Array) -> Array:
     """d result / d constant, [width, points]; 0 for constants beyond the program's own."""
     return _adjoint(code, tape, jnp.zeros_like(tape).at[len(code.op) + code.n].set(1.0))
 
 
-def values(code: Code, constants: Array, x: Array) -> Array:
+def values(code: Tape, constants: Array, x: Array) -> Array:
     """Results at `x` [points]."""
     return _result(code, _tape(code, constants, x))
 
 
-def values_and_jacobian(code: Code, constants: Array, x: Array) -> tuple[Array, Array]:
+def values_and_jacobian(code: Tape, constants: Array, x: Array) -> tuple[Array, Array]:
     """Results [points], and derivatives by constant [width, points]."""
     tape = _tape(code, constants, x)
     return _result(code, tape), _jacobian(code, tape)
@@ -150,7 +150,7 @@ def sum_by_halves(terms: Array) -> Array:
 
 
 def _factorise(columns: Array, rhs: Array) -> Factor:
-    """Modified Gram-Schmidt on columns [points, width] and rhs [points], as evo/native/solve.h."""
+    """Modified Gram-Schmidt on columns [points, width] and rhs [points], as evo/kernels/solve.h."""
     width = columns.shape[1]
     norm = jnp.sqrt(sum_by_halves(columns * columns))
     scale = jnp.where((norm > 1e-290) & (norm < 1e290), 1.0 / norm, 0.0)
@@ -184,7 +184,7 @@ def _damped_step(f: Factor, damping: Array) -> Array:
     return f.scale * _full_step(damped)
 
 
-def _equations(code: Code, constants: Array, sample: Sample, weight: Array) -> tuple[Array, Factor]:
+def _equations(code: Tape, constants: Array, sample: Sample, weight: Array) -> tuple[Array, Factor]:
     """Weighted sum of squares (infinite or NaN where the program is not finite), and the linear problem."""
     values, jacobian = values_and_jacobian(code, constants, sample.x)
     residual = (values - sample.exact) * weight
@@ -192,7 +192,7 @@ def _equations(code: Code, constants: Array, sample: Sample, weight: Array) -> t
 
 
 class Clearing(NamedTuple):
-    """Of one program (evo/native/clear.h): root's instruction, multiplicities, goal and power [points]."""
+    """Of one program (evo/kernels/clear.h): root's instruction, multiplicities, goal and power [points]."""
 
     root: Array
     multiplicity: Array
@@ -200,7 +200,7 @@ class Clearing(NamedTuple):
     power: Array
 
 
-def cleared(code: Code, clear: Clearing, start: Array, x: Array, steps: Array) -> Array:
+def cleared(code: Tape, clear: Clearing, start: Array, x: Array, steps: Array) -> Array:
     """The best constants on the way of Gauss-Newton steps with cleared denominators."""
     width = len(code.op)
 
@@ -226,9 +226,9 @@ def cleared(code: Code, clear: Clearing, start: Array, x: Array, steps: Array) -
 
 
 def levenberg_marquardt(
-    code: Code, start: Array, sample: Sample, weight: Array, steps: Array, damping: Array
+    code: Tape, start: Array, sample: Sample, weight: Array, steps: Array, damping: Array
 ) -> Fitted:
-    """As evo/native/fit.h; the Jacobian is evaluated with every trial, because rows run in step.
+    """As evo/kernels/fit.h; the Jacobian is evaluated with every trial, because rows run in step.
 
     Pass 0 evaluates the start, in the loop's own code: half the time to compile.
     """
@@ -261,7 +261,7 @@ def levenberg_marquardt(
 
 
 def _mix(z: Array) -> Array:
-    """splitmix64's finaliser, as in evo/native/program.h."""
+    """splitmix64's finaliser, as in evo/kernels/program.h."""
     z = (z ^ (z >> 30)) * jnp.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> 27)) * jnp.uint64(0x94D049BB133111EB)
     return z ^ (z >> 31)
@@ -287,7 +287,7 @@ def initial(number: int, inherited: Array, stream: Array) -> Array:
     return inherited * (1.0 + 0.3 * normal) if number else inherited  # nearby; as they are
 
 
-def errors_at(code: Code, constants: Array, sample: Sample) -> Array:
+def errors_at(code: Tape, constants: Array, sample: Sample) -> Array:
     """Weighted error at every point, infinite where not finite."""
     errors = jnp.abs(values(code, constants, sample.x) - sample.exact) * sample.weight
     return jnp.where(errors < jnp.inf, errors, jnp.inf)
@@ -308,9 +308,9 @@ class Reweighting(NamedTuple):
 
 
 def minimax(
-    code: Code, constants: Array, sample: Sample, rounds: Array, steps: Array, stop: Array
+    code: Tape, constants: Array, sample: Sample, rounds: Array, steps: Array, stop: Array
 ) -> tuple[Array, Array, Array]:
-    """Constants of least max error seen, that error, and LM iterations; as evo/native/fit.h."""
+    """Constants of least max error seen, that error, and LM iterations; as evo/kernels/fit.h."""
     errors = errors_at(code, constants, sample)
     first = Reweighting(
         constants, errors, jnp.ones_like(errors), jnp.full_like(errors[0], 1e-6), errors.max(), constants,

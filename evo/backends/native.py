@@ -7,15 +7,15 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from evo.batch import Batch, Programs, address
-from evo.fit import CEffort, Effort, Fits, Measures
-from evo.native.build import kernels
-from evo.points import Points
-from evo.vary import offspring
+from evo.backends.fit import CEffort, Effort, Fits, Measures
+from evo.kernels.build import kernels
+from evo.kernels.vary import offspring
+from evo.programs.batch import Batch, Programs, address
+from evo.targets.points import Points
 
 
 class CPoints(ctypes.Structure):
-    """`Points` of evo/native/fit.h."""
+    """`Points` of evo/kernels/fit.h."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("x", "exact", "weight")),
@@ -37,7 +37,7 @@ MOST_ROWS = 256
 
 
 class NativeBackend:
-    """evo/native/*.h on this processor.
+    """evo/kernels/*.h on this processor.
 
     Args:
         threads: how many fit; no result depends on it.
@@ -122,7 +122,7 @@ class NativeBackend:
 
 
 def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What other backends need for cleared denominators (evo/native/clear.h).
+    """What other backends need for cleared denominators (evo/kernels/clear.h).
 
     Returns:
         The instruction whose goal is known, -1 if there is none, int32 [rows]; how often each value divides

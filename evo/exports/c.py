@@ -10,7 +10,7 @@ import numpy as np
 
 from evo.exports.formula import Formula, comment
 from evo.exports.samples import samples
-from evo.steps import PRIMITIVES, Step
+from evo.reductions.primitives import PRIMITIVES, Step
 
 BLOCK = 64
 """Elements of an array that are tried at once for being near."""
@@ -143,7 +143,7 @@ def _unsigned(formula: Formula, language: str) -> str:
 
 
 def _stepwise(formula: Formula, language: str, function: str, steps: Iterable[Step]) -> list[str]:
-    """A function of x by steps of evo/reduce.py, with the constants that they use."""
+    """A function of x by steps of evo/reductions/reduction.py, with the constants that they use."""
     assert formula.reduction is not None
     t, u, bits = formula.scalar, _unsigned(formula, language), formula.fmt.bits
     letters = {"name": formula.name, "f": formula.suffix, "n": bits, "s": formula.fmt.digits - 1}

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from evo.exports.names import ExportError, check_name, default_name
-from evo.floats import Format, find_format, round_decimal
-from evo.front import Member
-from evo.ops import BY_TEXT
-from evo.program import Instruction, Operand, Program
-from evo.reduce import Reduction
+from evo.fronts.front import Member
+from evo.numbers.formats import FloatFormat, find_float_format, round_decimal
+from evo.programs.ops import BY_TEXT
+from evo.programs.program import Program
+from evo.reductions.reduction import Reduction
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Formula:
     name: str
     member: Member
     program: Program
-    fmt: Format
+    fmt: FloatFormat
     numbers: tuple[float, ...]
     float_errors: tuple[Figure, ...]
     float_points: str
@@ -165,10 +165,10 @@ def make_formula(
         ProgramError: no program, or fewer constants than it uses.
     """
     _check_member(member)
-    fmt, code = find_format(dtype), member.code
+    fmt, code = find_float_format(dtype), member.code
     if member.ops != code.ops:
         raise ExportError(f"The member says {member.ops} operations, but its program has {code.ops}.")
-    program = needed(code)
+    program = code.pruned()
     if not any(a.kind == "x" for i in program.instructions for a in i.args):
         raise ExportError("The program's result does not depend on x.")
     used = {a.index for i in program.instructions for a in i.args if a.kind == "c"}
@@ -200,22 +200,6 @@ def _check_member(member: Member) -> None:
             raise ExportError(f"The member's {name} is no number: {str(value)[:40]!r}.")
     if not all(isinstance(text, str) for text in (member.target, member.program, *member.constants)):
         raise ExportError("The member's target, program and constants must be texts.")
-
-
-def needed(program: Program) -> Program:
-    """What the result needs, in the old order; constants keep their names."""
-    live, stack = set(), [len(program.instructions) - 1]
-    while stack:
-        if (n := stack.pop()) not in live:
-            live.add(n)
-            stack += [a.index for a in program.instructions[n].args if a.kind == "v"]
-    placed = {old: Operand("v", new) for new, old in enumerate(sorted(live))}
-    return Program(
-        tuple(
-            Instruction(op, tuple(placed[a.index] if a.kind == "v" else a for a in args))
-            for op, args in (program.instructions[n] for n in placed)
-        )
-    )
 
 
 def one_line(text: str) -> str:

@@ -7,8 +7,8 @@ over negative hexadecimal ones.
 from collections.abc import Sequence
 
 from evo.exports.formula import Formula, comment
-from evo.expression import Expression
-from evo.target import Target
+from evo.targets.expression import Expression
+from evo.targets.target import Target
 
 NEEDS = "an FPCore tool; binary arithmetic of the stated precision, round to nearest even"
 FUNCTIONS = frozenset(

@@ -11,9 +11,9 @@ from pathlib import Path
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
 from evo.exports.numpy import summary
-from evo.ops import BY_TEXT
-from evo.program import Operand
-from evo.steps import PRIMITIVES
+from evo.programs.ops import BY_TEXT
+from evo.programs.program import Operand
+from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = (
     "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"

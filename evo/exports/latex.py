@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
-from evo.ops import BY_TEXT
+from evo.programs.ops import BY_TEXT
 
 NEEDS = "\\usepackage{amsmath}"
 

@@ -16,9 +16,10 @@ from flint import arb
 
 from evo.exports.formula import Figure, Formula
 from evo.exports.names import ExportError
-from evo.floats import Format, evaluate, ulp
-from evo.points import holdout_points
-from evo.target import Target
+from evo.numbers.formats import FloatFormat, ulp
+from evo.programs.floats import evaluate
+from evo.targets.points import holdout_points
+from evo.targets.target import Target
 
 PER_OCTAVE = 24
 DENSE, SEEN = 400_000, 64
@@ -45,14 +46,14 @@ def measured(formula: Formula) -> Formula:
     return replace(formula, float_errors=(in_metric, in_ulp), float_points=f"largest at {len(x):,} inputs")
 
 
-def core_points(target: Target, fmt: Format) -> np.ndarray:
+def core_points(target: Target, fmt: FloatFormat) -> np.ndarray:
     """Distinct numbers of `fmt` strictly inside the interval, as float64."""
     lo, hi = target.ends
     x = np.unique(holdout_points(target).x.astype(fmt.type))
     return np.array([float(v) for v in x if lo < _fraction(v) < hi])
 
 
-def all_points(fmt: Format, first: float, last: float, count: int = PER_OCTAVE) -> np.ndarray:
+def all_points(fmt: FloatFormat, first: float, last: float, count: int = PER_OCTAVE) -> np.ndarray:
     """Numbers of `fmt` of both signs, every exponent from 2^-70 on, and around `first` and `last`."""
     rng = np.random.default_rng(5)
     octaves = np.arange(-70, math.ceil(math.log2(max(-first, last))) + 1)
@@ -64,7 +65,9 @@ def all_points(fmt: Format, first: float, last: float, count: int = PER_OCTAVE) 
     return np.unique(x[(x > 1.01 * first) & (x < 1.01 * last)])
 
 
-def largest(got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: Format, unit: str) -> Figure:
+def largest(
+    got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: FloatFormat, unit: str
+) -> Figure:
     """The largest error of `got`, against a function on balls.
 
     A result of zero or infinity is right where the exact one rounds to it.
@@ -78,7 +81,7 @@ def largest(got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: Fo
     return worst
 
 
-def _error(value: float, exact: Any, fmt: Format, unit: str) -> float:
+def _error(value: float, exact: Any, fmt: FloatFormat, unit: str) -> float:
     if unit == "ulp":  # as if the exponents went one further: infinity stands for the first power beyond
         beyond = arb(2) ** (fmt.bias + 1)
         exact = arb.min(arb.max(exact, -beyond), beyond)
@@ -89,8 +92,8 @@ def _error(value: float, exact: Any, fmt: Format, unit: str) -> float:
     return float(error.mid()) if error.is_finite() else math.inf
 
 
-def _ulp_exponent(exact: Any, fmt: Format) -> int:
-    """log2 of the ulp of a real value; see `evo.floats.ulp`, which ends where float64 does."""
+def _ulp_exponent(exact: Any, fmt: FloatFormat) -> int:
+    """log2 of the ulp of a real value; see `evo.numbers.formats.ulp`, which ends where float64 does."""
     man, exp = exact.mid().man_exp()
     exponent = abs(int(man)).bit_length() + int(exp) - 1 if man else fmt.emin
     return max(min(exponent, fmt.bias), fmt.emin) - (fmt.digits - 1)

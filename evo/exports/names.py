@@ -6,10 +6,11 @@ A name that C takes is refused for Rust, too: a formula keeps its name whatever 
 import keyword
 import re
 
-from evo.front import Member
+from evo.errors import EvonumError
+from evo.fronts.front import Member
 
 
-class ExportError(ValueError):
+class ExportError(EvonumError, ValueError):
     """A formula or name that a format cannot take, an unknown format, contradicting options; one line."""
 
 

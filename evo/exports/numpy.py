@@ -1,14 +1,15 @@
-"""A Python module that needs NumPy alone; fma is emulated with one rounding (evo/fma.py, carried along)."""
+"""A Python module that needs NumPy alone; fma is emulated with one rounding (evo/numbers/fma.py, carried
+along)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
-from evo.steps import PRIMITIVES
+from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = "NumPy 2 or newer"
-RUNTIME = Path(__file__).parent.with_name("fma.py")
+RUNTIME = Path(__file__).parents[1] / "numbers" / "fma.py"
 
 
 def render(formulas: Sequence[Formula]) -> str:

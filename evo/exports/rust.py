@@ -7,7 +7,7 @@ import numpy as np
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
 from evo.exports.samples import samples
-from evo.steps import PRIMITIVES
+from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = "rustc -O (any flags; -C target-cpu=native for speed)"
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from evo.exports.formula import Formula
-from evo.floats import evaluate
-from evo.target import Target
+from evo.programs.floats import evaluate
+from evo.targets.target import Target
 
 SPECIAL = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), 1.0, -1.0)
 

@@ -27,9 +27,9 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.bench import _machine
-from evo.exports import export
-from evo.reading import read_members
+from evo.bench.kernels import _machine
+from evo.exports.export import export
+from evo.fronts.reading import read_members
 
 HERE = Path(__file__).parent
 N, REPEATS = 8192, 200

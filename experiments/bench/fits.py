@@ -11,13 +11,13 @@ import time
 
 import numpy as np
 
-from evo.backends import backend
-from evo.baselines import Baseline, baselines
-from evo.batch import Batch
-from evo.fit import Effort
-from evo.points import fit_points
-from evo.program import parse
-from evo.target import Target, make_target
+from evo.backends.backend import backend
+from evo.backends.fit import Effort
+from evo.classical.baselines import Baseline, baselines
+from evo.programs.batch import Batch
+from evo.programs.program import parse
+from evo.targets.points import fit_points
+from evo.targets.target import Target, make_target
 
 TARGETS = (
     ("exp2", None),

@@ -15,9 +15,9 @@ from statistics import median
 
 from flint import fmpq_poly
 
-from evo.polish import polish
-from evo.program import Program, parse
-from evo.target import make_target
+from evo.minimax.polish import polish
+from evo.programs.program import Program, parse
+from evo.targets.target import make_target
 
 FORMS = ((5, 1, 0), (10, 3, 1), (15, 5, 2), (20, 7, 3))
 """(ops, levels of the continued fraction, squarings)."""

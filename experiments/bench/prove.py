@@ -13,11 +13,11 @@ from typing import Any
 
 from polish import FORMS, form
 
-from evo.certificate import Certificate
-from evo.polish import polish
-from evo.prove import check, prove
-from evo.rounding import bound_float64_error
-from evo.target import make_target
+from evo.minimax.polish import polish
+from evo.proofs.certificate import Certificate
+from evo.proofs.prove import check, prove
+from evo.proofs.rounding import bound_float64_error
+from evo.targets.target import make_target
 
 
 def timed(repeats: int, call: Callable[[], Any]) -> tuple[Any, float]:

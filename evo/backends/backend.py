@@ -1,0 +1,101 @@
+"""Backends: many programs at many points in one compiled call, behind one interface.
+
+`native` is C compiled for this processor; `jax` runs on any device that JAX has; `cuda` is kernels for NVIDIA
+GPUs. All keep the same contract (tests/test_backends.py); to add one, write the class and its row here.
+"""
+
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from evo.backends.fit import Effort, Fits, Measures
+from evo.errors import EvonumError
+from evo.kernels.cache import Cache
+from evo.kernels.vary import Offspring, Variation
+from evo.programs.batch import Batch, Programs
+from evo.targets.points import Points
+
+
+class BackendRow(NamedTuple):
+    """Where a backend's class is, and what a search's user is told that it waits for at first."""
+
+    module: str
+    cls: str
+    first: str = ""
+
+
+BACKENDS = {
+    "native": BackendRow("evo.backends.native", "NativeBackend"),
+    "jax": BackendRow(
+        "evo.backends.jax", "JaxBackend", "JAX compiles the fits first, for a minute or two ..."
+    ),
+    "cuda": BackendRow(
+        "evo.backends.cuda", "CudaBackend", "GPU kernels are compiled first, unless cached ..."
+    ),
+}
+
+
+class BackendError(EvonumError, RuntimeError):
+    """A backend that cannot be used on this machine; one line says why."""
+
+    kind = "machine"
+
+
+class Backend(Protocol):
+    """What a backend does; all arrays are NumPy's, float64."""
+
+    name: str
+    device: str
+
+    def offspring(
+        self, stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
+    ) -> Offspring:
+        """New programs for it to fit: evo.kernels.vary.offspring, or the same on its device."""
+        ...
+
+    def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
+        """Results of every row at `x` [points]: [rows, points]."""
+        ...
+
+    def jacobian(self, batch: Batch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Results [rows, points] and derivatives by constant [rows, width, points] (0 beyond a row's own)."""
+        ...
+
+    def fit(
+        self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+    ) -> Fits:
+        """Fits every row's constants, starting from those it has; `batch` stays as it is.
+
+        Args:
+            batch: a `Batch`, or programs that this backend made and keeps on its device.
+            points: where, and the exact values and metric's weights there.
+            stream: random stream of each row's starts, uint64 [rows]: a fit depends on the row and its
+                stream, not on its place in the batch.
+            worth: rms above which a row is not worth the minimax stage, float64 [rows].
+        """
+        ...
+
+    def measure(self, batch: Programs, rows: np.ndarray, points: Points, probes: int) -> Measures:
+        """Max weighted error of the chosen rows at the points, infinite if one has a pole between them.
+
+        Args:
+            batch: as for `fit`.
+            rows: which, int64.
+            probes: how many of the points, evenly chosen, make the behaviour.
+        """
+        ...
+
+
+def backend(name: str, **options: Any) -> Backend:
+    """The backend of that name, made with these options; imports what it needs only now.
+
+    Raises:
+        BackendError: unknown name; lists the known ones.
+        BackendError: what it needs is not here.
+    """
+    if name not in BACKENDS:
+        raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
+    module, cls, _ = BACKENDS[name]
+    made: Backend = getattr(import_module(module), cls)(**options)
+    return made

@@ -1,5 +1,0 @@
-"""The functions of Arb balls for `Op.real` and `Program.evaluate`: rigorous enclosures."""
-
-from evo.ops import function_module
-
-BALLS = function_module(sqrt=lambda a: a.sqrt())

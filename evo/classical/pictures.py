@@ -1,0 +1,109 @@
+"""What the figures of a front need besides its members: error curves, and the baselines as lines."""
+
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.classical.baselines import Baseline
+from evo.fronts.front import Front, Member
+from evo.proofs.enclosure import evaluator
+from evo.targets.target import Target
+
+GROUPS = (
+    ("taylor",),
+    ("pade",),
+    ("polynomial",),
+    ("rational",),
+    ("squared polynomial", "squared rational"),
+    ("symmetric quotient", "odd fraction", "logarithmic"),
+)
+"""The families that a line of a figure is the best of (chebyshev hides behind polynomial)."""
+
+_POINTS = 400
+_PRECISION = 256
+
+
+def lines(found: Iterable[Baseline]) -> dict[str, list[tuple[int, float]]]:
+    """(ops, error) of each group's best forms, each better than those before it; named as in the table."""
+    ordered = sorted(found, key=lambda b: (b.ops, b.error))
+    there = {b.family for b in ordered}
+    out: dict[str, list[tuple[int, float]]] = {}
+    for families in GROUPS:
+        points: list[tuple[int, float]] = []
+        for b in ordered:
+            if b.family in families and b.error < (points[-1][1] if points else math.inf):
+                points.append((b.ops, b.error))
+        if points:
+            out[", ".join(family for family in families if family in there)] = points
+    return out
+
+
+class BackgroundLines:
+    """The lines of a target's classical forms, computed beside a search by a process of low priority."""
+
+    def __init__(self, target: Target, max_ops: int) -> None:
+        command = [sys.executable, "-m", "evo", "baselines", "--json", "--metric", target.metric]
+        command += [
+            "--max-ops",
+            str(min(max(max_ops, 2), 24)),
+            "--interval",
+            *target.interval,
+            "--",
+            target.name,
+        ]
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115, closed by close()
+        self._lines: dict[str, list[tuple[int, float]]] | None = None
+        self._process = subprocess.Popen(
+            command, stdout=self._output, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, 10)
+
+    def __call__(self) -> dict[str, list[tuple[int, float]]]:
+        """The lines; none before they are known, or if there are none."""
+        if self._lines is None and self._process.poll() is not None:
+            self._output.seek(0)
+            text = self._output.read() if self._process.returncode == 0 else b"[]"
+            try:
+                self._lines = lines(Baseline(**form) for form in json.loads(text))
+            except ValueError:  # cut off by a full disk
+                self._lines = {}
+        return self._lines or {}
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+
+
+def curves(front: Front) -> dict[str, dict[str, list[Any]]]:
+    """Signed error curves of exactly the members' constants in real arithmetic, by ops: x, error."""
+    return {str(member.ops): _curve(member) for member in front}
+
+
+def _curve(member: Member) -> dict[str, list[Any]]:
+    target = Target(member.target, *member.interval, member.metric)
+    lo, hi = (float(end) for end in target.ends)
+    part = np.clip(np.sin(np.linspace(0, np.pi / 2, _POINTS)) ** 2, 2.0**-60, 1.0)
+    x = np.clip(lo + (hi - lo) * part, *target.span).tolist()
+    return {"x": x, "error": [_error(member, target, point) for point in x]}
+
+
+def _error(member: Member, target: Target, x: float) -> float | None:
+    """The signed error, None where it is not finite."""
+    with flint.ctx.workprec(_PRECISION):
+        exact = target.ball(arb(x))
+        error = evaluator(member.code, member.constants)(arb(x)) - exact
+        size = float(error / exact if target.metric == "relative" else error)
+    return size if math.isfinite(size) else None

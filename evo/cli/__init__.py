@@ -1,0 +1,1 @@
+"""The command line: words in, tables, files and exit codes out."""

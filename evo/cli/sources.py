@@ -1,0 +1,183 @@
+"""Where commands take formulas from: a search directory, a file, an MLflow run, a registered model."""
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evo.exports.formula import Origin
+from evo.fronts.front import Front, FrontError, Member
+from evo.fronts.reading import read_members
+from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
+from evo.proofs.prove import Refusal, check, prove
+from evo.runs.spec import SearchSpec, make_spec
+from evo.targets.target import Target
+
+REGISTERED = "models:/"
+Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
+"""Of a run id or a name such as `models:/exp2-relative@ops-07`: front.json's objects, the parameters.
+LookupError if there is none."""
+_ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
+_OPTIONS = (*_ALWAYS, "metric", "backend")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Formulas and what is known of their search.
+
+    Attributes:
+        name: as the user gave it.
+        front: the formulas.
+        spec: of the search, as in spec.json; empty if unknown.
+        version: of evonumerics that searched, if known.
+        folder: with certificates, if there is one.
+        search: the command that searched, where no specification tells.
+    """
+
+    name: str
+    front: Front
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    folder: Path | None = None
+    search: str | None = None
+
+    def origin(self, member: Member) -> Origin:
+        """Of one of the formulas; its certificate is that of the folder, or made now if there was a proof."""
+        seed = str(self.spec.get("seed"))
+        return Origin(
+            source=shlex.quote(self.name),
+            seed=int(seed) if seed.isdigit() else None,
+            version=self.version,
+            search=self.search or _command(self.spec),
+            certificate=_digest(member, self.folder),
+        )
+
+
+def load_source(source: str, recorded: Recorded) -> Source:
+    """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
+
+    Raises:
+        FrontError: none of these; one line says what was tried.
+    """
+    path = Path(source)
+    if os.path.isdir(path):
+        return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
+    if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
+        return _from_file(source, read_text(path))
+    if path.suffix in (".json", ".fpcore", ".txt"):
+        raise FrontError(f"There is no file {source!r}.")
+    try:
+        objects, params = recorded(source)
+    except LookupError as error:
+        registered = source.startswith(REGISTERED)
+        kind = "registered model" if registered else "search directory, and no MLflow run either"
+        raise FrontError(f"{source!r} is no {kind}: {error}") from None
+    return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        FrontError: it cannot be read, is no text, or is larger than any certificate or front.
+    """
+    try:
+        if (size := path.stat().st_size) > MAX_FILE:
+            raise FrontError(f"{path} is too large: {size} bytes, at most {MAX_FILE} are read.")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FrontError(f"{path} cannot be read: {error}") from None
+
+
+def _from_file(source: str, text: str) -> Source:
+    """Formulas of a file: bounds that it does not give are proved; its origin is taken as it says."""
+    front = Front.load(Path(source)) if text.lstrip().startswith("[") else read_members(text, source)
+    proved = [m if m.proved_bound is not None else replace(m, proved_bound=_bound(m)) for m in front]
+    try:
+        said = json.loads(text)["origin"]
+        texts = {k: str(said[k]) for k in ("seed", "version", "search") if said.get(k) is not None}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        texts = {}
+    spec = {"seed": texts["seed"]} if "seed" in texts else {}
+    return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
+
+
+def load_front(source: str, recorded: Recorded) -> Front:
+    """The formulas alone; as `load_source`."""
+    return load_source(source, recorded).front
+
+
+def _command(spec: Mapping[str, Any]) -> str | None:
+    """The command line of a search, if its target is known; "null" and None stand for what was not given."""
+    if "target" not in spec:
+        return None
+    words = ["evonum", "search", str(spec.get("target"))]
+    given = {k: v for k, v in spec.items() if v is not None and str(v) not in ("null", "None")}
+    if ends := given.get("interval"):
+        words += ["--interval", *(map(str, ends) if isinstance(ends, list) else str(ends).split())]
+    backend = "cuda" if given.get("backend") == "cuda" else "native"  # the defaults depend on it
+    usual = make_spec({"target": "x", "backend": backend}).settled()
+    for name in _OPTIONS:
+        if name in given and (name in _ALWAYS or not _is_usual(name, given[name], usual)):
+            text = str(given[name]).removesuffix(".0")
+            words += [f"--{name.replace('_', '-')}", f"{text}s" if name == "time" else text]
+    said = {"target", "interval", "dtype", *_OPTIONS}
+    others = {k: v for k, v in given.items() if k not in said and not _is_usual(k, v, usual)}
+    extra = ", ".join(f"{name}: {value}" for name, value in others.items())
+    return shlex.join(words) + (f" --spec FILE ({extra})" if extra else "")
+
+
+def _is_usual(name: str, value: Any, usual: SearchSpec) -> bool:
+    """Whether that is what a specification has by itself, or no entry of it; MLflow has texts."""
+    if name not in SearchSpec.model_fields:
+        return True
+    own = getattr(usual, name)
+    return str(value) in (str(own), json.dumps(own)) or (isinstance(value, list) and tuple(value) == own)
+
+
+def _spec(directory: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((directory / "spec.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _version(directory: Path) -> str | None:
+    """Of the start record."""
+    try:
+        with (directory / "records.jsonl").open() as file:
+            return str(json.loads(file.readline())["params"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(member: Member, folder: Path | None) -> str | None:
+    if member.proved_bound is None:
+        return None
+    if folder is not None:
+        try:
+            kept = Certificate.from_json((folder / "certificates" / f"ops-{member.ops:02d}.json").read_text())
+            if _subject(kept) == _subject(member) and float(kept.bound) == member.proved_bound:
+                check(kept)
+                return kept.digest
+        except (OSError, UnicodeDecodeError, CertificateError):
+            pass
+    proof = _proof(member)
+    return proof.digest if isinstance(proof, Certificate) else None
+
+
+def _subject(said: Member | Certificate) -> tuple[Any, ...]:
+    return said.program, said.constants, said.target, said.interval, said.metric
+
+
+def _bound(member: Member) -> float | None:
+    proof = _proof(member)
+    return float(proof.bound) if isinstance(proof, Certificate) else None
+
+
+def _proof(member: Member) -> Certificate | Refusal:
+    return prove(member.code, member.constants, Target(member.target, *member.interval, member.metric))

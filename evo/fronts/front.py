@@ -1,0 +1,215 @@
+"""The non-dominated front of a search: the best formula at each cost.
+
+A front's members are plain data, in the form of front.json: anyone can recompute a member's error from
+its object alone.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo.errors import EvonumError
+from evo.files import write_atomically
+from evo.numbers.formats import FLOAT_FORMATS
+from evo.programs.floats import evaluate
+from evo.programs.program import Program, ProgramError, parse
+from evo.targets.points import Points
+
+MAX_FLOAT = sys.float_info.max
+
+
+class FrontError(EvonumError, ValueError):
+    """A front that cannot be read, or has no member as asked for."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One formula of a front, as front.json has it.
+
+    Attributes:
+        ops: number of operations (weighted by their cost).
+        target: the catalogue's name or the user's expression.
+        interval: two decimal strings; the error is the supremum over the open interval.
+        metric: "relative" or "absolute".
+        formula: the program in one line.
+        program: its text form, one instruction a line.
+        constants: decimal strings, c1 first; exact.
+        sampled_error: max error of exactly these constants in real arithmetic, at many points and
+            refined between them.
+        polished_error: the same at the optimal constants, or None if not polished.
+        proved_bound: a rigorous bound on the whole interval, or None if not proved.
+        worst_x: where the sampled error is.
+        seconds_to_find: search time when it was found [s].
+    """
+
+    ops: int
+    target: str
+    interval: tuple[str, str]
+    metric: str
+    formula: str
+    program: str
+    constants: tuple[str, ...]
+    sampled_error: float
+    polished_error: float | None
+    proved_bound: float | None
+    worst_x: float
+    seconds_to_find: float
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """The formula in float64 at an array of inputs, op by op; an fma rounds once."""
+        return evaluate(self.code, [float(c) for c in self.constants], x, FLOAT_FORMATS["float64"])
+
+    @property
+    def code(self) -> Program:
+        """The program."""
+        return parse(self.program)
+
+
+@dataclass(frozen=True)
+class Front(Sequence[Member]):
+    """Members by ops, each with a smaller error than those before it."""
+
+    members: tuple[Member, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.members[index]
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members)
+
+    @classmethod
+    def of(cls, members: Iterable[Member]) -> "Front":
+        """The non-dominated of these, in whatever order they come."""
+        kept: list[Member] = []
+        for m in sorted(members, key=lambda m: (m.ops, m.sampled_error, m.program, m.constants)):
+            if m.sampled_error < (kept[-1].sampled_error if kept else inf):
+                kept.append(m)
+        return cls(tuple(kept))
+
+    def found_first(self, before: "Front") -> "Front":
+        """The same front; a member no more than a thousandth better than the one before it keeps its time."""
+        earlier = {m.ops: m for m in before}
+
+        def timed(m: Member) -> Member:
+            first = earlier.get(m.ops, m)
+            same = m.sampled_error > 0.999 * first.sampled_error
+            return replace(m, seconds_to_find=min(m.seconds_to_find, first.seconds_to_find)) if same else m
+
+        return Front(tuple(timed(m) for m in self))
+
+    def best(self, ops: int | None = None, error: float | None = None) -> Member:
+        """The member of least error with at most `ops`, or of fewest ops with at most `error`.
+
+        Raises:
+            FrontError: no such member (names what there is), or not exactly one condition given.
+        """
+        if (ops is None) == (error is None):
+            raise FrontError("Ask for the best by ops or by error, one of the two.")
+        if ops is not None:
+            found = [m for m in self.members if m.ops <= ops]
+        else:
+            found = [m for m in self.members if error is not None and m.sampled_error <= error]
+        if not found:
+            has = ", ".join(f"{m.ops} ops {m.sampled_error:.2e}" for m in self.members) or "no members"
+            raise FrontError(
+                f"No formula with {f'{ops} ops' if ops is not None else f'error {error}'}; has {has}."
+            )
+        return found[-1] if ops is not None else found[0]
+
+    def to_json(self) -> str:
+        """The text of front.json."""
+        return json.dumps([asdict(m) for m in self.members], indent=1) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Writes front.json whole or not at all."""
+        write_atomically(path, self.to_json().encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Front":
+        """Reads front.json.
+
+        Raises:
+            FrontError: missing, not JSON, or not a front; one line says which.
+        """
+        try:
+            objects = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FrontError(f"No front at {path}: {error.strerror}.") from None
+        except (ValueError, RecursionError) as error:  # not JSON, or not even text
+            raise FrontError(f"{path} is not JSON: {error}.") from None
+        try:
+            return cls.from_objects(objects)
+        except FrontError as error:
+            raise FrontError(f"{path} is no front: {error}") from None
+
+    @classmethod
+    def from_objects(cls, objects: Any) -> "Front":
+        """The front of parsed JSON.
+
+        Raises:
+            FrontError: not an array of objects with the members' keys; further keys are ignored.
+        """
+        if not isinstance(objects, list) or not all(isinstance(o, dict) for o in objects):
+            raise FrontError("A front is an array of objects.")
+        return cls(tuple(_member(o) for o in objects))
+
+
+def _member(o: dict[str, Any]) -> Member:
+    """The member of a JSON object, with every key of the right type."""
+    names = [f.name for f in fields(Member)]
+    if missing := sorted(set(names) - set(o)):
+        raise FrontError(f"A member lacks {', '.join(missing)}.")
+    for name in names:
+        expected, right = _TYPES[name]
+        if not right(o[name]):
+            raise FrontError(f"A member's {name} is {expected}, got {str(o[name])[:60]!r}.")
+    try:
+        program = parse(o["program"])
+    except ProgramError as error:
+        raise FrontError(f"A member's program is none. {error}") from None
+    if program.ops != o["ops"]:
+        raise FrontError(f"A member says {o['ops']} ops, but its program has {program.ops}.")
+    lists = {"interval": tuple(o["interval"]), "constants": tuple(o["constants"])}
+    derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
+    return Member(**{**{name: o[name] for name in names}, **lists, **derived})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number in float64's range."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_FLOAT
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "ops": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 10_000),
+    **{name: ("a text", _is_text) for name in ("target", "metric", "formula", "program")},
+    "interval": ("an array of two texts", lambda v: _are_texts(v) and len(v) == 2),
+    "constants": ("an array of texts", _are_texts),
+    **{name: ("a number", _is_number) for name in ("sampled_error", "worst_x", "seconds_to_find")},
+    **{
+        name: ("a number or null", lambda v: v is None or _is_number(v))
+        for name in ("polished_error", "proved_bound")
+    },
+}
+
+
+def curve(member: Member, points: Points) -> dict[str, list[float]]:
+    """The signed error curve in float64, for pictures: x, error."""
+    error = (member(points.x) - points.exact) * points.weight
+    return {"x": points.x.tolist(), "error": error.tolist()}

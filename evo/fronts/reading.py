@@ -1,0 +1,128 @@
+"""Formulas from elsewhere: front.json, one member or export as JSON, FPCore, program text.
+
+Whatever is missing is computed: the op count, the formula in one line, the sampled error. Nothing of a text
+is ever executed. A program text says in comments what it approximates:
+
+    # target: exp2
+    # interval: 0 1
+    # c1 = 1.1892
+    v1 = x + c1
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from evo.fronts.fpcore import read_fpcore
+from evo.fronts.front import Front, FrontError, Member
+from evo.numbers.formats import MAX_DIGITS
+from evo.programs.program import Program, parse
+from evo.proofs.enclosure import evaluator
+from evo.targets.points import holdout_points
+from evo.targets.sampled import sampled_error
+from evo.targets.target import Target, make_target
+
+MAX_TEXT = 1_000_000
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_MARK = re.compile(r"#\s*(target|interval|metric|c[1-9][0-9]*)\s*[:=]\s*(.*)")
+
+
+def read_members(text: str, where: str) -> Front:
+    """The formulas of a file's text.
+
+    Args:
+        text: JSON, FPCore or a program text.
+        where: the file, for messages.
+
+    Raises:
+        FrontError, ProgramError, TargetError: one line with what is wrong.
+    """
+    if len(text) > MAX_TEXT:
+        raise FrontError(f"{where} is too large for a formula: {len(text)} characters.")
+    start = text.lstrip()[:1]
+    if start in ("[", "{"):
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FrontError(f"{where} is not JSON: {str(error)[:200]}.") from None
+        if not isinstance(data, list):
+            return Front((_member(data, where),))
+        whole = {f.name for f in fields(Member)}
+        if all(isinstance(o, dict) and whole <= set(o) for o in data):
+            return Front.from_objects(data)
+        return Front(tuple(_member(o, where) for o in data))
+    if start == "(" or re.match(r"\s*;", text):
+        return Front((_member(read_fpcore(text), where),))
+    return Front((_member(_from_text(text), where),))
+
+
+def _from_text(text: str) -> dict[str, Any]:
+    marks = [found.groups() for line in text.splitlines() if (found := _MARK.match(line.strip()))]
+    known = {key: value.strip() for key, value in marks}
+    constants = [known.get(f"c{k}", "") for k in range(1, 1 + parse(text).n_constants)]
+    interval = re.split(r"[,\s]+", known["interval"]) if "interval" in known else None
+    return {**known, "interval": interval, "program": text, "constants": constants}
+
+
+def _member(data: Any, where: str) -> Member:
+    """A member of an object that has at least a program, its constants and a target."""
+    if not isinstance(data, dict):
+        raise FrontError(f"{where} is no formula: expected an object, got {str(data)[:60]!r}.")
+    if isinstance(data.get("program"), str) and isinstance(data.get("constants"), list | tuple):
+        if not isinstance(data.get("target"), str):
+            raise FrontError(
+                f"{where} does not say what it approximates: add a target, such as 'target: exp2'."
+            )
+    else:
+        raise FrontError(f"{where} is no formula: it lacks a program or its constants.")
+    target = _target(data, where)
+    program = parse(data["program"]).pruned()
+    constants = tuple(str(c) for c in data["constants"])
+    if missing := [f"c{k + 1}" for k in _used(program) if k >= len(constants) or not constants[k]]:
+        raise FrontError(f"{where} uses {missing[0]} but gives no number for it.")
+    for k, text in enumerate(constants):
+        if k in _used(program) and (len(text) > MAX_DIGITS or not _NUMBER.fullmatch(text)):
+            raise FrontError(f"{where}: c{k + 1} = {text[:40]!r} is not a finite decimal number.")
+    return make_member(program, tuple(c or "0" for c in constants), target, data)
+
+
+def _used(program: Program) -> list[int]:
+    return sorted({a.index for i in program.instructions for a in i.args if a.kind == "c"})
+
+
+def _target(data: Mapping[str, Any], where: str) -> Target:
+    ends = data.get("interval")
+    if ends is not None and (not isinstance(ends, list | tuple) or len(ends) != 2):
+        raise FrontError(f"{where}: the interval must have two ends, got {str(ends)[:60]!r}.")
+    metric = data.get("metric")
+    return make_target(
+        data["target"], (str(ends[0]), str(ends[1])) if ends else None, str(metric) if metric else None
+    )
+
+
+def make_member(
+    program: Program, constants: tuple[str, ...], target: Target, known: Mapping[str, Any] | None = None
+) -> Member:
+    """A member with its sampled error; figures of `known` that cannot be recomputed here are kept.
+
+    Raises:
+        TargetError: no finite value of the target somewhere.
+    """
+    error, worst_x = sampled_error(evaluator(program, constants), target, holdout_points(target).x)
+    seconds = (known or {}).get("seconds_to_find")
+    return Member(
+        ops=program.ops,
+        target=target.name,
+        interval=target.interval,
+        metric=target.metric,
+        formula=program.formula(),
+        program=str(program),
+        constants=constants,
+        sampled_error=error,
+        polished_error=None,
+        proved_bound=None,
+        worst_x=worst_x,
+        seconds_to_find=float(seconds) if isinstance(seconds, int | float) else 0.0,
+    )

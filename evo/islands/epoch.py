@@ -1,0 +1,126 @@
+"""Epochs: some generations of an island, as a pure function of a task, its state and what others found.
+
+So an epoch may run anywhere, and again after its process died, with the same result.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from evo.fronts.front import Member
+from evo.islands.generation import Problem, State, admit, emigrate, init, step
+from evo.islands.members import Members
+from evo.islands.pool import Pool
+from evo.kernels.cache import Entries
+
+
+@dataclass(frozen=True)
+class Task:
+    """An epoch to run.
+
+    Attributes:
+        island: whose.
+        epoch: its number, from 0.
+        generations: how many, at most.
+        immigrants: other islands' best, of an earlier epoch.
+        seconds: stop at the end of the generation in which this time is over [s]; None: no limit.
+    """
+
+    island: int
+    epoch: int
+    generations: int
+    immigrants: Pool
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an epoch did.
+
+    Attributes:
+        island: whose.
+        epoch: its number.
+        generation: generations done in all.
+        emigrants: the island's best for others.
+        counts: totals since the island's start.
+        used: entries used in its cache of functions.
+        spent: time in each part of a generation, this epoch [s].
+        members: the emigrants as members of a front, polished.
+    """
+
+    island: int
+    epoch: int
+    generation: int
+    emigrants: Pool
+    counts: dict[str, int]
+    used: int
+    spent: dict[str, float]
+    members: Sequence[Member] = ()
+
+
+class Finished(NamedTuple):
+    """An epoch's outcome, and the handles of the island's state and of the functions it found."""
+
+    outcome: Outcome
+    state: Any
+    found: Any
+
+
+def run_epoch(
+    problem: Problem, task: Task, state: State | None, known: Sequence[Entries]
+) -> tuple[Outcome, State, Entries]:
+    """Runs a task; `state` (None before the first epoch) is left as it is.
+
+    Args:
+        known: other islands' new functions, of an earlier epoch.
+
+    Returns:
+        The outcome, the state after it, and the functions new to the island's cache.
+    """
+    started = time.monotonic()
+    if state is None:
+        state = init(problem)
+    state = replace(state, texts=state.texts.copy(), functions=state.functions.copy())
+    state = admit(problem, state, task.immigrants, known)
+    found: list[Entries] = []
+    spent: dict[str, float] = {}
+    for _ in range(task.generations):
+        state, info = step(problem, task.island, state)
+        found.append(info.found)
+        spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
+        if task.seconds is not None and time.monotonic() - started >= task.seconds:
+            break
+    entries = Entries(
+        *(np.concatenate([getattr(e, n) for e in found]) for n in ("key", "check", "ops", "score"))
+    )
+    news, state = emigrate(problem, state)
+    outcome = Outcome(
+        task.island,
+        task.epoch,
+        state.generation,
+        news,
+        state.counts,
+        state.functions.used,
+        spent,
+    )
+    return outcome, state, entries
+
+
+class IslandHost:
+    """A process that runs islands: compiled code and sampled points stay loaded between epochs."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._members = Members(problem)
+        self._problem = problem
+        self._own: dict[int, Problem] = {}
+
+    def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
+        """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
+        if task.island not in self._own:
+            own = self._problem.of_island(task.island)  # equal ones share their points and engine
+            self._own[task.island] = next((p for p in self._own.values() if p == own), own)
+        outcome, after, found = run_epoch(self._own[task.island], task, state, known)
+        return replace(outcome, members=self._members.of(outcome.emigrants)), after, found

@@ -1,0 +1,80 @@
+"""Fitted candidates as arrays: populations, archives and what islands send each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from decimal import Context, Decimal
+
+import numpy as np
+
+from evo.programs.batch import Batch
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates and what is known of each; all arrays are [rows] unless said otherwise.
+
+    Attributes:
+        batch: programs and constants.
+        low: what float64 leaves of each constant, float64 [rows, width]; 0 unless fitted beyond float64.
+        ops: cost, int64.
+        error: max weighted error at the select points, float64, finite.
+        worst_x: where, float64.
+        key: tier-2 fingerprint, uint64.
+        behaviour: tier-3 key, uint64.
+        seconds: search time at which it was found, float64 [s]; nothing depends on it.
+    """
+
+    batch: Batch
+    low: np.ndarray
+    ops: np.ndarray
+    error: np.ndarray
+    worst_x: np.ndarray
+    key: np.ndarray
+    behaviour: np.ndarray
+    seconds: np.ndarray
+
+    @classmethod
+    def empty(cls, width: int) -> "Pool":
+        """No candidates; programs of at most `width` ops."""
+        return cls(
+            Batch.empty(0, width),
+            np.zeros((0, width)),
+            np.zeros(0, np.int64),
+            np.zeros(0),
+            np.zeros(0),
+            np.zeros(0, np.uint64),
+            np.zeros(0, np.uint64),
+            np.zeros(0),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def decimals(self, row: int) -> list[str]:
+        """One row's constants as decimal strings: exact, or to 36 digits where fitted beyond float64."""
+        pairs = zip(self.batch.numbers(row), self.low[row].tolist(), strict=False)
+        exact = Context(prec=36)
+        return [str(exact.add(Decimal(high), Decimal(low))) if low else repr(high) for high, low in pairs]
+
+    def take(self, rows: np.ndarray | slice | Sequence[int]) -> "Pool":
+        """These rows, in this order."""
+        rest = (getattr(self, f.name)[rows] for f in fields(self)[1:])
+        return Pool(self.batch.take(rows), *rest)
+
+    @classmethod
+    def concatenate(cls, pools: Sequence["Pool"]) -> "Pool":
+        """All rows of pools of one width."""
+        rest = (np.concatenate([getattr(p, f.name) for p in pools]) for f in fields(cls)[1:])
+        return cls(Batch.concatenate([p.batch for p in pools]), *rest)
+
+    def distinct(self) -> "Pool":
+        """Least error first; of rows of one behaviour only the cheapest, then the first, stays."""
+        return self.take(distinct(self.ops, self.error, self.key, self.behaviour))
+
+
+def distinct(ops: np.ndarray, error: np.ndarray, key: np.ndarray, behaviour: np.ndarray) -> np.ndarray:
+    """The rows that stay of those with these columns [rows]: see `Pool.distinct`."""
+    order = np.lexsort((behaviour, key, error, ops))
+    _, first = np.unique(behaviour[order], return_index=True)
+    kept = order[np.sort(first)]
+    return kept[np.lexsort([column[kept] for column in (behaviour, key, ops, error)])]

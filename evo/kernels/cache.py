@@ -1,0 +1,103 @@
+"""Bounded caches from fingerprint to what is known of a function.
+
+Every island has one of texts (tier 1) and one of functions (tier 2). Islands tell each other what they
+added (`Entries`) at fixed generations, so the functions are shared without a question ever crossing
+the network and without anything depending on who was faster.
+"""
+
+import ctypes
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from evo.kernels.build import kernels
+from evo.programs.batch import address
+
+WAYS = 4
+
+
+class CCache(ctypes.Structure):
+    """`Cache` of evo/kernels/cache.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("key", "check", "ops", "score")),
+        ("entries", ctypes.c_int64),
+    )
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What is known of some functions; all arrays [n].
+
+    Attributes:
+        key: fingerprint, uint64, never 0.
+        check: a second fingerprint, uint32.
+        ops: fewest ops seen, uint8.
+        score: best max error found, float32; NaN if never fitted.
+    """
+
+    key: np.ndarray
+    check: np.ndarray
+    ops: np.ndarray
+    score: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Four-way buckets; where one is full, its oldest entry makes room. Same arrays as `Entries`."""
+
+    key: np.ndarray
+    check: np.ndarray
+    ops: np.ndarray
+    score: np.ndarray
+
+    @classmethod
+    def empty(cls, entries: int) -> "Cache":
+        """A cache of this many entries.
+
+        Raises:
+            ValueError: not a power of two of at least one bucket.
+        """
+        if entries < WAYS or entries & (entries - 1):
+            raise ValueError(f"A cache has a power of two of entries, at least {WAYS}, not {entries}.")
+        return cls(
+            np.zeros(entries, np.uint64),
+            np.zeros(entries, np.uint32),
+            np.zeros(entries, np.uint8),
+            np.full(entries, np.nan, np.float32),
+        )
+
+    @property
+    def used(self) -> int:
+        """Entries in use."""
+        return int(np.count_nonzero(self.key))
+
+    def copy(self) -> "Cache":
+        """An independent copy that can be written."""
+        return Cache(*(getattr(self, f.name).copy() for f in fields(self)))
+
+    def merge(self, new: Entries) -> None:
+        """Adds entries; of known ones the fewest ops and the best score are kept."""
+        arrays = (new.key, new.check, new.ops, new.score)
+        kernels().cache_merge(
+            ctypes.byref(self.c()),
+            *(ctypes.c_void_p(address(a)) for a in arrays),
+            ctypes.c_int64(len(new)),
+        )
+
+    def scores(self, key: np.ndarray) -> np.ndarray:
+        """Score of each key, NaN where unknown, float32 [n]."""
+        out = np.empty(len(key), np.float32)
+        kernels().cache_scores(
+            ctypes.byref(self.c()),
+            *(ctypes.c_void_p(address(a)) for a in (key, out)),
+            ctypes.c_int64(len(key)),
+        )
+        return out
+
+    def c(self) -> CCache:
+        """The kernels' view; this object must outlive it."""
+        return CCache(*(address(getattr(self, f.name)) for f in fields(self)), entries=len(self.key))

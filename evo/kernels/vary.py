@@ -1,0 +1,160 @@
+"""Offspring of a batch of parents: mutated, canonical, new to the caches, in one compiled call.
+
+The mutations and their weights are one table in evo/kernels/mutate.h; this module names them, lets a search
+weigh them anew, and counts what became of the mutants.
+"""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo.kernels.build import kernels
+from evo.kernels.cache import Cache
+from evo.programs.batch import Batch, Programs, address
+from evo.programs.ops import OPCODE
+
+COUNTERS = (
+    "made",  # mutants, those on the way of a walk too
+    "invalid",  # do not depend on x, or outgrow the kernels' tables
+    "too_large",  # more constants than a batch holds (mutants of too many ops are cut back)
+    "seen_text",  # tier 1: skipped
+    "undefined",  # divide by what is always zero
+    "redundant",  # tier 2: skipped, an equivalent program with fewer constants exists
+    "seen_function",  # tier 2: skipped, known
+    "collisions",  # equal key, different check: kept
+    "audited",  # known, but fitted all the same to check the cache
+)
+TIERS = {"text": 1, "function": 2, "redundant": 4, "behaviour": 8}
+"""Tiers that can be switched off for an ablation, by their bit; the islands see to the last."""
+
+
+class CBrood(ctypes.Structure):
+    """`Brood` of evo/kernels/vary.h."""
+
+    _fields_ = (
+        ("stream", ctypes.c_uint64),
+        ("allowed", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        *((name, ctypes.c_int32) for name in ("n_allowed", "max_ops", "attempts", "tiers")),
+        ("further", ctypes.c_double),
+        ("audit", ctypes.c_double),
+    )
+
+
+def mutations() -> dict[str, float]:
+    """Weight of each mutation, by name."""
+    library = kernels()
+    return {
+        library.mutation_name(i).decode(): library.mutation_weight(i) for i in range(library.mutation_count())
+    }
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What mutants may be like.
+
+    Attributes:
+        ops: names of the ops that new instructions use.
+        max_ops: cost above which a mutant is dropped.
+        weights: weight of mutations by name, where it is not the table's.
+        tiers: which equivalence tiers skip mutants and candidates (TIERS).
+        further: chance of each further edit after a mutant's first.
+        audit: share of known functions that are fitted all the same.
+        attempts: mutants tried per wanted offspring before giving up.
+
+    Raises:
+        ValueError: no ops.
+    """
+
+    ops: tuple[str, ...]
+    max_ops: int
+    weights: Mapping[str, float] | None = None
+    tiers: Sequence[str] = tuple(TIERS)
+    further: float = 0.35
+    audit: float = 1e-3
+    attempts: int = 16
+
+    def __post_init__(self) -> None:
+        if not self.ops:
+            raise ValueError("A variation needs at least one of the ops of evo/programs/ops.py, got none.")
+
+
+@dataclass(frozen=True)
+class Offspring:
+    """New programs with their inherited constants.
+
+    Attributes:
+        batch: the programs, canonical; on the device of the backend that made them.
+        key: tier-2 fingerprint, uint64 [rows]; tier 1 if only that or none is asked for.
+        check: second fingerprint, uint32 [rows].
+        audited: whether the function was known, uint8 [rows].
+        counts: what became of the mutants, by name (COUNTERS).
+    """
+
+    batch: Programs
+    key: np.ndarray
+    check: np.ndarray
+    audited: np.ndarray
+    counts: dict[str, int]
+
+
+def offspring(
+    stream: int, variation: Variation, parents: Batch, texts: Cache, functions: Cache, rows: int
+) -> Offspring:
+    """Up to `rows` new programs; the caches learn them.
+
+    Args:
+        stream: random stream of this generation; offspring depend on it, the parents and the caches alone.
+        parents: drawn from with equal chance; none: all offspring are random.
+
+    Raises:
+        ValueError: a weight for an unknown mutation.
+    """
+    out = Batch.empty(rows, parents.width)
+    key, check = np.zeros(rows, np.uint64), np.zeros(rows, np.uint32)
+    audited, counts = np.zeros(rows, np.uint8), np.zeros(len(COUNTERS), np.int64)
+    allowed, weights = allowed_ops(variation), mutation_weights(variation)
+    brood = brood_of(stream, variation, address(allowed), address(weights))
+    structs = (brood, parents.c(), texts.c(), functions.c(), out.c())
+    made = kernels().offspring(
+        *(ctypes.byref(s) for s in structs),
+        *(ctypes.c_void_p(address(a)) for a in (key, check, audited, counts)),
+    )
+    named = dict(zip(COUNTERS, counts.tolist(), strict=True))
+    return Offspring(out.take(slice(made)), key[:made], check[:made], audited[:made], named)
+
+
+def allowed_ops(variation: Variation) -> np.ndarray:
+    """Opcodes that new instructions may have, uint8 [ops]."""
+    return np.array([OPCODE[name] for name in variation.ops], np.uint8)
+
+
+def mutation_weights(variation: Variation) -> np.ndarray:
+    """Weight of each mutation, in the order of evo/kernels/mutate.h, float64 [mutations].
+
+    Raises:
+        ValueError: a weight for an unknown mutation.
+    """
+    weights = mutations()
+    if unknown := set(variation.weights or {}) - set(weights):
+        raise ValueError(
+            f"Unknown mutations {sorted(unknown)}; evo/kernels/mutate.h has {', '.join(weights)}."
+        )
+    return np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
+
+
+def brood_of(stream: int, variation: Variation, allowed: int, weights: int) -> CBrood:
+    """What the kernels are told of a generation; `allowed` and `weights` are addresses of their arrays."""
+    return CBrood(
+        stream=stream,
+        allowed=allowed,
+        weights=weights,
+        n_allowed=len(variation.ops),
+        max_ops=variation.max_ops,
+        attempts=variation.attempts,
+        tiers=sum(TIERS[t] for t in variation.tiers),
+        further=variation.further,
+        audit=variation.audit,
+    )

@@ -1,1 +1,0 @@
-"""Kernels in C, generated from the op table and compiled on first use."""

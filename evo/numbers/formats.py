@@ -1,0 +1,108 @@
+"""The float formats: decimal strings rounded once to them, their spacing, their flushed subnormals."""
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from evo.errors import EvonumError
+
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+MAX_DIGITS = 5000
+"""Characters of a constant."""
+
+
+class FloatError(EvonumError, ValueError):
+    """A constant that a format cannot hold, or an unknown format; one line."""
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """A binary float format.
+
+    Attributes:
+        name: as NumPy has it.
+        bits: in all.
+        digits: of the significand, the hidden one included.
+        emin: exponent of the smallest normal number.
+    """
+
+    name: str
+    bits: int
+    digits: int
+    emin: int
+
+    @property
+    def type(self) -> Any:
+        """NumPy's scalar type."""
+        return getattr(np, self.name)
+
+    @property
+    def unsigned(self) -> Any:
+        """NumPy's unsigned integer of the same size."""
+        return getattr(np, f"uint{self.bits}")
+
+    @property
+    def bias(self) -> int:
+        """Of the exponent; also the largest exponent."""
+        return 1 - self.emin
+
+
+FLOAT_FORMATS = {
+    f.name: f for f in (FloatFormat("float64", 64, 53, -1022), FloatFormat("float32", 32, 24, -126))
+}
+
+
+def find_float_format(name: str) -> FloatFormat:
+    """The format of a name.
+
+    Raises:
+        FloatError: unknown; the message lists the known ones.
+    """
+    if name not in FLOAT_FORMATS:
+        raise FloatError(f"Unknown dtype {name!r}; known are {', '.join(FLOAT_FORMATS)}.")
+    return FLOAT_FORMATS[name]
+
+
+def round_decimal(text: str, fmt: FloatFormat) -> float:
+    """The number of a decimal string, rounded once and correctly to `fmt`, as a Python float.
+
+    Raises:
+        FloatError: not a decimal number, too large for `fmt`, or rounded to zero without being zero.
+    """
+    if not _DECIMAL.fullmatch(text) or len(text) > MAX_DIGITS:
+        raise FloatError(f"The constant {text[:40]!r} is not a finite decimal number.")
+    exact, wide = Fraction(text), float(text)
+    if fmt.digits == 53 or not math.isfinite(wide):
+        value = wide
+    else:  # rounded to odd first: then the second rounding is the only one that counts
+        if Fraction(wide) != exact and np.float64(wide).view(np.int64) % 2 == 0:
+            wide = math.nextafter(wide, math.inf if exact > Fraction(wide) else -math.inf)
+        with np.errstate(all="ignore"):
+            value = float(fmt.type(wide))
+    if not math.isfinite(value):
+        raise FloatError(f"The constant {text[:40]} is beyond the largest {fmt.name}.")
+    if value == 0 and exact != 0:
+        raise FloatError(f"The constant {text[:40]} is not zero but rounds to zero in {fmt.name}.")
+    return value
+
+
+def flushed(value: Any, fmt: FloatFormat) -> Any:
+    """Subnormals as zeros of their sign."""
+    return np.where(np.abs(value) < fmt.type(2.0**fmt.emin), np.copysign(fmt.type(0), value), value)
+
+
+def ulp(exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:
+    """Spacing of `fmt` at a real value, float64[n]: that below a power of two is the smaller one.
+
+    Args:
+        exact: the real value or its float64 rounding, not an `fmt` rounding of it.
+
+    Source: J.-M. Muller, On the definition of ulp(x), INRIA RR-5504 (2005).
+    """
+    _, exponent = np.frexp(np.abs(np.asarray(exact, np.float64)))
+    exponent = np.where(np.asarray(exact) == 0, fmt.emin, exponent - 1)
+    return np.ldexp(1.0, np.maximum(exponent, fmt.emin) - (fmt.digits - 1))

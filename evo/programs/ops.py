@@ -1,0 +1,163 @@
+"""The op table: one row holds everything the project knows of an operation.
+
+A row is read by the Python evaluators (`real`), by the compiled kernels (`c`, `partials`), by the fingerprint
+(`field`, `field_adjoints`), by the text form (`symbol`) and by the exports (`printed`, `rounded`).
+To add an op, add a row: the kernels are generated from this table (evo/kernels/build.py) and the
+tests over it pick the row up.
+
+The C strings see the operands `a`, `b`, `c` and, in the partials, the value `v`. The field strings
+see them as elements of the field of p = 2^31 - 1 elements, with `add`, `sub`, `mul`, `neg`, `inv`,
+`root` and a scratch element `w` that survives from the value to the adjoints. `inv(0)` and the root
+of a non-square fail the draw of x and constants, which is then repeated elsewhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from difflib import get_close_matches
+from typing import Any
+
+from evo.errors import EvonumError
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation.
+
+    Attributes:
+        name: what users write in `--ops` besides the symbol.
+        symbol: the infix symbol, or the name again where the text form is a call.
+        arity: number of operands, 1 to 3.
+        symmetric: whether the first two operands commute.
+        cost: what one use adds to a program's ops.
+        real: the exact meaning, `real(m, *operands)`, on NumPy or JAX arrays, Arb balls or any other
+            numbers with Python operators; `m` supplies the functions (`m.sqrt`).
+        c: the value as a C (and CUDA) expression in double arithmetic.
+        partials: d value / d operand as C expressions, one per operand.
+        field: the value in the prime field.
+        field_adjoints: what the operands' adjoints gain in the prime field, `g` being the value's.
+        clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
+            those of the operands (evo/kernels/clear.h).
+        printed: how exports write it where that is not `a + b`, by language: a template with the operands
+            {a}, {b}, {c}, and {f} and {d} for C's and CUDA's letters of the type ("" or "f", "d" or "f").
+        rounded: the value on floats where `real` would round more than once; `m` as for `real`.
+        arithmetic: whether it computes; `neg` and the like only change bits, and flush no subnormals.
+    """
+
+    name: str
+    symbol: str
+    arity: int
+    symmetric: bool
+    cost: int
+    real: Callable[..., Any]
+    c: str
+    partials: tuple[str, ...]
+    field: str
+    field_adjoints: tuple[str, ...]
+    clears: str
+    printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
+    rounded: Callable[..., Any] | None = None
+    arithmetic: bool = True
+
+    def template(self, language: str) -> str:
+        """How `language` writes it; see `printed`.
+
+        Raises:
+            OpError: the row has no word for it.
+        """
+        if language in self.printed:
+            return self.printed[language]
+        if self.infix and language in LANGUAGES:
+            return f"({self.symbol} {{a}} {{b}})" if language == "fpcore" else f"{{a}} {self.symbol} {{b}}"
+        raise OpError(
+            f"The op {self.name!r} has no form in {language!r}; add one to its row in evo/programs/ops.py."
+        )
+
+    @property
+    def infix(self) -> bool:
+        """Whether the text form is `a + b` and not `name(a, b)`."""
+        return self.symbol != self.name
+
+
+LANGUAGES = ("c", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
+"""What `Op.template` knows."""
+
+
+def _words(default: str = "", **words: str) -> dict[str, str]:
+    """`Op.printed`: one template for all languages, and those that differ."""
+    return dict.fromkeys(LANGUAGES if default else (), default) | words
+
+
+OPS: tuple[Op, ...] = (
+    Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
+       "a + b", ("1.0", "1.0"),
+       "add(a, b)", ("g", "g"), "fmax(a, b)",
+       _words(cuda="__{d}add_rn({a}, {b})")),
+    Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
+       "a - b", ("1.0", "-1.0"),
+       "sub(a, b)", ("g", "neg(g)"), "fmax(a, b)",
+       _words(cuda="__{d}sub_rn({a}, {b})")),
+    Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
+       "a * b", ("b", "a"),
+       "mul(a, b)", ("mul(g, b)", "mul(g, a)"), "a + b",
+       _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}")),
+    Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
+       "a / b", ("1.0 / b", "-v * (1.0 / b)"),
+       "(w = inv(b), mul(a, w))", ("mul(g, w)", "neg(mul(v, mul(g, w)))"), "fmax(a, b)",
+       _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}")),
+    Op("neg", "neg", 1, False, 1, lambda m, a: -a,
+       "-a", ("-1.0",),
+       "neg(a)", ("neg(g)",), "a",
+       _words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
+    Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
+       "sqrt(a)", ("0.5 / v",),
+       "root(a)", ("mul(g, inv(add(v, v)))",), "0.5 * a",
+       _words(
+           "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", rust="{a}.sqrt()", numpy="np.sqrt({a})",
+           jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
+       )),
+    Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
+       "fma(a, b, c)", ("b", "a", "1.0"),
+       "add(mul(a, b), c)", ("mul(g, b)", "mul(g, a)", "g"), "fmax(a + b, c)",
+       _words(
+           "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
+           numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",
+           latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
+       ), lambda m, a, b, c: m.fma(a, b, c)),
+)  # fmt: skip
+
+OPCODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}
+"""Opcode (row number) of each op's name."""
+
+BY_TEXT: dict[str, Op] = {word: op for op in OPS for word in (op.name, op.symbol)}
+"""Row by name or by symbol."""
+
+
+class OpError(EvonumError, ValueError):
+    """An op that the table does not have, or a set of ops that cannot make programs."""
+
+
+def find_op(word: str) -> Op:
+    """The row named `word` (a name or a symbol).
+
+    Raises:
+        OpError: no such row; the message lists the known names and the nearest.
+    """
+    if word in BY_TEXT:
+        return BY_TEXT[word]
+    known = ", ".join(op.name if not op.infix else f"{op.name} ({op.symbol})" for op in OPS)
+    near = get_close_matches(word, list(BY_TEXT), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise OpError(f"Unknown op {word!r}; evo/programs/ops.py has {known}.{hint}")
+
+
+def parse_ops(text: str) -> tuple[str, ...]:
+    """Names, in table order, of a user's list such as `"+ - * / sqrt"` (spaces or commas between).
+
+    Raises:
+        OpError: an unknown op, or no op of two or more operands (no program could grow).
+    """
+    names = {find_op(word).name for word in text.replace(",", " ").split()}
+    if not any(BY_TEXT[name].arity > 1 for name in names):
+        raise OpError(f"The ops {text!r} hold none of two operands; programs need one, such as '+'.")
+    return tuple(op.name for op in OPS if op.name in names)

@@ -1,0 +1,189 @@
+"""The error of a candidate on a piece of its interval: enclosed by one Taylor model, and bounded.
+
+On a piece x = middle + t with t in [-r, r]. On the two at the ends x = lo + t^m or hi - t^m with t > 0, so
+that the open end is the point t = 0, left out: terms c/x, a zero of the target there and, with m > 1, roots
+of x cancel exactly. The error (p - f)/f or p - f is a polynomial in t plus a radius; the size of the
+polynomial is bounded by bisection, each part expanded about its own middle.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from flint import arb, arb_poly, fmpq
+
+from evo.numbers.balls import BALLS
+from evo.programs.program import Program
+from evo.proofs.certificate import Piece
+from evo.proofs.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
+from evo.targets.target import Target
+
+_MAX_BOXES = 4000
+_SAMPLES = 12
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+class WideError(Exception):
+    """The piece is too wide for its order."""
+
+
+class AboveError(Exception):
+    """A point whose error exceeds the bound under test."""
+
+    def __init__(self, error: Any, x: float) -> None:
+        super().__init__(f"the error is at least {float(error):.6g} near x = {x:.6g}")
+        self.error = error
+        self.x = x
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is proved: a program with exact constants, and the target it stands for."""
+
+    program: Program
+    constants: tuple[Fraction, ...]
+    target: Target
+
+    def on_models(self, x: TaylorModel) -> TaylorModel:
+        """The error in the target's metric."""
+        try:
+            exact = expression_model(self.target.expression, x)
+        except BranchError:
+            raise
+        except UndefinedError as error:
+            raise UndefinedError(error.kind, f"{error} in the target") from None
+        difference = self.program.evaluate(MODELS, x, self._balls()) - exact
+        return (difference / exact if self.target.metric == "relative" else difference).bounded("the error")
+
+    def on_ball(self, x: Any) -> Any:
+        """The program on an arb."""
+        return self.program.evaluate(BALLS, x, self._balls())
+
+    def error_at(self, x: float) -> Any:
+        """The error at a point, a ball."""
+        exact = self.target.ball(arb(x))
+        error = self.on_ball(arb(x)) - exact
+        return error / exact if self.target.metric == "relative" else error
+
+    def _balls(self) -> list[Any]:
+        return [ball(c) for c in self.constants]
+
+
+def ball(value: Fraction) -> Any:
+    """A rational number at the current precision."""
+    return arb(fmpq(value.numerator, value.denominator))
+
+
+def make_candidate(program: Program, constants: Sequence[str], target: Target) -> Candidate:
+    """The candidate with its constants read exactly.
+
+    Raises:
+        ValueError: a constant that is not a decimal number of at most 400 digits, or too few of them.
+    """
+    if len(constants) < program.n_constants:
+        raise ValueError(f"the program uses {program.n_constants} constants, got {len(constants)}")
+    for k, text in enumerate(constants):
+        if not (isinstance(text, str) and len(text) <= 400 and _DECIMAL.fullmatch(text)):
+            raise ValueError(f"constant c{k + 1} = {str(text)[:40]!r} is not a finite decimal number")
+    return Candidate(program, tuple(Fraction(c) for c in constants), target)
+
+
+class ErrorModel:
+    """The error on one piece: a polynomial with exact coefficients, and a radius around it.
+
+    Attributes:
+        radius: |error - polynomial| is at most that on the piece, arb.
+        rounding: the part of it that more pieces would not lessen, arb.
+    """
+
+    def __init__(self, candidate: Candidate, piece: Piece) -> None:
+        self._frame = _Frame(candidate.target, piece)
+        model = candidate.on_models(self._frame.x)
+        coefficients = model.poly.coeffs() or [arb(0)]
+        if not all(a.is_finite() for a in coefficients):
+            raise UndefinedError("undefined", "the error has no finite value")
+        self._polynomial = arb_poly([a.mid() for a in coefficients])
+        radii = arb_poly([arb(a.rad()) for a in coefficients])
+        self.radius = arb(radii(arb(model.box.abs_upper())).upper())
+        self.rounding = arb(coefficients[0].rad())
+
+    def hold(self, bound: Any, level: Any) -> None:
+        """Proves |error| <= bound on the piece.
+
+        Raises:
+            AboveError: a point where |error| exceeds `level`, at most `bound`, for sure.
+            WideError: neither could be shown.
+        """
+        lo, hi = self._frame.ends
+        step = (hi - lo) / _SAMPLES
+        self._sample([lo + (k + 0.5) * step for k in range(_SAMPLES)], level)
+        stack = [(lo, hi)]
+        for _ in range(_MAX_BOXES):
+            if not stack:
+                return
+            a, b = stack.pop()
+            middle = (a + b) / 2
+            half = (arb(b) - middle).max(middle - arb(a))
+            local = self._polynomial(arb_poly([arb(middle), 1]))
+            if local(arb(0, half.upper())).abs_upper() + self.radius <= bound:
+                continue
+            self._sample([middle], level)
+            if not a < middle < b:
+                break
+            stack += [(middle, b), (a, middle)]
+        raise WideError
+
+    def _sample(self, points: list[float], level: Any) -> None:
+        sizes = [self._polynomial(arb(t)).abs_lower() for t in points]
+        size, t = max(zip(sizes, points, strict=True), key=lambda pair: float(pair[0]))
+        if size - self.radius > level:
+            raise AboveError(arb((size - self.radius).lower()), self._frame.place(t))
+
+
+class _Frame:
+    """The piece's variable t and x as a model of it.
+
+    Attributes:
+        x: the model.
+        ends: float64 bounds of t, no tighter than the piece.
+    """
+
+    def __init__(self, target: Target, piece: Piece) -> None:
+        lo, hi = target.ends
+        width = (piece.hi - piece.lo) * (hi - lo)
+        self._span = target.span
+        if piece.at_end:
+            self._center, self._sign = (lo, 1) if piece.lo == 0 else (hi, -1)
+            size = (ball(width).log() / piece.root).exp() if piece.root > 1 else ball(width)
+        else:
+            self._center, self._sign = lo + (hi - lo) * (piece.lo + piece.hi) / 2, 1
+            size = ball(width / 2)
+        self._root = piece.root
+        most = float_above(size)
+        self.ends = (0.0 if piece.at_end else -most, most)
+        box = arb(self.ends[0]).union(arb(most))
+        terms = [ball(self._center), *[arb(0)] * (piece.root - 1), arb(self._sign)]
+        self.x = TaylorModel(box, piece.order, arb_poly(terms), positive=piece.at_end)
+
+    def place(self, t: float) -> float:
+        """x as the nearest float64 inside the interval."""
+        x = float(self._center + self._sign * Fraction(t) ** self._root)
+        return min(max(x, self._span[0]), self._span[1])
+
+
+def float_above(size: Any) -> float:
+    """A float64 that is no smaller; `inf` beyond the largest, or where `size` is not finite."""
+    if not size.is_finite():
+        return math.inf
+    most = float(size.upper())
+    while not arb(most) >= size:
+        most = math.nextafter(most, math.inf)
+    return most
+
+
+def evaluator(program: Program, constants: Sequence[str]) -> Any:
+    """The candidate on an arb, its decimal constants exact to the current precision."""
+    return lambda x: program.evaluate(BALLS, x, [arb(c) for c in constants])

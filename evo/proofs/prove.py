@@ -1,0 +1,295 @@
+"""A proof of the bound: the largest error of a candidate on the whole open interval, by Taylor models.
+
+The interval is cut into pieces; on each the error is one model (evo/proofs/enclosure.py). A piece where the
+model's radius is too large, or where a denominator's values cannot be told from zero, is halved.
+
+`peak` is the largest error found at a point so far, a rigorous lower estimate of the supremum; every piece
+is proved against `peak` (1 + 0.9 tightness), and a point found above that raises it. So the bound is too
+large by less than `tightness`, or the proof is refused: a `Refusal` says why and where.
+
+Source: R. E. Moore, R. B. Kearfott, M. J. Cloud, Introduction to Interval Analysis, SIAM (2009), for the
+branch and bound.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+from flint import arb
+
+from evo.programs.program import Program, ProgramError, parse
+from evo.proofs.certificate import Certificate, CertificateError, Piece, versions
+from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, ball, make_candidate
+from evo.proofs.taylor import BranchError, UndefinedError, working
+from evo.targets.points import fit_points
+from evo.targets.sampled import sampled_error
+from evo.targets.target import Target, TargetError
+
+MAX_PIECES = 3000
+MAX_PRECISION = 1536
+_MAX_ORDER = 64
+_MAX_DEPTH = 48
+_MAX_ROOT = 12
+_FLOOR = 1e-60
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no proof.
+
+    Attributes:
+        status: "pole" (a denominator is zero, or cannot be told from zero), "undefined" (a function
+            without a value), "undecided" (more precision or pieces than allowed would be needed), "invalid"
+            (constants that are not finite decimal numbers, or too few).
+        reason: one line.
+        x: near which input; None if that has no meaning.
+    """
+
+    status: str
+    reason: str
+    x: float | None
+
+
+class _RefusedError(Exception):
+    """A refusal on its way up; `more_bits`: a higher precision may help."""
+
+    def __init__(self, status: str, reason: str, x: float | None, more_bits: bool = False) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(status, reason, x)
+        self.more_bits = more_bits
+
+
+def prove(
+    program: Program, constants: Sequence[str], target: Target, tightness: float = 0.001
+) -> Certificate | Refusal:
+    """Proves a bound of the error on the whole interval, less than `tightness` above the supremum.
+
+    Args:
+        program: with at most as many constants as given.
+        constants: decimal strings, exact, c1 first.
+        target: function, open interval and metric.
+        tightness: relative, from 1e-6 to 1.
+
+    Returns:
+        A certificate, which `check` proves again alone; or a refusal with reason and place. An error
+        below 1e-60 counts as that.
+
+    Raises:
+        ValueError: a tightness out of range.
+    """
+    if not 1e-6 <= tightness <= 1:
+        raise ValueError(f"`tightness` must be from 1e-6 to 1, got {tightness}.")
+    try:
+        candidate = make_candidate(program, constants, target)
+        error, x = sampled_error(candidate.on_ball, target, fit_points(target).x)
+        if error == math.inf:
+            raise _RefusedError("undefined", f"The program has no finite value at x = {x!r}.", x)
+        return _prove(candidate, tuple(constants), x, max(error, _FLOOR), tightness)
+    except _RefusedError as error:
+        return error.refusal
+    except TargetError as error:
+        return Refusal("undefined", str(error), None)
+    except ValueError as error:
+        return Refusal("invalid", f"{str(error)[:1].upper()}{str(error)[1:]}.", None)
+
+
+def _prove(
+    candidate: Candidate, constants: tuple[str, ...], x: float, error: float, tightness: float
+) -> Certificate:
+    bits = max(0, -round(math.log2(error)) - round(math.log2(tightness)))
+    precision, order = 64 + bits, min(6 + bits // 3, _MAX_ORDER)
+    while True:
+        try:
+            with working(precision, order):
+                cover = Cover(candidate, order, tightness, x)
+                cover.run()
+                lower = _decimal(candidate.error_at(cover.x), ROUND_FLOOR, tightness)
+                bound = _decimal(cover.bound, ROUND_CEILING, tightness)
+            break
+        except _RefusedError as refused:
+            precision *= 2
+            if not refused.more_bits or precision > MAX_PRECISION:
+                raise
+    return Certificate(
+        program=str(candidate.program),
+        constants=constants,
+        target=candidate.target.name,
+        interval=candidate.target.interval,
+        metric=candidate.target.metric,
+        bound=bound,
+        lower=lower,
+        lower_x=cover.x,
+        pieces=tuple(sorted(cover.pieces)),
+        precision=precision,
+        versions=versions(),
+    )
+
+
+class Cover:
+    """The pieces proved so far, and the largest error found at a point.
+
+    Attributes:
+        peak: a lower estimate of the supremum, arb.
+        bound: what the pieces are proved against.
+        x: where `peak` was found.
+        pieces: the proved ones.
+    """
+
+    def __init__(self, candidate: Candidate, order: int, tightness: float, x: float) -> None:
+        self.candidate = candidate
+        self.order = order
+        self.tightness = tightness
+        self.pieces: list[Piece] = []
+        error = candidate.error_at(x)
+        if not error.is_finite():
+            raise self._imprecise(x)
+        self._raise(arb(error.abs_lower()), x)
+
+    def run(self) -> None:
+        """Proves pieces until they cover the interval.
+
+        Raises:
+            _RefusedError: a piece of the least width has no model, there are too many pieces, or the
+                rounding of balls is too coarse.
+        """
+        todo = [
+            Piece(Fraction(1, 2), Fraction(1), self.order),
+            Piece(Fraction(0), Fraction(1, 2), self.order),
+        ]
+        for _ in range(MAX_PIECES):
+            if not todo:
+                return
+            piece = todo.pop()
+            try:
+                self._prove(piece)
+                self.pieces.append(piece)
+            except BranchError as error:
+                todo += self._rooted(piece, error)
+            except AboveError as above:
+                self._raise(above.error, above.x)
+                todo.append(piece)
+            except UndefinedError as error:
+                todo += self._halved(piece, error)
+            except WideError:
+                todo += self._halved(piece, self._neighbour(piece))
+        raise _RefusedError("undecided", f"The proof needs more than {MAX_PIECES} pieces.", None)
+
+    def _raise(self, peak: Any, x: float) -> None:
+        self.peak, self.x = peak, x
+        self.bound = arb((peak.max(arb(_FLOOR)) * (1 + 0.9 * self.tightness)).upper())
+
+    def _imprecise(self, x: float) -> _RefusedError:
+        reason = f"{MAX_PRECISION} bits do not resolve the error."
+        return _RefusedError("undecided", reason, x, more_bits=True)
+
+    def _prove(self, piece: Piece) -> None:
+        error = ErrorModel(self.candidate, piece)
+        slack = (self.bound - self.peak) / 8
+        if not error.radius < slack:
+            if not error.rounding < slack / 4:
+                raise self._imprecise(self.x)
+            raise WideError
+        error.hold(self.bound, self.peak * (1 + self.tightness / 2))
+
+    def _rooted(self, piece: Piece, error: BranchError) -> list[Piece]:
+        root = math.lcm(piece.root, piece.root * error.degree)
+        if piece.at_end and root <= _MAX_ROOT:
+            return [Piece(piece.lo, piece.hi, piece.order, root)]
+        return self._halved(piece, error)
+
+    def _neighbour(self, piece: Piece) -> UndefinedError:
+        """Why the error varies too fast on a piece: maybe for a pole in the piece next to it."""
+        width = piece.hi - piece.lo
+        if width < Fraction(1, 2**_MAX_DEPTH) and not piece.at_end:
+            wider = Piece(piece.lo - width, piece.hi + width, piece.order)
+            try:
+                ErrorModel(self.candidate, wider)
+            except UndefinedError as error:
+                return error
+        return UndefinedError("undecided", "the error varies too fast")
+
+    def _halved(self, piece: Piece, error: UndefinedError) -> list[Piece]:
+        middle = (piece.lo + piece.hi) / 2
+        if piece.hi - piece.lo < Fraction(1, 2**_MAX_DEPTH):
+            lo, hi = self.candidate.target.ends
+            end = {piece.lo == 0: lo, piece.hi == 1: hi}.get(True)
+            x = float(lo + (hi - lo) * middle) if end is None else float(end)
+            where = "near" if end is None else "towards the open end"
+            reason = f"{str(error)[:1].upper()}{str(error)[1:]} {where} x = {x:.9g}."
+            raise _RefusedError(error.kind, reason, x, more_bits=error.kind == "undecided")
+        parts = Piece(piece.lo, middle, self.order), Piece(middle, piece.hi, self.order)
+        return [parts[1], parts[0]]
+
+
+def _decimal(value: Any, rounding: str, tightness: float) -> str:
+    """|value| as a short decimal, rounded up or down from the outer end of the ball."""
+    exact = Fraction(*_rational(value.abs_upper() if rounding == ROUND_CEILING else value.abs_lower()))
+    digits = 4 + round(-math.log10(tightness))
+    context = Context(prec=digits, rounding=rounding, Emin=-9999, Emax=9999)
+    return str(context.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
+
+
+def _rational(exact: Any) -> tuple[int, int]:
+    mantissa, exponent = (int(part) for part in arb(exact).man_exp())
+    return (mantissa << exponent, 1) if exponent >= 0 else (mantissa, 1 << -exponent)
+
+
+def check(certificate: Certificate) -> None:
+    """Proves a certificate again, from what it says alone.
+
+    Raises:
+        CertificateError: one line with what does not hold.
+    """
+    certificate.check_form()
+    try:
+        target = Target(certificate.target, *certificate.interval, certificate.metric)
+        candidate = make_candidate(parse(certificate.program), certificate.constants, target)
+    except (TargetError, ProgramError, ValueError) as error:
+        raise CertificateError(str(error)) from None
+    order = max(piece.order for piece in certificate.pieces)
+    with working(certificate.precision, order):
+        bound = ball(Fraction(certificate.bound))
+        for piece in certificate.pieces:
+            try:
+                ErrorModel(candidate, piece).hold(arb(bound.lower()), arb(bound.upper()))
+            except AboveError as above:
+                raise CertificateError(f"The bound {certificate.bound} does not hold: {above}.") from None
+            except UndefinedError as error:
+                where = _where(candidate, _narrowed(candidate, piece))
+                raise CertificateError(f"The bound is not confirmed {where}: {error}.") from None
+            except WideError:
+                raise CertificateError(
+                    f"The bound is not confirmed {_where(candidate, piece)}: "
+                    "the error's enclosure is wider than that."
+                ) from None
+        if not target.span[0] <= certificate.lower_x <= target.span[1]:
+            raise CertificateError(f"lower_x = {certificate.lower_x!r} is not inside the interval.")
+        if not candidate.error_at(certificate.lower_x).abs_lower() >= ball(Fraction(certificate.lower)):
+            raise CertificateError(f"The error at x = {certificate.lower_x!r} is not {certificate.lower}.")
+
+
+def _narrowed(candidate: Candidate, piece: Piece) -> Piece:
+    """A small part of a piece on which the error is still undefined."""
+    for _ in range(_MAX_DEPTH):
+        middle = (piece.lo + piece.hi) / 2
+        for lo, hi in ((piece.lo, middle), (middle, piece.hi)):
+            half = Piece(lo, hi, piece.order)
+            half = half._replace(root=piece.root if half.at_end else 1)
+            try:
+                ErrorModel(candidate, half)
+            except UndefinedError:
+                piece = half
+                break
+        else:
+            break
+    return piece
+
+
+def _where(candidate: Candidate, piece: Piece) -> str:
+    lo, hi = candidate.target.ends
+    first, last = (float(lo + (hi - lo) * part) for part in (piece.lo, piece.hi))
+    narrow = piece.hi - piece.lo < Fraction(1, 1 << 20)
+    return f"near x = {(first + last) / 2:.9g}" if narrow else f"for x from {first:.9g} to {last:.9g}"

@@ -1,0 +1,241 @@
+"""Range reduction: from a core on a short interval to the function on all floats.
+
+A row of `REDUCTIONS` is a function; its steps are straight-line code over the primitives of
+evo/reductions/primitives.py. Exponentials b^x share one list of steps. With P = log_b 2, n the integer
+nearest to x/P (or below, for cores on [0, P]) and r = x - nP:
+
+    b^x = core(r) 2^n
+
+n comes from adding 1.5 2^(p-1), whose lowest bits then hold it. x is first clamped to where the result is
+still neither certainly 0 nor infinity, so that n stays small; comparisons let NaN pass. For P = ln 2 the
+product n P is taken in two parts, the upper one short enough to be exact (Cody and Waite). 2^n is two
+factors 2^h 2^g, made from their exponent bits: both are normal numbers, the first product is exact, and the
+second rounds once, also where the result is subnormal; it overflows where the result does. Unsigned integers
+only, so that nothing is undefined where x is NaN. Where x is so small that results are normal numbers, n is
+added to the exponent bits of the core instead: the same bits in two thirds of the steps.
+
+Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, Prentice-Hall (1980).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.errors import EvonumError
+from evo.numbers.formats import FloatFormat
+from evo.programs.floats import evaluate
+from evo.programs.program import Program
+from evo.reductions.primitives import PRIMITIVES, Step
+from evo.targets.functions import FUNCTIONS
+from evo.targets.target import Target
+
+
+class ReductionError(EvonumError, ValueError):
+    """A member that no row can extend; one line."""
+
+
+class ReductionRow(NamedTuple):
+    """A function b^x.
+
+    Attributes:
+        name: as the target's.
+        period: P = log_b 2 as a ball, at the current precision.
+        float64: the function on float64 arrays, to a few ulp: finds where float32 is worst.
+    """
+
+    name: str
+    period: Callable[[], Any]
+    float64: Callable[[Any], Any]
+
+
+REDUCTIONS: dict[str, ReductionRow] = {
+    row.name: row
+    for row in (
+        ReductionRow("exp2", lambda: arb(1), np.exp2),
+        ReductionRow("exp", lambda: arb.const_log2(), np.exp),
+    )
+}
+"""The functions that can be extended: to add one, add a row."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The steps for one function and kind of core.
+
+    Attributes:
+        name: of the function: a row of `REDUCTIONS`.
+        centred: for a core on [-P/2, P/2]; else on [0, P].
+    """
+
+    name: str
+    centred: bool
+
+    @property
+    def exact(self) -> bool:
+        """Whether P = 1: no product, no rounding in r."""
+        return bool(REDUCTIONS[self.name].period() == 1)
+
+    def steps(self) -> Iterator[Step]:
+        """The whole function; the last value is the result."""
+        yield "lifted", "atleast", ("x", "LEAST")
+        yield "t", "atmost", ("lifted", "MOST")
+        yield from self._to_core("t")
+        yield "bits", "bits", ("shifted",)
+        yield "sum", "minus", ("bits", "OFFSET")
+        yield "h", "half", ("sum",)
+        yield "g", "minus", ("sum", "h")
+        yield "first", "power", ("h",)
+        yield "second", "power", ("g",)
+        yield "partly", "mul", ("y", "first")
+        yield "result", "mul", ("partly", "second")
+
+    def plain_steps(self) -> Iterator[Step]:
+        """The same bits in fewer steps where |x - CENTRE| <= RADIUS: n goes into the exponent of the core.
+
+        For cores that `keeps_exponent` passes.
+        """
+        yield from self._to_core("x")
+        yield "bits", "bits", ("shifted",)
+        yield "lifted", "lift", ("bits",)
+        yield "significand", "bits", ("y",)
+        yield "sum", "plus", ("significand", "lifted")
+        yield "result", "float", ("sum",)
+
+    def _to_core(self, t: str) -> Iterator[Step]:
+        whole = t
+        if not self.exact:
+            yield "scaled", "mul", (t, "INVERSE")
+            whole = "scaled"
+        if not self.centred:
+            yield "below", "floor", (whole,)
+            whole = "below"
+        yield "shifted", "add", (whole, "MAGIC")
+        yield "n", "sub", ("shifted", "MAGIC")
+        if self.exact:
+            yield "r", "sub", (t, "n")
+        else:
+            yield "upper", "mul", ("n", "UPPER")
+            yield "rest", "sub", (t, "upper")
+            yield "lower", "mul", ("n", "LOWER")
+            yield "r", "sub", ("rest", "lower")
+        yield "y", "core", ("r",)
+
+    def constants(self, fmt: FloatFormat) -> dict[str, float | int]:
+        """The numbers of the steps in `fmt`; OFFSET is an integer, of the bits."""
+        with flint.ctx.workprec(300):
+            period = REDUCTIONS[self.name].period()
+            magic = 1.5 * 2.0 ** (fmt.digits - 1)
+            bits = int(np.asarray(fmt.type(magic)).view(fmt.unsigned))
+            lowest = (
+                fmt.emin - fmt.digits - 1
+            )  # 2^lowest is a quarter of the smallest subnormal: it rounds to 0
+            found: dict[str, float | int] = {
+                "LEAST": floor(Fraction(float(period * lowest))) if not self.exact else lowest,
+                "MOST": ceil(Fraction(float(period * (fmt.bias + 1)))),
+                "MAGIC": magic,
+                "OFFSET": bits - 2 * fmt.bias,
+                "CENTRE": _rounded(period, 10),
+                "RADIUS": float(floor(Fraction(float(period * (fmt.bias - 1))))),
+            }
+            if not self.exact:
+                upper = _rounded(period, fmt.digits - (-lowest).bit_length())  # times n is exact
+                found |= {
+                    "INVERSE": _rounded(1 / period, fmt.digits),
+                    "UPPER": upper,
+                    "LOWER": _rounded(period - arb(upper), fmt.digits),
+                }
+        return found
+
+    def used_constants(self, fmt: FloatFormat, steps: Iterable[Step]) -> dict[str, float | int]:
+        """Those that these steps read."""
+        read = {a for _, _, args in steps for a in args}
+        return {name: value for name, value in self.constants(fmt).items() if name in read}
+
+    def evaluate(self, program: Program, constants: Any, x: Any, fmt: FloatFormat) -> np.ndarray:
+        """The function op by op, as `evo.programs.floats.evaluate`; the meaning of `--full`."""
+        return self._run(self.steps(), program, constants, x, fmt)
+
+    def evaluate_plain(self, program: Program, constants: Any, x: Any, fmt: FloatFormat) -> np.ndarray:
+        """The same by `plain_steps`."""
+        return self._run(self.plain_steps(), program, constants, x, fmt)
+
+    def keeps_exponent(self, program: Program, constants: Any, fmt: FloatFormat) -> bool:
+        """Whether the core stays near [1/2, 2] at many points: its exponent then takes n without overflow."""
+        half = float(REDUCTIONS[self.name].period()) * (0.51 if self.centred else 1.01)
+        edges = [0.0, -0.0, half, *(s * 2.0**k for s in (1, -1) for k in range(fmt.emin, -2, 7))]
+        r = np.concatenate([np.linspace(-half if self.centred else 0, half, 2001), edges])
+        y = evaluate(program, constants, r, fmt)
+        return bool(((y > 0.4) & (y < 2.5)).all())
+
+    def _run(
+        self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: FloatFormat
+    ) -> np.ndarray:
+        values: dict[str, Any] = {
+            k: (fmt.unsigned if k == "OFFSET" else fmt.type)(v) for k, v in self.constants(fmt).items()
+        }
+        values["x"] = np.asarray(x, fmt.type)
+        with np.errstate(all="ignore"):
+            for name, primitive, args in steps:
+                operands = [values[a] for a in args]
+                if primitive == "core":
+                    values[name] = evaluate(program, constants, operands[0], fmt)
+                else:
+                    values[name] = PRIMITIVES[primitive].meaning(fmt, *operands)
+        return np.asarray(values["result"])
+
+    @property
+    def log_base(self) -> float:
+        """log b: the derivative of b^x is log b times b^x."""
+        with flint.ctx.workprec(100):
+            return float(arb.const_log2() / REDUCTIONS[self.name].period())
+
+    def float64(self, x: np.ndarray) -> np.ndarray:
+        """The function in float64, to a few ulp."""
+        with np.errstate(all="ignore"):
+            return np.asarray(REDUCTIONS[self.name].float64(x))
+
+    def ball(self, x: Any) -> Any:
+        """The exact function on an arb."""
+        return FUNCTIONS[self.name].ball(x)
+
+    def wanted(self) -> str:
+        """The interval that a core needs, in words."""
+        period = "1" if self.exact else f"{float(REDUCTIONS[self.name].period()):.17g}"
+        return f"(-{period}/2, {period}/2)" if self.centred else f"(0, {period})"
+
+
+def find_reduction(target: Target) -> Reduction:
+    """How to extend a core for this target.
+
+    Raises:
+        ReductionError: no row for the function, or the core's interval is too short; says what is needed.
+    """
+    if target.name not in REDUCTIONS:
+        known = ", ".join(REDUCTIONS)
+        raise ReductionError(
+            f"No range reduction for {target.name!r}; evo/reductions/reduction.py has {known}."
+        )
+    lo, hi = (float(end) for end in target.ends)
+    period, slack = float(REDUCTIONS[target.name].period()), 1e-9
+    if lo <= slack - period / 2 and hi >= period / 2 - slack:
+        return Reduction(target.name, centred=True)
+    if lo <= slack and hi >= period - slack:
+        return Reduction(target.name, centred=False)
+    choices = " or ".join(Reduction(target.name, kind).wanted() for kind in (True, False))
+    raise ReductionError(
+        f"Extending {target.name} to all floats takes a core on {choices}, not on"
+        f" ({target.lo}, {target.hi}); search there, or leave out --full."
+    )
+
+
+def _rounded(value: Any, digits: int) -> float:
+    """The number of so many bits nearest to a ball of about 300 bits."""
+    exponent = int(np.frexp(float(value))[1])
+    scaled = value * arb(2) ** (digits - exponent) + arb(0.5)
+    return float(np.ldexp(float(scaled.floor().unique_fmpz()), exponent - digits))

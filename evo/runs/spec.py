@@ -1,0 +1,258 @@
+"""The specification of a search: one schema for Python, the command line and YAML files."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from evo.errors import EvonumError
+from evo.kernels.vary import mutations
+from evo.programs.ops import parse_ops
+
+MAX_OPS = 32
+MAX_BYTES = 1_000_000  # of a file
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class SpecError(EvonumError, ValueError):
+    """A specification that cannot be run; one line says which entry and why."""
+
+
+def parse_duration(text: Any) -> Any:
+    """Seconds of `90`, `"60s"`, `"10m"` or `"1.5h"`.
+
+    Raises:
+        ValueError: another form.
+    """
+    if not isinstance(text, str):
+        return text
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|m|min|h|)\s*", text)
+    if not found:
+        raise ValueError(f"expected a duration such as 60s, 10m or 1h, got {text!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _words(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _texts(value: Any) -> Any:
+    return [str(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+class SearchSpec(BaseModel):
+    """What to search for, how long, and how.
+
+    Attributes:
+        target: a catalogue name or an expression of x.
+        interval: two numbers or constant expressions; the target's own by default.
+        metric: the target's own by default.
+        dtype: "real": fewest operations for an error over the reals.
+        ops: the operations that programs may use.
+        max_ops: largest program.
+        time: budget [s]; stops at a generation's end.
+        generations: budget of each island, for runs that can be repeated exactly.
+        seed: of all random streams.
+        islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
+            one for each length of `stretch`.
+        offspring: new programs of a generation; 4096 by default, 2^19 on a GPU.
+        parents: population of an island; 256 by default, 2048 on a GPU, where fewer make the same again.
+        niche: candidates kept per op count; 32 by default, 256 on a GPU.
+        epoch: generations between exchanges.
+        save_every: between checkpoints [s].
+        cache_entries: functions an island remembers, a power of two; 2^20 by default, 2^22 on a GPU.
+        stretch: lengths of the islands' intervals, in turns, as multiples of the target's.
+        backend: what fits constants.
+        tiers: equivalence tiers that skip programs; "behaviour" those of one error curve after the fit.
+        mutations: weights by name, where not the table's (evo/kernels/mutate.h).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    target: str
+    interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
+    metric: Literal["relative", "absolute"] | None = None
+    dtype: Literal["real"] = "real"
+    ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
+    max_ops: int = Field(10, ge=1, le=MAX_OPS)
+    time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
+    generations: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0, lt=1 << 64)
+    islands: int | None = Field(None, ge=1, le=4096)
+    offspring: int | None = Field(None, ge=1, le=1 << 20)
+    parents: int | None = Field(None, ge=4, le=1 << 16)
+    niche: int | None = Field(None, ge=1, le=1 << 12)
+    epoch: int = Field(8, ge=1)
+    save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
+    cache_entries: int | None = Field(None, ge=1 << 10, le=1 << 26)
+    stretch: Annotated[tuple[Annotated[float, Field(ge=1, le=64)], ...], Field(min_length=1)] = (1.0, 8.0)
+    backend: Literal["native", "jax", "cuda"] = "native"
+    tiers: tuple[Literal["text", "function", "redundant", "behaviour"], ...] = (
+        "text",
+        "function",
+        "redundant",
+        "behaviour",
+    )
+    mutations: dict[str, Annotated[float, Field(ge=0)]] | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switches(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # YAML's yes, on and true, which would pass as the number 1
+            raise ValueError("no entry is yes or no")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchSpec":
+        parse_ops(self.ops)
+        if self.cache_entries and self.cache_entries & (self.cache_entries - 1):
+            raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
+        if self.mutations:
+            _check_mutations(self.mutations)
+        return self
+
+    def settled(self) -> "SearchSpec":
+        """The specification with what depends on the machine filled in."""
+        cpus, gpu = os.cpu_count() or 1, self.backend == "cuda"
+        return self.model_copy(
+            update={
+                "islands": self.islands or (len(self.stretch) if gpu else cpus),
+                "offspring": self.offspring or (1 << 19 if gpu else 4096),
+                "parents": self.parents or (2048 if gpu else 256),
+                "niche": self.niche or (256 if gpu else 32),
+                "cache_entries": self.cache_entries or (1 << 22 if gpu else 1 << 20),
+            }
+        )
+
+    @property
+    def budget(self) -> float | None:
+        """Time budget [s]: a minute if neither time nor generations are given."""
+        return 60.0 if self.time is None and self.generations is None else self.time
+
+
+def _check_mutations(weights: Mapping[str, float]) -> None:
+    known = mutations()
+    for name in weights:
+        if name not in known:
+            raise ValueError(
+                f"unknown mutation {name[:60]!r}; evo/kernels/mutate.h has {_listed(name, known)}"
+            )
+    if not any({**known, **weights}.values()):
+        raise ValueError("mutations: at least one weight must be positive")
+
+
+def _listed(name: str, known: Iterable[str]) -> str:
+    """The names that there are, and the one that was meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"{', '.join(names)}.{f' Did you mean {near[0]!r}?' if near else ''}"
+
+
+def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
+    """A checked specification.
+
+    Raises:
+        SpecError: names the first wrong entry, what was expected and what came.
+    """
+    try:
+        return SearchSpec(**entries)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "specification"
+        if first["type"] == "extra_forbidden":
+            known = _listed(where, SearchSpec.model_fields)
+            raise SpecError(f"unknown entry {where!r}; a specification has {known}") from None
+        got = "" if not first["loc"] or first["type"] == "missing" else f" (got {str(first['input'])[:60]!r})"
+        raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+
+
+_YAML_ERRORS = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What PyYAML raises: of all these kinds, for numbers and dates that are none."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases (a few lines of them make gigabytes) and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuses what an alias stands for."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases are not taken here: *{self.peek_event().anchor}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuses a key that comes twice: one of the two would be lost."""
+        keys: set[str] = set()
+        for part, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            key = self.construct_object(part, deep=True)
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"a key is a name, not {str(key)[:60]!r}")
+            if key in keys:
+                raise yaml.YAMLError(f"the key {key[:60]!r} comes twice")
+            keys.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The entries of a YAML file, unchecked.
+
+    Raises:
+        SpecError: no such file, not a regular one of at most `MAX_BYTES`, not YAML, not a mapping.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise SpecError(f"{path} is no regular file")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(text) > MAX_BYTES:
+        raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: no specification")
+    try:
+        entries = yaml.load(text, _Loader)
+    except _YAML_ERRORS as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SpecError(f"{path} is not YAML: {' '.join(reason.split())[:200]}") from None
+    if not isinstance(entries, dict):
+        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
+    return entries
+
+
+def of_older(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of an older version's search, as this version has them.
+
+    `lanes`, the threads that made its programs, are gone; where they were, the behaviour tier was always on.
+    """
+    if "lanes" not in entries:
+        return dict(entries)
+    kept = {name: value for name, value in entries.items() if name != "lanes"}
+    return {**kept, "tiers": list(dict.fromkeys([*kept["tiers"], "behaviour"]))}
+
+
+def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
+    """The specification of a YAML file, with entries that take its place.
+
+    Raises:
+        SpecError: no such file, not YAML, not a mapping, or a wrong entry.
+    """
+    return make_spec({**read_spec(path), **overrides})

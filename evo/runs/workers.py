@@ -1,0 +1,359 @@
+"""Workers: where the islands' epochs run. Ray actors, or one after another in this process.
+
+An epoch (evo/islands/epoch.py) may run anywhere. States and new functions stay where they are made (in Ray's
+object store) unless they are fetched. Processes are few, one per CPU: they run the islands by turns.
+"""
+
+import contextlib
+import math
+import os
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from evo.errors import EvonumError
+from evo.islands.epoch import Finished, IslandHost, Task
+from evo.islands.generation import Problem
+
+RESTARTS = 10
+"""Times that an island's process may die before the search gives up."""
+ON_A_GPU = 2
+"""Processes for each GPU: one makes offspring while the other fits."""
+AHEAD = 2
+"""Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
+taken back, and a search that ends waits for it."""
+_FETCH_S = 60.0  # what does not come within this time is lost
+_LOOK_S = 1.0  # least time between two looks at the cluster's nodes
+_QUIET_S = 8.0  # without an outcome before the first look: a node with nothing of ours on it holds up nobody
+_LINEAGE = 1 << 18
+"""Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
+search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
+
+
+class WorkersError(EvonumError, RuntimeError):
+    """No workers, or one that failed for good; one line says why."""
+
+    kind = "machine"
+
+
+class LostError(WorkersError):
+    """A node of the cluster is gone, or what it held: `Workers.restart`, then go on from a checkpoint."""
+
+
+class Workers(Protocol):
+    """Runs epochs of several islands at a time. A handle stands for a value that may be elsewhere."""
+
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
+        """Start a task on handles: of the island's state (None at its start), of others' functions."""
+        ...
+
+    def collect(self, timeout: float) -> Sequence[Finished]:
+        """All that have finished since; waits for the first one, at most `timeout` [s].
+
+        Raises:
+            LostError: it cannot be waited for any longer.
+            WorkersError: an island failed for good.
+        """
+        ...
+
+    def fetch(self, handle: Any) -> Any:
+        """The value of a handle; what is none is its own value.
+
+        Raises:
+            LostError: it is lost, or does not come.
+        """
+        ...
+
+    def put(self, value: Any) -> Any:
+        """A handle for a value that comes from a checkpoint."""
+        ...
+
+    def has_room(self, island: int) -> bool:
+        """Whether this island's process would run its next epoch soon."""
+        ...
+
+    def waiting(self) -> Sequence[int]:
+        """The islands that have no process yet: what they were given has not begun."""
+        ...
+
+    def restart(self) -> None:
+        """Drops what is under way, and begins again with as many processes as the cluster now holds.
+
+        Raises:
+            WorkersError: none can be started.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends all workers."""
+        ...
+
+
+class SerialWorkers:
+    """The islands one after another in this process."""
+
+    def __init__(self, problem: Problem) -> None:
+        _ = problem.engine  # what it needs and has not is told before the search begins
+        self._host = IslandHost(problem)
+        self._tasks: deque[tuple[Task, Any, Sequence[Any]]] = deque()
+
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
+        """See `Workers.submit`."""
+        self._tasks.append((task, state, known))
+
+    def collect(self, timeout: float) -> Sequence[Finished]:
+        """See `Workers.collect`; runs the oldest task, however long it takes."""
+        if not self._tasks:
+            return ()
+        task, state, known = self._tasks.popleft()
+        return (Finished(*self._host.run(task, state, *known)),)
+
+    def fetch(self, handle: Any) -> Any:
+        """See `Workers.fetch`."""
+        return handle
+
+    def put(self, value: Any) -> Any:
+        """See `Workers.put`."""
+        return value
+
+    def has_room(self, island: int) -> bool:
+        """See `Workers.has_room`."""
+        return not self._tasks
+
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        return ()
+
+    def restart(self) -> None:
+        """See `Workers.restart`."""
+        self._tasks.clear()
+
+    def close(self) -> None:
+        """See `Workers.close`."""
+        self._tasks.clear()
+
+
+class RayWorkers:
+    """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
+
+    With a node, the values that were made there are gone, too, and Ray cannot make them again; and the actors
+    that were there may find no CPU elsewhere. Either is a `LostError`.
+
+    Args:
+        problem: goes to each process once, its points with it.
+        islands: how many.
+        address: of a running cluster; None: a local one.
+        host: what an actor is.
+        processes: how many actors; as many as the cluster has CPUs by default.
+        settings: given to each actor after the problem.
+
+    Raises:
+        WorkersError: no cluster, or one that cannot hold the islands.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        islands: int,
+        address: str | None,
+        host: type = IslandHost,
+        processes: int | None = None,
+        settings: Sequence[Any] = (),
+    ) -> None:
+        connect(address)
+        import ray
+
+        self._ray = ray
+        self._problem, self._islands = problem, islands
+        self._host, self._settings, self._most = host, settings, processes
+        self._actors: list[Any] = []
+        try:
+            self.restart()
+        except WorkersError:
+            self.close()
+            raise
+
+    def restart(self) -> None:
+        """See `Workers.restart`."""
+        self._end_actors()
+        self._running: dict[Any, tuple[Any, Any]] = {}
+        self._given: Counter[int] = Counter()  # epochs under way, by process
+        try:
+            self._gone, self._heard = self._dead_nodes(), time.monotonic()
+            self._looked = self._heard
+            self._actors = self._begin_actors()
+            self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
+        except Exception as error:  # Ray raises many kinds, its own and plain ones
+            raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
+
+    def _begin_actors(self) -> list[Any]:
+        ray, problem = self._ray, self._problem
+        cpus = ray.cluster_resources().get("CPU", 1.0)
+        count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
+        if problem.backend == "cuda":
+            if not gpus:
+                raise WorkersError("the cuda backend needs a GPU, and Ray has found none.")
+            count = ON_A_GPU * int(gpus)
+        count = min(self._islands, self._most or count)
+        remote = ray.remote(
+            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
+            num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
+        )(self._host)  # fmt: skip
+        return [remote.remote(problem.with_points(), *self._settings) for _ in range(count)]
+
+    def _end_actors(self) -> None:
+        for actor in self._actors:
+            with contextlib.suppress(Exception):
+                self._ray.kill(actor)
+        self._actors = []
+
+    def _dead_nodes(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
+
+    @property
+    def processes(self) -> int:
+        """How many hold the islands."""
+        return len(self._actors)
+
+    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
+        """See `Workers.submit`."""
+        process = self._process(task.island)
+        run = self._actors[process].run.options(num_returns=3)
+        outcome, after, found = run.remote(task, state, *known)
+        self._running[outcome] = after, found
+        self._given[process] += 1
+
+    def collect(self, timeout: float) -> Sequence[Finished]:
+        """See `Workers.collect`."""
+        if not self._running:
+            return ()
+        refs = list(self._running)
+        try:
+            if not self._ray.wait(refs, timeout=timeout)[0]:
+                self._look()
+                return ()
+            done = self._ray.wait(refs, num_returns=len(refs), timeout=0)[0]
+            outcomes = self._ray.get(done)
+        except self._ray.exceptions.RayError as error:
+            if self._is_its_own(error):
+                raise WorkersError(f"An island failed: {_last_line(error)}") from error
+            raise LostError(f"An island is lost ({_kind(error)}).") from error
+        self._heard = time.monotonic()
+        self._given.subtract(self._process(outcome.island) for outcome in outcomes)
+        return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
+
+    def _look(self) -> None:
+        """Looks whether a node died: its islands may wait for CPUs without end, and all others for them."""
+        now = time.monotonic()
+        if now - self._heard >= _QUIET_S and now - self._looked >= _LOOK_S:
+            self._looked = now
+            if self._dead_nodes() - self._gone:
+                raise LostError("A node of the cluster died.")
+
+    def _is_its_own(self, error: Exception) -> bool:
+        """Whether an island's own code raised this, and would again; else Ray did, for something lost."""
+        kinds = self._ray.exceptions
+        if isinstance(error, kinds.RayTaskError):
+            return not isinstance(error.cause, kinds.RayError)
+        return isinstance(error, kinds.RayActorError) and error.actor_init_failed
+
+    def fetch(self, handle: Any) -> Any:
+        """See `Workers.fetch`."""
+        if not isinstance(handle, self._ray.ObjectRef):
+            return handle
+        try:
+            return self._ray.get(handle, timeout=_FETCH_S)
+        except self._ray.exceptions.RayError as error:
+            raise LostError(f"What an island keeps is lost ({_kind(error)}).") from error
+
+    def put(self, value: Any) -> Any:
+        """See `Workers.put`."""
+        return self._ray.put(value)
+
+    def has_room(self, island: int) -> bool:
+        """See `Workers.has_room`."""
+        return self._given[self._process(island)] < AHEAD
+
+    def _process(self, island: int) -> int:
+        return island % len(self._actors)
+
+    def waiting(self) -> Sequence[int]:
+        """See `Workers.waiting`."""
+        if self._starting:
+            ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
+            self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
+        late = set(self._starting.values())
+        return [i for i in range(self._islands) if self._process(i) in late]
+
+    def close(self) -> None:
+        """See `Workers.close`; a local cluster ends with it."""
+        self._end_actors()
+        self._ray.shutdown()
+
+
+def _share(resource: float, processes: int) -> float:
+    """Of so many CPUs or GPUs, what each process may ask for, so that all find a place: at most one."""
+    each = math.ceil(processes / max(resource, 1.0))
+    return int(10_000 / each) / 10_000
+
+
+def connect(address: str | None) -> None:
+    """Joins the cluster at `address`, or starts a local one.
+
+    Raises:
+        WorkersError: nothing answers there.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_max_lineage_bytes", str(_LINEAGE))
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of epochs that a search dropped
+    if address not in (None, "auto", "local"):
+        _knock(str(address))
+        # Ray itself looks for its token only where it starts or finds the cluster; read once, at its import.
+        if _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+
+    try:
+        ray.init(
+            address=address or "local", include_dashboard=False if address in (None, "local") else None,
+            log_to_driver=False, logging_level="error", ignore_reinit_error=True,
+        )  # fmt: skip
+    except Exception as error:  # Ray raises many kinds, a plain Exception when its processes are slow
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+        raise WorkersError(
+            f"No Ray cluster at {address or 'this machine'}: {_last_line(error)} "
+            "Start one with `ray start --head`, or leave out --address."
+        ) from None
+
+
+def _has_token() -> bool:
+    """Whether this user has a token of a Ray cluster."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or Path("~/.ray/auth_token").expanduser().exists()
+
+
+def _knock(address: str) -> None:
+    """A quick answer where Ray itself would wait for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+    except (OSError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WorkersError(
+            f"No Ray cluster answers at {address!r} ({reason}). Expected HOST:PORT of `ray start --head`."
+        ) from None
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
+
+
+def _kind(error: Any) -> str:
+    """Ray's name for what went wrong, whose own words advise what does not help here."""
+    return type(getattr(error, "cause", None) or error).__name__

@@ -1,0 +1,120 @@
+"""The functions that users' expressions may call: one table, one row each.
+
+Each has a meaning on balls and one on truncated power series (evo/targets/expression.py makes enclosures of
+both).
+"""
+
+from collections.abc import Callable, Sequence
+from math import comb
+from typing import Any, NamedTuple
+
+from flint import arb, arb_series
+
+
+class Function(NamedTuple):
+    """One function of the language.
+
+    Attributes:
+        name: as written.
+        arity: number of arguments. Arguments before the last must be rational numbers.
+        ball: enclosure of the values on balls; nan where one is undefined.
+        series: the same on a truncated power series as last argument.
+    """
+
+    name: str
+    arity: int
+    ball: Callable[..., Any]
+    series: Callable[..., Any]
+
+
+def _compose(coefficients: Sequence[Any], inner: Any) -> Any:
+    """The series sum_k coefficients[k] (inner - inner[0])^k."""
+    n = inner.prec
+    tail = arb_series([arb(0), *(inner[k] for k in range(1, n))], n)
+    result = arb_series([coefficients[n - 1]], n)
+    for k in range(n - 2, -1, -1):
+        result = result * tail + coefficients[k]
+    return result
+
+
+def _hyperbolic(even: Callable[[Any], Any], odd: Callable[[Any], Any], inner: Any) -> Any:
+    n, values = inner.prec, (even(inner[0]), odd(inner[0]))
+    return _compose([values[k % 2] / arb(k).fac() for k in range(n)], inner)
+
+
+def _tanh_series(inner: Any) -> Any:
+    """By y' = 1 - y^2."""
+    y = [inner[0].tanh()]
+    for k in range(inner.prec - 1):
+        square = sum((y[i] * y[k - i] for i in range(k + 1)), arb(0))
+        y.append(((1 if k == 0 else 0) - square) / (k + 1))
+    return _compose(y, inner)
+
+
+def _bessel_series(order: Any, inner: Any) -> Any:
+    """By 2 I_n' = I_(n-1) + I_(n+1), DLMF 10.29.1."""
+    n = inner.prec
+    values = [inner[0].bessel_i(order + shift) for shift in range(1 - n, n)]
+    terms = []
+    for k in range(n):
+        derivative = sum((comb(k, j) * values[n - 1 - k + 2 * j] for j in range(k + 1)), arb(0))
+        terms.append(derivative / (arb(2) ** k * arb(k).fac()))
+    return _compose(terms, inner)
+
+
+def _cbrt(x: Any) -> Any:
+    if x > 0:
+        return x.root(3)
+    if x < 0:
+        return -(-x).root(3)
+    if not x.is_finite():
+        return arb.nan()
+    size = x.abs_upper()
+    return arb(0, size.root(3).upper()) if size > 0 else arb(0)
+
+
+def _cbrt_series(x: Any) -> Any:
+    return -((-x).log() / 3).exp() if x[0] < 0 else (x.log() / 3).exp()
+
+
+def _log2(x: Any) -> Any:
+    return x.log() / arb.const_log2()
+
+
+def _exp2(x: Any) -> Any:
+    return (x * arb.const_log2()).exp()
+
+
+def _method(name: str, arb_name: str = "") -> Function:
+    """A row whose meaning is the flint method of that name, on balls and on series."""
+    ball, series = getattr(arb, arb_name or name), getattr(arb_series, arb_name or name)
+    return Function(name, 1, lambda x: ball(x), lambda x: series(x))
+
+
+FUNCTIONS: dict[str, Function] = {
+    row.name: row
+    for row in (
+        _method("exp"),
+        Function("exp2", 1, _exp2, _exp2),
+        _method("log"),
+        Function("log2", 1, _log2, _log2),
+        _method("sin"),
+        _method("cos"),
+        _method("tan"),
+        Function("tanh", 1, lambda x: x.tanh(), _tanh_series),
+        Function("sinh", 1, lambda x: x.sinh(), lambda x: _hyperbolic(arb.sinh, arb.cosh, x)),
+        Function("cosh", 1, lambda x: x.cosh(), lambda x: _hyperbolic(arb.cosh, arb.sinh, x)),
+        _method("atan"),
+        _method("asin"),
+        _method("acos"),
+        _method("sqrt"),
+        Function("cbrt", 1, _cbrt, _cbrt_series),
+        _method("erf"),
+        _method("erfc"),
+        _method("gamma"),
+        _method("lgamma"),
+        _method("airy_ai"),
+        Function("bessel_i", 2, lambda order, x: x.bessel_i(order), _bessel_series),
+    )
+}
+"""The functions that expressions may call: one row each."""

@@ -1,0 +1,106 @@
+"""Where to sample a target: points to fit on, to select by, and to hold out.
+
+Chebyshev points of the first kind, the zeros of T_n moved to (lo, hi), crowd towards both ends as the
+extrema of minimax errors do and never touch them. Selection adds points that approach both ends
+geometrically, where a candidate with a pole at an open end shows itself. Hold-out points fill the interval
+uniformly by Weyl's sequence (multiples of the golden ratio modulo 1), so no two runs differ.
+
+All points are float64, distinct, sorted and strictly inside (lo, hi).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evo.targets.target import Target, TargetError
+
+_GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Sampled target: arrays float64[n] to be read only.
+
+    Attributes:
+        x: the points.
+        exact: the target's values there, correctly rounded.
+        weight: 1/|exact| (relative) or 1 (absolute); `weight * (got - exact)` is the error.
+    """
+
+    x: np.ndarray
+    exact: np.ndarray
+    weight: np.ndarray
+
+
+def sample(target: Target, x: np.ndarray) -> Points:
+    """The target's values and weights at `x`, float64[n].
+
+    Raises:
+        TargetError: a point outside the interval, or without a finite value or weight.
+    """
+    x = np.array(x, float)
+    first, last = target.span
+    outside = ~((x >= first) & (x <= last))
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise TargetError(
+            f"x[{k}] = {x[k]!s} (of {len(x)} points) is not inside the open interval"
+            f" ({target.lo}, {target.hi}); the error is defined inside only."
+        )
+    exact = target.exact(x)
+    weight = target.weights(x, exact)
+    for array in (x, exact, weight):
+        array.flags.writeable = False
+    return Points(x, exact, weight)
+
+
+def fit_points(target: Target, n: int = 48) -> Points:
+    """The `n` Chebyshev points of the interval."""
+    return sample(target, _inside(target, _chebyshev(target, n)))
+
+
+def select_points(target: Target, n: int = 192) -> Points:
+    """`n` Chebyshev points and up to 20 more, at (hi - lo) 2^-k, k = 4, 8, ... 40, from both ends."""
+    return sample(target, _select(target, n))
+
+
+def holdout_points(target: Target, n: int = 1000) -> Points:
+    """Up to `n` points for the final say, none of them in the default fit and select sets.
+
+    Uniform over the reals of the interval, and up to 20 at (hi - lo) 2^-(k + 1/2) from both ends.
+    """
+    lo, width = _frame(target)
+    ends = _near_ends(target, 0.5)
+    uniform = lo + width * ((0.5 + _GOLDEN * np.arange(max(n - len(ends), 0))) % 1.0)
+    used = np.concatenate([_chebyshev(target, 48), _select(target, 192)])
+    x = _inside(target, np.concatenate([uniform, ends]))
+    return sample(target, np.setdiff1d(x, used))
+
+
+def _frame(target: Target) -> tuple[float, float]:
+    lo, hi = target.ends
+    return float(lo), float(hi - lo)
+
+
+def _chebyshev(target: Target, n: int) -> np.ndarray:
+    """Measured from the nearer end, so that points next to an end at 0 keep all their digits."""
+    lo, width = _frame(target)
+    part = width * np.sin(np.arange(1, 2 * n, 2) * (np.pi / (4 * n))) ** 2
+    half = (n + 1) // 2
+    return np.concatenate([lo + part[:half], float(target.ends[1]) - part[: n - half]])
+
+
+def _near_ends(target: Target, shift: float) -> np.ndarray:
+    lo, width = _frame(target)
+    distance = width * 2.0 ** -(np.arange(4, 41, 4) + shift)
+    return np.concatenate([lo + distance, float(target.ends[1]) - distance])
+
+
+def _select(target: Target, n: int) -> np.ndarray:
+    return _inside(target, np.concatenate([_chebyshev(target, n), _near_ends(target, 0.0)]))
+
+
+def _inside(target: Target, x: np.ndarray) -> np.ndarray:
+    """Sorted, distinct, strictly inside."""
+    first, last = target.span
+    return np.unique(x[(x >= first) & (x <= last)])

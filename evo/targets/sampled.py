@@ -1,0 +1,140 @@
+"""The sampled error of a candidate in real arithmetic, independent of every fast kernel.
+
+Program and target are both evaluated on balls, exact constants included, with the precision raised until
+the rounding no longer matters to the maximum; what is reported is the error of the formula, not of
+float64. It is a lower estimate of the supremum over the interval: a *sampled* error, never a bound.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.targets.target import Target
+
+ZERO = 1e-300
+"""Errors up to this are reported as 0: no float64 could tell, and proofs end there, too."""
+
+_PRECISIONS = (128, 256, 512, 1024)
+_TOLERANCE = 1e-3
+_PEAKS = 6
+_STEPS = 24
+_GOLDEN = 0.6180339887498949
+
+Eval = Callable[[Any], Any]
+
+
+def sampled_error(program_eval: Eval, target: Target, x: np.ndarray) -> tuple[float, float]:
+    """Largest error found in the target's metric, and where.
+
+    Evaluates at `x` and next to both ends of the open interval ((hi - lo) 2^-60 inside, or the nearest
+    float64), then searches by golden section around the largest local maxima of |error|.
+
+    Args:
+        program_eval: the candidate on an arb, at the current `flint.ctx.prec`; its constants must be
+            exact (arb from a float, fmpq) or re-made at that precision.
+        target: the function, interval and metric.
+        x: points inside the interval, float64[n]; enough to separate the extrema of the error.
+
+    Returns:
+        (error, worst_x): the error to about 3 digits beyond its own size, at the float64 `worst_x`;
+        `inf` where the program has no finite value (never nan).
+    """
+    points = np.unique(np.concatenate([np.asarray(x, float), _ends(target)])).tolist()
+    sizes, precision = _decided(program_eval, target, points)
+    worst = max(range(len(points)), key=sizes.__getitem__)
+    if sizes[worst] == math.inf:
+        return math.inf, points[worst]
+    best = (sizes[worst], points[worst])
+    with flint.ctx.workprec(precision):
+        for k in _peaks(sizes):
+            left, right = points[max(k - 1, 0)], points[min(k + 1, len(points) - 1)]
+            size, at = _climb(lambda point: _error(program_eval, target, point)[0], left, right)
+            if size == math.inf:
+                size = sampled_error_at(program_eval, target, at)
+            best = max(best, (size, at))
+    return best if best[0] > ZERO else (0.0, best[1])
+
+
+def sampled_error_at(program_eval: Eval, target: Target, x: float) -> float:
+    """|error| at one point; `inf` where the program has no finite value there."""
+    return _decided(program_eval, target, [x])[0][0]
+
+
+def _ends(target: Target) -> list[float]:
+    lo, hi = target.ends
+    first, last = target.span
+    strip = float(hi - lo) * 2.0**-60
+    return [min(max(float(lo) + strip, first), last), max(min(float(hi) - strip, last), first)]
+
+
+def _decided(program_eval: Eval, target: Target, points: list[float]) -> tuple[list[float], int]:
+    """|error| at every point, the largest resolved to `_TOLERANCE`, and the precision that took.
+
+    Only points that may still hold the maximum are evaluated again at a higher precision. Where the
+    radius stays large at the highest one, the upper end of the ball counts.
+    """
+    sizes = [0.0] * len(points)
+    radii = [math.inf] * len(points)
+    pending: Iterable[int] = range(len(points))
+    for precision in _PRECISIONS:
+        with flint.ctx.workprec(precision):
+            for k in pending:
+                sizes[k], radii[k] = _error(program_eval, target, points[k])
+        floor = max((s - r for s, r in zip(sizes, radii, strict=True) if r < math.inf), default=0.0)
+        pending = [
+            k
+            for k, (size, radius) in enumerate(zip(sizes, radii, strict=True))
+            if radius == math.inf or (radius > _TOLERANCE * size and size + radius > floor)
+        ]
+        if not pending:
+            break
+    for k in pending:
+        sizes[k] += radii[k]
+    return sizes, precision
+
+
+def _error(program_eval: Eval, target: Target, x: float) -> tuple[float, float]:
+    """|error| and the radius of its ball; (inf, inf) where that is not finite."""
+    point = arb(x)
+    exact = target.ball(point)
+    try:
+        error = program_eval(point) - exact
+    except ZeroDivisionError:
+        return math.inf, math.inf
+    if target.metric == "relative":
+        error = error / exact
+    if not error.is_finite():
+        return math.inf, math.inf
+    return abs(float(error.mid())), float(error.rad())
+
+
+def _peaks(sizes: list[float]) -> list[int]:
+    """The largest local maxima, at most `_PEAKS`, largest first."""
+    last = len(sizes) - 1
+    peaks = [k for k, s in enumerate(sizes) if s >= sizes[max(k - 1, 0)] and s >= sizes[min(k + 1, last)]]
+    return sorted(peaks, key=lambda k: (-sizes[k], k))[:_PEAKS]
+
+
+def _climb(size: Callable[[float], float], left: float, right: float) -> tuple[float, float]:
+    """Golden-section search for the maximum of `size` in [left, right]: (maximum, where)."""
+    a, b = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
+    at_a, at_b = size(a), size(b)
+    best = max((at_a, a), (at_b, b))
+    for _ in range(_STEPS):
+        if not left < a < b < right or best[0] == math.inf:
+            break
+        if at_a >= at_b:
+            right, b, at_b = b, a, at_a
+            a = right - _GOLDEN * (right - left)
+            at_a = size(a)
+            best = max(best, (at_a, a))
+        else:
+            left, a, at_a = a, b, at_b
+            b = left + _GOLDEN * (right - left)
+            at_b = size(b)
+            best = max(best, (at_b, b))
+    return best

@@ -1,0 +1,373 @@
+"""Targets: a real function with an interval and a metric, of the catalogue or a user's own expression.
+
+The error of an approximation p of a target f is the supremum over the OPEN interval (lo, hi) of
+|p - f| (metric "absolute") or |p - f| / |f| ("relative"). So f need not exist at an end: sin(x)/x on
+(0, 1) is a target. f must be finite inside and bounded towards both ends, and for the relative metric
+without a zero inside (one at an end is fine, such as that of sin at 0).
+
+`make_target` checks this with balls: on [lo + s, hi - s], s = (hi - lo) 2^-60, the inside is covered by
+boxes, geometrically finer towards the ends, on each of which finiteness (and the absence of zeros) is
+proved; it refuses where that fails. In the two strips of width s only a few points are examined.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb, fmpq
+
+from evo.errors import EvonumError
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.expression import LEAVES, Expression, ExpressionError, parse_expression
+from evo.targets.functions import FUNCTIONS
+
+METRICS = ("relative", "absolute")
+MIN_FLOATS = 1 << 16
+"""Fewest float64 inside an interval: with fewer the sampling points would run into each other."""
+
+_PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+_STRIP = 60
+_MAX_BOXES = 3000
+_MAX_DEPTH = 40
+_DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+class TargetError(EvonumError, ValueError):
+    """A function, interval or metric that cannot be a target; one line with the reason."""
+
+
+_ROWS = {row.name: row for row in CATALOGUE}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function on an open interval, with the metric of its approximations.
+
+    Made by `make_target`, which also checks that the function is fit for it. Pickles and compares as
+    its four texts.
+
+    Attributes:
+        name: a catalogue name or the text of an expression in x.
+        lo: lower end, a decimal string, exact as written.
+        hi: upper end, likewise.
+        metric: one of `METRICS`.
+
+    Raises:
+        TargetError: unknown name or metric, ends that are not decimal numbers with lo < hi.
+    """
+
+    name: str
+    lo: str
+    hi: str
+    metric: str
+
+    def __post_init__(self) -> None:
+        """Cheap checks only: workers rebuild targets."""
+        _expression(self.name)
+        if self.metric not in METRICS:
+            near = get_close_matches(self.metric, METRICS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TargetError(f"Unknown metric {self.metric!r}; known are {', '.join(METRICS)}.{hint}")
+        lo, hi = self.ends
+        if lo >= hi:
+            kind = "empty" if lo == hi else "reversed"
+            raise TargetError(f"The interval ({self.lo}, {self.hi}) is {kind}; give the lower end first.")
+
+    @property
+    def interval(self) -> tuple[str, str]:
+        """The ends as decimal strings."""
+        return self.lo, self.hi
+
+    @property
+    def ends(self) -> tuple[Fraction, Fraction]:
+        """The ends as exact numbers."""
+        return _decimal(self.lo), _decimal(self.hi)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest float64 strictly inside the interval."""
+        lo, hi = self.ends
+        first, last = float(lo), float(hi)
+        if Fraction(first) <= lo:
+            first = float(np.nextafter(first, np.inf))
+        if Fraction(last) >= hi:
+            last = float(np.nextafter(last, -np.inf))
+        return first, last
+
+    @property
+    def expression(self) -> Expression:
+        """The function as a tree, found by name."""
+        return _expression(self.name)
+
+    @property
+    def function(self) -> Callable[[Any], Any]:
+        """The function on balls, found by name."""
+        return self.expression.ball
+
+    def ball(self, x: Any) -> Any:
+        """Rigorous enclosure of the function on the arb (or arb_series) `x`; see `Expression.ball`."""
+        return self.expression.ball(x)
+
+    def exact(self, x: np.ndarray) -> np.ndarray:
+        """The function's values, correctly rounded to float64.
+
+        The precision is raised until both ends of the ball round to one number; only at an exact tie
+        that the balls cannot decide with 4096 bits is it one of the two neighbours.
+
+        Args:
+            x: float64[n], inside the interval (not checked).
+
+        Returns:
+            float64[n], finite.
+
+        Raises:
+            TargetError: no finite value at some x, or one beyond float64.
+        """
+        function = self.expression.ball
+        return np.array([_rounded(function, value, self) for value in np.asarray(x, float).tolist()], float)
+
+    def weights(self, x: np.ndarray, exact: np.ndarray) -> np.ndarray:
+        """What turns a difference into an error of the target's metric: 1/|exact| or 1, float64[n].
+
+        Raises:
+            TargetError: relative, and 1/|exact| overflows somewhere.
+        """
+        if self.metric == "absolute":
+            return np.ones_like(exact)
+        size = np.abs(exact)
+        if (bad := size < 1e-307).any():
+            k = int(np.argmax(bad))
+            raise TargetError(
+                f"{self.name} is {exact[k]:.3g} at x = {x[k]:.6g}, too small for a relative error in float64;"
+                " use --metric absolute or narrow the interval."
+            )
+        return 1.0 / size
+
+    def to_json(self) -> dict[str, Any]:
+        """The members "target", "interval" and "metric" of a front.json entry."""
+        return {"target": self.name, "interval": [self.lo, self.hi], "metric": self.metric}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Target":
+        """The target of a front.json entry, whose other members are ignored; ends may be numbers.
+
+        Raises:
+            TargetError: as `make_target`, or a member is missing.
+        """
+        if missing := [key for key in ("target", "interval", "metric") if key not in data]:
+            raise TargetError(f"A target needs target, interval and metric; {', '.join(missing)} is missing.")
+        ends = data["interval"]
+        if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+            raise TargetError(f"'interval' must be a list of two ends, got {str(ends)[:60]!r}.")
+        return make_target(str(data["target"]), (str(ends[0]), str(ends[1])), str(data["metric"]))
+
+
+def make_target(text: str, interval: tuple[str, str] | None = None, metric: str | None = None) -> Target:
+    """The target of a catalogue name or of a user's expression in x, checked.
+
+    Args:
+        text: catalogue name or expression.
+        interval: both ends, decimal numbers or constant expressions such as `pi/4`, which stand for
+            their nearest float64. Left out: the catalogue's, or 0 and 1.
+        metric: one of `METRICS`. Left out: the catalogue's, or "relative".
+
+    Raises:
+        TargetError: one line with the reason and, where one applies, the place on the interval.
+    """
+    text = text.strip()
+    row = _ROWS.get(text)
+    name = text if row else _expression(text).text
+    lo, hi = interval or ((row.lo, row.hi) if row else ("0", "1"))
+    target = Target(name, _end(lo), _end(hi), metric or (row.metric if row else METRICS[0]))
+    _validate(target)
+    return target
+
+
+@lru_cache(maxsize=256)
+def _expression(name: str) -> Expression:
+    """The tree of a catalogue name or of an expression's text."""
+    if name in _ROWS:
+        return parse_expression(_ROWS[name].expression)
+    if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) and name != "x" and name not in LEAVES:
+        if name in FUNCTIONS:
+            args = "1/2, x" if FUNCTIONS[name].arity == 2 else "x"
+            hint = f" As an expression write {name}({args})."
+        else:
+            near = get_close_matches(name, list(_ROWS), n=3)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise TargetError(f"Unknown target {name[:40]!r}; the catalogue has {', '.join(_ROWS)}.{hint}")
+    try:
+        expression = parse_expression(name)
+    except ExpressionError as error:
+        raise TargetError(f"{name[:60]!r} is neither a catalogue name nor an expression. {error}") from error
+    if not expression.depends_on_x:
+        raise TargetError(f"The expression {name[:60]!r} does not depend on x.")
+    return expression
+
+
+@lru_cache(maxsize=256)
+def _decimal(text: str) -> Fraction:
+    """The exact value of a decimal string within float64's range."""
+    if not _DECIMAL.fullmatch(text):
+        raise TargetError(f"The interval's end {text[:40]!r} is not a decimal number.")
+    try:
+        number = parse_expression(text).nodes[0].number
+    except ExpressionError as error:
+        raise TargetError(f"The interval's end {text[:40]!r} is out of range. {error}") from error
+    value = Fraction(int(number.p), int(number.q))
+    try:
+        float(value)
+    except OverflowError:
+        raise TargetError(f"The interval's end {text[:40]!r} is infinite in float64.") from None
+    return value
+
+
+def _end(text: str) -> str:
+    """A user's interval end as a decimal string; the shortest for that float64 if it is one."""
+    text = text.strip()
+    if text.lower().lstrip("+-") in ("inf", "infinity", "nan"):
+        raise TargetError(f"The interval's end {text!r} is not finite; searches need a bounded interval.")
+    if _DECIMAL.fullmatch(text):
+        value = _decimal(text)
+        short = _short(float(value))
+        return short if Fraction(short) == value else text
+    try:
+        expression = parse_expression(text)
+    except ExpressionError as error:
+        raise TargetError(f"The interval's end {text[:40]!r} is not a constant. {error}") from error
+    if expression.depends_on_x:
+        raise TargetError(f"The interval's end {text[:40]!r} must be a constant, but has x in it.")
+    with flint.ctx.workprec(320):
+        ball = expression.ball(arb(0))
+        if not (
+            ball.is_finite() and ball.abs_upper() < 1e308 and ball.rad() < 1e-16 * (1 + ball.abs_upper())
+        ):
+            raise TargetError(f"The interval's end {text[:40]!r} is not finite, or out of range.")
+        return _short(float(ball))
+
+
+def _short(value: float) -> str:
+    text = repr(value)
+    return text[:-2] if text.endswith(".0") else text
+
+
+def _rounded(function: Callable[[Any], Any], x: float, target: Target) -> float:
+    for precision in _PRECISIONS:
+        with flint.ctx.workprec(precision):
+            ball = function(arb(x))
+            if not ball.is_finite():
+                continue
+            low, high = float(ball.lower()), float(ball.upper())
+            if low == high and abs(low) != np.inf:
+                return low
+    if not ball.is_finite():
+        raise TargetError(
+            f"{target.name} has no finite value at x = {x!r}; narrow the interval ({target.lo}, {target.hi})."
+        )
+    if max(abs(low), abs(high)) == np.inf:
+        raise TargetError(
+            f"{target.name} at x = {x!r} is beyond the largest float64; narrow the interval"
+            f" ({target.lo}, {target.hi})."
+        )
+    if high - low > 1e-15 * abs(low + high) + 1e-300:
+        raise TargetError(f"{target.name} at x = {x!r} cannot be resolved with {_PRECISIONS[-1]} bits.")
+    return float(ball)
+
+
+@lru_cache(maxsize=256)
+def _validate(target: Target) -> None:
+    """Refuse what the module's docstring excludes."""
+    first, last = target.span
+    if (inside := _ordinal(last) - _ordinal(first) + 1) < MIN_FLOATS:
+        raise TargetError(
+            f"The interval ({target.lo}, {target.hi}) is too narrow: it holds {max(inside, 0)} float64"
+            f" numbers, sampling needs {MIN_FLOATS}."
+        )
+    lo, hi = target.ends
+    for end, width in ((lo, hi - lo), (hi, lo - hi)):
+        _check_end(target, end, width)
+    _check_inside(target)
+    near = float(hi - lo) * 2.0 ** -np.arange(4, 41, 4)
+    x = np.clip(np.concatenate([float(lo) + near, float(hi) - near]), first, last)
+    target.weights(x, target.exact(x))
+
+
+def _ordinal(x: float) -> int:
+    """Position among the float64 numbers, 0 for zero."""
+    bits = int(np.float64(x).view(np.int64))
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFFFFFFFFFF)
+
+
+def _ball(value: Fraction) -> Any:
+    return arb(fmpq(value.numerator, value.denominator))
+
+
+def _check_inside(target: Target) -> None:
+    """Cover the interval less its end strips by boxes on which the function is proved to behave."""
+    lo, hi = target.ends
+    width = hi - lo
+    cuts = [lo + width / 2**k for k in range(_STRIP, 0, -1)]
+    cuts += [hi - width / 2**k for k in range(2, _STRIP + 1)]
+    boxes = [(a, b, 0) for a, b in zip(cuts[-2::-1], cuts[:0:-1], strict=True)]
+    tried = 0
+    with flint.ctx.workprec(384):
+        while boxes:
+            a, b, depth = boxes.pop()
+            tried += 1
+            if _behaves(target, _ball(a).union(_ball(b))):
+                continue
+            if depth == _MAX_DEPTH or tried > _MAX_BOXES:
+                _refuse(target, a, b)
+            boxes += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
+
+
+def _behaves(target: Target, box: Any) -> bool:
+    relative = target.metric == "relative"
+    for enclose in (target.expression.ball, target.expression.enclose):
+        value = enclose(box)
+        if value.is_finite() and not (relative and value.contains(0)):
+            return True
+    return False
+
+
+def _refuse(target: Target, a: Fraction, b: Fraction) -> None:
+    """Say what is wrong in [a, b]."""
+    width = target.ends[1] - target.ends[0]
+    place = float(round((a + b) / 2 / width, 9) * width) + 0.0
+    where = f"near x = {place:.5g} inside ({target.lo}, {target.hi})"
+    if not target.expression.enclose(_ball(a).union(_ball(b))).is_finite():
+        raise TargetError(f"{target.name} has no finite value {where}; narrow or split the interval.")
+    raise TargetError(
+        f"{target.name} has a zero (or cannot be told from zero) {where}, where a relative error has no"
+        " meaning; use --metric absolute or split the interval there."
+    )
+
+
+def _check_end(target: Target, end: Fraction, width: Fraction) -> None:
+    """Refuse a function that is not finite or keeps growing towards `end` (`width` points inside).
+
+    Growth is judged at the distances 2^-50, 2^-100, 2^-200 and 2^-400 of the width: a function that
+    converges has shrinking increments there, while those of log log(1/distance) are still equal.
+    """
+    where = f"towards the end x = {float(end):.5g} of ({target.lo}, {target.hi})"
+    sizes = []
+    for k in (50, 100, 200, 400):
+        for precision in (*_PRECISIONS[3:], 16384):
+            with flint.ctx.workprec(precision):
+                value = target.ball(_ball(end + width / 2**k))
+                if value.is_finite() and value.rel_accuracy_bits() > 30:
+                    break
+        if not value.is_finite():
+            raise TargetError(f"{target.name} has no finite value {where}; narrow the interval.")
+        sizes.append(abs(value))
+    steps = [after - before for before, after in pairwise(sizes)]
+    growing = steps[0] > 0 and steps[1] > 0.9 * steps[0] and steps[2] > 0.9 * steps[1]
+    if growing and steps[2] > 1e-6 * sizes[-1]:
+        raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")
