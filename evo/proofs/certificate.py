@@ -16,6 +16,8 @@ from evo.errors import EvonumError
 
 FORMAT = "evonum certificate 1"
 MAX_TEXT = 20_000
+MAX_ROOT = 32
+"""Of t in x = lo + t^root: functions such as x^(1/13) bend like a root of that degree at an end."""
 MAX_CONSTANTS = 1000
 MAX_FILE = 10_000_000
 _BOUND = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
@@ -144,7 +146,9 @@ class Certificate:
         for piece in self.pieces:
             if piece.lo != at or piece.hi <= at:
                 raise CertificateError(f"The pieces leave a gap or overlap at {at} of the interval.")
-            if not (_is_count(piece.order, 2, 200) and _is_count(piece.root, 1, 12 if piece.at_end else 1)):
+            if not (
+                _is_count(piece.order, 2, 200) and _is_count(piece.root, 1, MAX_ROOT if piece.at_end else 1)
+            ):
                 raise CertificateError(f"The piece at {at} of the interval has a bad order or root.")
             at = piece.hi
         if at != 1:

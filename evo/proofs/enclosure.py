@@ -16,8 +16,10 @@ from typing import Any
 from flint import arb, arb_poly, fmpq
 
 from evo.numbers.balls import BALLS
+from evo.numbers.reals import Real
 from evo.programs.program import Program
 from evo.proofs.certificate import Piece
+from evo.proofs.known import LENGTH, ZERO
 from evo.proofs.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
 from evo.targets.target import Target
 
@@ -55,7 +57,7 @@ class Candidate:
             raise
         except UndefinedError as error:
             raise UndefinedError(error.kind, f"{error} in the target") from None
-        difference = self.program.evaluate(MODELS, x, self._balls()) - exact
+        difference = self.program.evaluate(MODELS, x, self._numbers()) - exact
         return (difference / exact if self.target.metric == "relative" else difference).bounded("the error")
 
     def on_ball(self, x: Any) -> Any:
@@ -67,6 +69,9 @@ class Candidate:
         exact = self.target.ball(arb(x))
         error = self.on_ball(arb(x)) - exact
         return error / exact if self.target.metric == "relative" else error
+
+    def _numbers(self) -> list[Real]:
+        return [Real.of(c) for c in self.constants]
 
     def _balls(self) -> list[Any]:
         return [ball(c) for c in self.constants]
@@ -166,7 +171,9 @@ class _Frame:
         self.ends = (0.0 if piece.at_end else -most, most)
         box = arb(self.ends[0]).union(arb(most))
         terms = [ball(self._center), *[arb(0)] * (piece.root - 1), arb(self._sign)]
-        self.x = TaylorModel(box, piece.order, arb_poly(terms), positive=piece.at_end)
+        known = (Real.of(self._center), *[ZERO] * (piece.root - 1), Real.of(self._sign))
+        known = (*known, *[ZERO] * LENGTH)[:LENGTH] if piece.at_end else ()
+        self.x = TaylorModel(box, piece.order, arb_poly(terms), positive=piece.at_end, known=known)
 
     def place(self, t: float) -> float:
         """x as the nearest float64 inside the interval."""

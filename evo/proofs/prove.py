@@ -21,7 +21,7 @@ from typing import Any
 from flint import arb
 
 from evo.programs.program import Program, ProgramError, parse
-from evo.proofs.certificate import Certificate, CertificateError, Piece, versions
+from evo.proofs.certificate import MAX_ROOT, Certificate, CertificateError, Piece, versions
 from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, ball, make_candidate
 from evo.proofs.taylor import BranchError, UndefinedError, working
 from evo.targets.points import fit_points
@@ -32,7 +32,7 @@ MAX_PIECES = 3000
 MAX_PRECISION = 1536
 _MAX_ORDER = 64
 _MAX_DEPTH = 48
-_MAX_ROOT = 12
+_NEAR = 16  # widths of a least piece in which a pole shows itself by a change of sign
 _FLOOR = 1e-60
 
 
@@ -174,7 +174,7 @@ class Cover:
             except UndefinedError as error:
                 todo += self._halved(piece, error)
             except WideError:
-                todo += self._halved(piece, self._neighbour(piece))
+                todo += self._halved(piece, UndefinedError("undecided", "the error varies too fast"))
         raise _RefusedError("undecided", f"The proof needs more than {MAX_PIECES} pieces.", None)
 
     def _raise(self, peak: Any, x: float) -> None:
@@ -189,31 +189,34 @@ class Cover:
         error = ErrorModel(self.candidate, piece)
         slack = (self.bound - self.peak) / 8
         if not error.radius < slack:
-            if not error.rounding < slack / 4:
+            if not error.rounding < slack / 4 and not piece.at_end:
                 raise self._imprecise(self.x)
             raise WideError
         error.hold(self.bound, self.peak * (1 + self.tightness / 2))
 
     def _rooted(self, piece: Piece, error: BranchError) -> list[Piece]:
         root = math.lcm(piece.root, piece.root * error.degree)
-        if piece.at_end and root <= _MAX_ROOT:
-            return [Piece(piece.lo, piece.hi, piece.order, root)]
+        if piece.at_end and root <= MAX_ROOT:
+            return [Piece(piece.lo, piece.hi, max(piece.order, 2 * root), root)]
         return self._halved(piece, error)
 
-    def _neighbour(self, piece: Piece) -> UndefinedError:
-        """Why the error varies too fast on a piece: maybe for a pole in the piece next to it."""
-        width = piece.hi - piece.lo
-        if width < Fraction(1, 2**_MAX_DEPTH) and not piece.at_end:
-            wider = Piece(piece.lo - width, piece.hi + width, piece.order)
+    def _neighbour(self, piece: Piece, error: UndefinedError) -> UndefinedError:
+        """Why a least piece has no proof: `error`, or what is surely wrong in the pieces next to it.
+
+        The piece that has a pole is not the first to fail: those before it are too near to it.
+        """
+        width = _NEAR * (piece.hi - piece.lo)
+        if not piece.at_end and error.kind == "undecided":
             try:
-                ErrorModel(self.candidate, wider)
-            except UndefinedError as error:
-                return error
-        return UndefinedError("undecided", "the error varies too fast")
+                ErrorModel(self.candidate, Piece(piece.lo - width, piece.hi + width, piece.order))
+            except UndefinedError as wider:
+                return wider
+        return error
 
     def _halved(self, piece: Piece, error: UndefinedError) -> list[Piece]:
         middle = (piece.lo + piece.hi) / 2
         if piece.hi - piece.lo < Fraction(1, 2**_MAX_DEPTH):
+            error = self._neighbour(piece, error)
             lo, hi = self.candidate.target.ends
             end = {piece.lo == 0: lo, piece.hi == 1: hi}.get(True)
             x = float(lo + (hi - lo) * middle) if end is None else float(end)

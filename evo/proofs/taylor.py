@@ -5,6 +5,10 @@ the balls A_k with g(t) = t^v (a_0 + a_1 t + ... + a_n t^n). They may differ fro
 last ball takes whatever the terms before it do not hold, and each rule below is a statement about numbers.
 A power of t beyond n is folded into the last ball as (a_n + a_(n+1) T + ...).
 
+Some coefficients are known exactly, too (evo/proofs/known.py): those of programs whose constants are exact
+numbers, at a point that is one, and those of functions where they have exact values (sin at pi). So c/x - c
+vanishes at 1 although no ball for c = 0.8 says so.
+
 The power v may be negative. So on a piece that starts at an open end, x = t, the program x + c/x is
 t^-1 (c + t^2), sin(x)/x is 1 - t^2/6 + ..., and neither blows up or loses the cancellation: a leading
 coefficient that is exactly zero is dropped, one that merely contains zero is not.
@@ -22,7 +26,11 @@ import flint
 from flint import arb, arb_poly, arb_series, fmpq
 
 from evo.numbers.functions import function_module
-from evo.targets.expression import Expression, apply_node
+from evo.numbers.reals import PI, E, Real
+from evo.proofs import known as known_series
+from evo.proofs.known import Known
+from evo.targets.expansions import expansion, quarter_turns
+from evo.targets.expression import Expression, Node, apply_node
 from evo.targets.functions import FUNCTIONS, Function
 
 Taylor = Callable[[Any, int], Sequence[Any]]
@@ -70,23 +78,51 @@ class TaylorModel:
         shift: v.
         poly: the balls A_0 ... A_n as an arb_poly.
         positive: whether only the t > 0 of the box are meant.
+        known: exact coefficients of t^v, t^(v+1), ..., as far as they are known.
+        factors: of a product, which vanishes where one of them does.
     """
 
-    __slots__ = ("box", "order", "poly", "positive", "shift")
+    __slots__ = ("box", "factors", "known", "order", "poly", "positive", "shift")
 
-    def __init__(self, box: Any, order: int, poly: Any, shift: int = 0, positive: bool = False) -> None:
+    def __init__(
+        self, box: Any, order: int, poly: Any, shift: int = 0, positive: bool = False, known: Known = ()
+    ) -> None:
         self.box = box
         self.positive = positive
         self.order = order
         self.shift = shift
-        self.poly = poly if poly.degree() <= order else _folded(poly, order, box)
+        poly = poly if poly.degree() <= order else _folded(poly, order, box)
+        zeros = [
+            k for k, a in enumerate(known[:order]) if a is not None and a.is_zero and not poly[k].is_zero()
+        ]
+        if zeros:
+            coefficients = poly.coeffs()
+            for k in zeros:
+                coefficients[k] = arb(0)
+            poly = arb_poly(coefficients)
+        self.poly = poly
+        self.known = known
+        self.factors: tuple[TaylorModel, ...] = ()
 
-    def _new(self, poly: Any, shift: int = 0) -> "TaylorModel":
-        return TaylorModel(self.box, self.order, poly, shift, self.positive)
+    def _new(self, poly: Any, shift: int = 0, known: Known = ()) -> "TaylorModel":
+        return TaylorModel(self.box, self.order, poly, shift, self.positive, known)
+
+    def constant(self, value: Real) -> "TaylorModel":
+        """The model of an exact number, over the same box.
+
+        Raises:
+            UndefinedError: the number is none, such as the root of a negative one.
+        """
+        ball = value.ball()
+        if not ball.is_finite():
+            raise UndefinedError("undefined", "an op on constants alone has no finite value")
+        return self._new(arb_poly([ball]), known=known_series.constant(value) if self.known else ())
 
     def _lifted(self, other: Any) -> "TaylorModel":
         if isinstance(other, TaylorModel):
             return other
+        if isinstance(other, Real):
+            return self.constant(other)
         number = arb(other)
         if not number.is_finite():
             raise UndefinedError("undefined", "an op on constants alone has no finite value")
@@ -95,7 +131,8 @@ class TaylorModel:
     def __add__(self, other: Any) -> "TaylorModel":
         other = self._lifted(other)
         shift = min(self.shift, other.shift)
-        return self._new(self._over(shift) + other._over(shift), shift)
+        known = known_series.plus(self._known_over(shift), other._known_over(shift))
+        return self._new(self._over(shift) + other._over(shift), shift, known)
 
     __radd__ = __add__
 
@@ -106,11 +143,14 @@ class TaylorModel:
         return -self + other
 
     def __neg__(self) -> "TaylorModel":
-        return self._new(-self.poly, self.shift)
+        return self._new(-self.poly, self.shift, known_series.minus(self.known))
 
     def __mul__(self, other: Any) -> "TaylorModel":
         other = self._lifted(other)
-        return self._new(self.poly * other.poly, self.shift + other.shift)
+        known = known_series.times(self.known, other.known)
+        result = self._new(self.poly * other.poly, self.shift + other.shift, known)
+        result.factors = (self, other)
+        return result
 
     __rmul__ = __mul__
 
@@ -119,17 +159,26 @@ class TaylorModel:
         other = self._lifted(other)._stripped("pole", "a denominator is zero")
         size = other.poly(self.box)
         if not size.is_finite() or size.contains(0):
-            raise UndefinedError("pole", "a denominator is zero or cannot be told from zero")
+            raise other._vanishing()
         if self.poly.length() == 0:
             return self
         n = self.order
         quotient = _padded(_series(self.poly, n) / _series(other.poly, n), n)
         rest = arb_poly((arb_poly(quotient) * other.poly).coeffs()[n + 1 :])
         quotient[n] -= self.box * rest(self.box) / size
-        return self._new(arb_poly(quotient), self.shift - other.shift)
+        known = known_series.over(self.known, other.known)
+        return self._new(arb_poly(quotient), self.shift - other.shift, known)
 
     def __rtruediv__(self, other: Any) -> "TaylorModel":
         return self._lifted(other) / self
+
+    def _vanishing(self) -> UndefinedError:
+        """What a denominator is refused for: a zero if values at both ends differ in sign, else doubt."""
+        ends = [self.poly(arb(end)) for end in (self.box.lower(), self.box.upper())]
+        crosses = any(a < 0 < b for a, b in (ends, ends[::-1]))
+        if not self.positive and (crosses or any(f._vanishing().kind == "pole" for f in set(self.factors))):
+            return UndefinedError("pole", "a denominator is zero")
+        return UndefinedError("undecided", "a denominator cannot be told from zero")
 
     def power(self, exponent: Fraction, odd: bool = False) -> "TaylorModel":
         """self^exponent for positive values; with `odd`, -(-self)^exponent for negative ones.
@@ -142,14 +191,32 @@ class TaylorModel:
         shift = unit.shift * exponent
         if shift.denominator > 1:
             raise BranchError(shift.denominator)
-        plain = self._new(unit.poly)
+        plain = self._new(unit.poly, known=unit.known)
         size = plain.range()
         if odd and size < 0:
             return -(-self).power(exponent)
         if not size > 0:
             raise UndefinedError("undefined", "a root of a number not proved positive")
         roots = plain._compose(lambda z, n: _power_series(z, exponent, n))
-        return self._new(roots.poly, int(shift))
+        return self._new(roots.poly, int(shift), known_series.power(plain.known, exponent))
+
+    def real_power(self, exponent: Any) -> "TaylorModel":
+        """self^exponent for positive values and a ball: t^(v b) is t^k times a number from 0 to h^(v b - k).
+
+        Raises:
+            UndefinedError: a value that is negative, or not told from zero; an exponent below 0 at a zero.
+        """
+        unit = self._stripped("undefined", "a root of zero")
+        plain = self._new(unit.poly, known=unit.known)
+        root = (plain.function(FUNCTIONS["log"]) * exponent).function(FUNCTIONS["exp"])
+        if not unit.shift:
+            return root
+        total = exponent * unit.shift
+        whole = total.floor().unique_fmpz()
+        if whole is None:
+            raise UndefinedError("undecided", "a power whose exponent cannot be told from a whole number")
+        part = ((total - arb(whole)) * arb(self.box.upper()).log()).exp()
+        return root * self._new(arb_poly([arb(0).union(part.max(arb(0)))]), int(whole))
 
     def sqrt(self) -> "TaylorModel":
         """The square root."""
@@ -162,7 +229,27 @@ class TaylorModel:
         inner = self.bounded(f"the argument of {row.name}")
         if row.name == "bessel_i" and inner.poly[0].is_zero():
             return inner._bessel(order[0])
-        return inner._compose(lambda z, n: _padded(row.series(*order, arb_series([z, 1], n + 1)), n))
+        if branch := find_branch(row.name, inner):
+            return branch(inner)
+        if row.name in LOGARITHMS and inner.positive and inner.poly.length() and inner.poly[0].is_zero():
+            return inner.logarithm() / LOGARITHMS[row.name]()
+        composed = inner._compose(lambda z, n: _padded(row.series(*order, arb_series([z, 1], n + 1)), n))
+        if not inner.known or inner.known[0] is None or order:
+            return composed
+        outer = tuple(expansion(row.name, inner.known[0], known_series.LENGTH))
+        return self._new(composed.poly, known=known_series.composed(outer, inner.known))
+
+    def logarithm(self) -> "TaylorModel":
+        """log of a model t^v u, u > 0: v log t + log u.
+
+        Raises:
+            UndefinedError: u is not proved positive.
+        """
+        from evo.proofs.logarithms import LogModel
+
+        unit = self._stripped("undefined", "a logarithm of zero")
+        plain = self._new(unit.poly, known=unit.known).function(FUNCTIONS["log"])
+        return LogModel([plain, self._lifted(unit.shift)]) if unit.shift else plain
 
     def bounded(self, what: str = "the function") -> "TaylorModel":
         """The same with v = 0.
@@ -172,13 +259,15 @@ class TaylorModel:
         """
         lead = self
         while lead.shift < 0 and lead.poly[0].is_zero() and lead.poly.length():
-            lead = self._new(arb_poly(lead.poly.coeffs()[1:]), lead.shift + 1)
+            lead = self._new(arb_poly(lead.poly.coeffs()[1:]), lead.shift + 1, lead.known[1:])
         if lead.shift < 0 and lead.poly.length():
             sure = not lead.poly[0].contains(0)
             if not sure:
                 raise UndefinedError("undecided", f"{what} may grow without bound")
             raise UndefinedError("pole", f"{what} grows without bound")
-        return self._new(lead._over(0)) if lead.poly.length() else self._new(arb_poly())
+        if not lead.poly.length():
+            return self._new(arb_poly(), known=lead.known)
+        return self._new(lead._over(0), known=lead._known_over(0))
 
     def range(self) -> Any:
         """A ball that contains all values of a model with v >= 0."""
@@ -187,6 +276,9 @@ class TaylorModel:
     def _over(self, shift: int) -> Any:
         """The polynomial of the same function over t^shift, not yet folded."""
         return self.poly.left_shift(self.shift - shift)
+
+    def _known_over(self, shift: int) -> Known:
+        return known_series.shifted(self.known, self.shift - shift) if self.known else ()
 
     def _stripped(self, kind: str, what: str) -> "TaylorModel":
         """Without the leading coefficients that are exactly zero.
@@ -198,7 +290,7 @@ class TaylorModel:
         k = next((k for k, a in enumerate(coefficients) if not a.is_zero()), None)
         if k is None or (self.shift + k and not self.positive):
             raise UndefinedError(kind, what)
-        return self._new(arb_poly(coefficients[k:]), self.shift + k) if k else self
+        return self._new(arb_poly(coefficients[k:]), self.shift + k, self.known[k:]) if k else self
 
     def _compose(self, taylor: Taylor) -> "TaylorModel":
         """f(self) = sum_(k<n) f_k (self - a_0)^k + f_n(values of self) (self - a_0)^n, for v = 0."""
@@ -230,6 +322,41 @@ class TaylorModel:
         for _ in range(int(rational)):
             entire = entire * half
         return entire
+
+
+LOGARITHMS: dict[str, Callable[[], Any]] = {
+    "log": lambda: arb(1),
+    "log2": arb.const_log2,
+    "log10": arb.const_log10,
+}
+"""What divides log, by the name of the logarithm."""
+
+Branch = Callable[[TaylorModel], TaylorModel]
+
+
+def find_branch(name: str, inner: TaylorModel) -> Branch | None:
+    """How a function is made where its argument at t = 0 is a branch point or a pole of it, if it is."""
+    at = inner.known[0] if inner.known else None
+    if at is None:
+        return None
+    turns = quarter_turns(at) if name == "tan" else None
+    if turns is not None and turns % 2:
+        return lambda a: a.function(FUNCTIONS["sin"]) / a.function(FUNCTIONS["cos"])
+    return BRANCHES.get((name, at.rational)) if at in (1, -1) else None
+
+
+def _arc(towards: TaylorModel) -> TaylorModel:
+    """2 asin(sqrt(w/2)), which is acos(1 - w)."""
+    return (towards / 2).sqrt().function(FUNCTIONS["asin"]) * 2
+
+
+BRANCHES: dict[tuple[str, Fraction | None], Branch] = {
+    ("acos", Fraction(1)): lambda a: _arc(1 - a),
+    ("acos", Fraction(-1)): lambda a: PI - _arc(1 + a),
+    ("asin", Fraction(1)): lambda a: PI / 2 - _arc(1 - a),
+    ("asin", Fraction(-1)): lambda a: _arc(1 + a) - PI / 2,
+}
+"""The functions with a root's branch point, by name and place."""
 
 
 def _folded(poly: Any, order: int, box: Any) -> Any:
@@ -289,22 +416,48 @@ def expression_model(expression: Expression, x: TaylorModel) -> TaylorModel:
     """
     values: list[Any] = []
     for node in expression.nodes:
-        args = [values[k] for k in node.args]
-        if not any(isinstance(arg, TaylorModel) for arg in args):
-            values.append(apply_node(node, x, args))
-        elif node.op in FUNCTIONS:
-            orders = [expression.nodes[k].number for k in node.args[:-1]]
-            values.append(args[-1].function(FUNCTIONS[node.op], orders))
-        elif node.op == "^":
-            values.append(_general_power(args, expression.nodes[node.args[1]].number))
-        else:
-            values.append(apply_node(node, x, args))
+        values.append(_node_model(expression, node, x, [values[k] for k in node.args]))
     return x._lifted(values[-1])
+
+
+def _node_model(expression: Expression, node: Node, x: TaylorModel, args: list[Any]) -> Any:
+    """One node's value: a model, or a number that does not depend on x."""
+    if node.op == "number":
+        return Real.of(node.number)
+    if node.op in EXACT_LEAVES:
+        return EXACT_LEAVES[node.op]
+    if not any(isinstance(arg, TaylorModel) for arg in args):
+        if x.known and node.op in FUNCTIONS and len(args) == 1:  # such as sin(pi), which is exactly 0
+            value = _exact_value(node.op, args[0])
+            if value is not None:
+                return value
+        if not all(isinstance(arg, Real) for arg in args) or node.op in (*FUNCTIONS, "^"):
+            args = [arg.ball() if isinstance(arg, Real) else arg for arg in args]
+        return apply_node(node, x, args)
+    if node.op in FUNCTIONS:
+        orders = [expression.nodes[k].number for k in node.args[:-1]]
+        return args[-1].function(FUNCTIONS[node.op], orders)
+    if node.op == "^":
+        return _general_power(args, expression.nodes[node.args[1]].number)
+    return apply_node(node, x, args)
+
+
+EXACT_LEAVES = {"pi": PI, "e": E}
+
+
+def _exact_value(name: str, argument: Any) -> Real | None:
+    return expansion(name, argument, 1)[0] if isinstance(argument, Real) else None
 
 
 def _general_power(args: Sequence[Any], exponent: Any) -> TaylorModel:
     """a^b for a > 0: a model to a rational power, or exp(b log a)."""
     if exponent is not None:
         return args[0].power(Fraction(int(exponent.p), int(exponent.q)))
-    base = args[0].function(FUNCTIONS["log"]) if isinstance(args[0], TaylorModel) else args[0].log()
+    if isinstance(args[0], TaylorModel) and not isinstance(args[1], TaylorModel):
+        return args[0].real_power(_ball(args[1]))
+    base = args[0].function(FUNCTIONS["log"]) if isinstance(args[0], TaylorModel) else _ball(args[0]).log()
     return (args[1] * base).function(FUNCTIONS["exp"])
+
+
+def _ball(value: Any) -> Any:
+    return value.ball() if isinstance(value, Real) else value

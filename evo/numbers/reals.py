@@ -1,0 +1,240 @@
+"""Exact real numbers: rational functions of pi and e where that is known, and a ball at any precision always.
+
+A ball cannot tell that sin(pi) or 0.8/1 - 0.8 is zero; a form can. Numbers such as 1/3, pi/4 or 0.8 have a
+form: an element of Q(pi, e), where a number is zero if its form is (the converse would take a proof that pi
+and e are algebraically independent, and nothing here relies on it). Other numbers, such as sqrt(2), have
+only their ball: they are never taken for zero.
+"""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import flint
+from flint import Ordering, arb, fmpq, fmpq_mpoly_ctx
+
+_RING = fmpq_mpoly_ctx.get(("pi", "e"), Ordering.lex)
+_GENERATORS: tuple[Callable[[], Any], ...] = (arb.pi, arb.const_e)
+_PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+
+
+class UndecidedError(ArithmeticError):
+    """Two numbers that 4096 bits cannot tell apart, and whose forms do not either."""
+
+
+class Real:
+    """An exact real number.
+
+    Attributes:
+        form: (numerator, denominator) in Q[pi, e] without a common factor; None where the number is known by
+            its ball alone.
+    """
+
+    __slots__ = ("_ball", "form")
+
+    def __init__(self, form: tuple[Any, Any] | None, ball: Callable[[], Any] | None = None) -> None:
+        self.form = form
+        self._ball = ball
+
+    @classmethod
+    def of(cls, number: Any) -> "Real":
+        """The number itself: an int, a Fraction, an fmpq, or a finite float (all its bits)."""
+        if isinstance(number, Real):
+            return number
+        exact = number if isinstance(number, fmpq) else Fraction(number)
+        value = exact if isinstance(exact, fmpq) else fmpq(exact.numerator, exact.denominator)
+        return cls((_RING.constant(value), _RING.constant(1)))
+
+    @classmethod
+    def known_by(cls, ball: Callable[[], Any]) -> "Real":
+        """A number without a form; `ball` encloses it at the current precision, ever closer as that grows."""
+        return cls(None, ball)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the form says that it is 0; False may mean that nobody knows."""
+        return self.form is not None and self.form[0].is_zero()
+
+    @property
+    def rational(self) -> Fraction | None:
+        """The number as a Fraction, if its form is one."""
+        if self.form is None or not all(part.is_constant() for part in self.form):
+            return None
+        top, below = (part.to_dict().get((0, 0), fmpq(0)) for part in self.form)
+        ratio = top / below
+        return Fraction(int(ratio.p), int(ratio.q))
+
+    def ball(self) -> Any:
+        """An arb that contains the number, at the current precision."""
+        if self.form is None:
+            assert self._ball is not None
+            return self._ball()
+        top, below = (_value(part) for part in self.form)
+        return top if self.form[1].is_one() else top / below
+
+    def sign(self) -> int:
+        """-1, 0 or 1.
+
+        Raises:
+            UndecidedError: the ball contains 0 at every precision, and the form does not say that it is 0.
+        """
+        if self.is_zero:
+            return 0
+        for precision in _PRECISIONS:
+            with flint.ctx.workprec(precision):
+                ball = self.ball()
+                if ball > 0:
+                    return 1
+                if ball < 0:
+                    return -1
+        raise UndecidedError(f"{float(self.ball()):.6g} cannot be told from zero with {_PRECISIONS[-1]} bits")
+
+    def __float__(self) -> float:
+        """The nearest float64; at an exact tie one of the two neighbours."""
+        exact = self.rational
+        if exact is not None:
+            return exact.numerator / exact.denominator
+        for precision in _PRECISIONS:
+            with flint.ctx.workprec(precision):
+                ball = self.ball()
+                low, high = float(ball.lower()), float(ball.upper())
+                if low == high:
+                    return low
+        return float(ball.mid())
+
+    def sqrt(self) -> "Real":
+        """The square root; with a form if the number is the square of a rational number.
+
+        A negative number's is known by a ball that is nan.
+        """
+        exact = self.rational
+        if exact is not None and exact >= 0:
+            root = Fraction(math.isqrt(exact.numerator), math.isqrt(exact.denominator))
+            if root * root == exact:
+                return Real.of(root)
+        return Real.known_by(lambda: self.ball().sqrt())
+
+    def __neg__(self) -> "Real":
+        return self._joined(Real.of(0), lambda a, b: -a, lambda a, b: (-a[0], a[1]))
+
+    def __add__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a + b, _sum)
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a - b, lambda a, b: _sum(a, (-b[0], b[1])))
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a * b, lambda a, b: _reduced(a[0] * b[0], a[1] * b[1]))
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other
+
+    def __truediv__(self, other: Any) -> Any:
+        """The quotient; by a form that is 0 a number whose ball is nan."""
+        return self._with(other, lambda a, b: a / b, _quotient)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _lifted(other) / self if _is_number(other) else other / self.ball()
+
+    def __pow__(self, exponent: int) -> "Real":
+        """A power by a whole number."""
+        result, base = Real.of(1), self if exponent >= 0 else Real.of(1) / self
+        for _ in range(abs(exponent)):
+            result = result * base
+        return result
+
+    def __lt__(self, other: Any) -> bool:
+        return (self - _lifted(other)).sign() < 0
+
+    def __le__(self, other: Any) -> bool:
+        return (self - _lifted(other)).sign() <= 0
+
+    def __gt__(self, other: Any) -> bool:
+        return (self - _lifted(other)).sign() > 0
+
+    def __ge__(self, other: Any) -> bool:
+        return (self - _lifted(other)).sign() >= 0
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the forms are equal, or the very same number without one."""
+        if not _is_number(other):
+            return NotImplemented
+        return self is other or (self - _lifted(other)).is_zero
+
+    def __hash__(self) -> int:
+        return id(self) if self.form is None else hash(str(self))
+
+    def __str__(self) -> str:
+        """The form as an expression that evo/targets/expression.py reads."""
+        if self.form is None:
+            return f"[{float(self):.17g}...]"
+        top, below = (str(part) for part in self.form)
+        return top if below == "1" else f"({top})/({below})"
+
+    def __repr__(self) -> str:
+        return f"Real({self})"
+
+    def _with(self, other: Any, by_ball: Callable[..., Any], by_form: Callable[..., Any]) -> Any:
+        if isinstance(other, arb):
+            return by_ball(self.ball(), other)
+        if not _is_number(other):
+            return NotImplemented
+        return self._joined(_lifted(other), by_ball, by_form)
+
+    def _joined(self, other: "Real", by_ball: Callable[..., Any], by_form: Callable[..., Any]) -> "Real":
+        if self.form is not None and other.form is not None and (form := by_form(self.form, other.form)):
+            return Real(form)
+        return Real.known_by(lambda: by_ball(self.ball(), other.ball()))
+
+
+PI = Real((_RING.gens()[0], _RING.constant(1)))
+E = Real((_RING.gens()[1], _RING.constant(1)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real | int | Fraction | fmpq | float)
+
+
+def _lifted(value: Any) -> Real:
+    return Real.of(value)
+
+
+def _reduced(top: Any, below: Any) -> tuple[Any, Any]:
+    """Without a common factor, the denominator's leading coefficient 1."""
+    if below.is_one():
+        return top, below
+    if top.is_zero():
+        return top, _RING.constant(1)
+    common = top.gcd(below)
+    top, below = top / common, below / common
+    lead = below.leading_coefficient()
+    return top / lead, below / lead
+
+
+def _sum(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+    if a[1] == b[1]:
+        return _reduced(a[0] + b[0], a[1])
+    return _reduced(a[0] * b[1] + b[0] * a[1], a[1] * b[1])
+
+
+def _quotient(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any] | None:
+    return None if b[0].is_zero() else _reduced(a[0] * b[1], a[1] * b[0])
+
+
+def _value(polynomial: Any) -> Any:
+    """A polynomial in pi and e as a ball."""
+    total = arb(0)
+    for powers, coefficient in polynomial.to_dict().items():
+        term = arb(coefficient)
+        for generator, power in zip(_GENERATORS, powers, strict=True):
+            if power:
+                term *= generator() ** int(power)
+        total += term
+    return total
