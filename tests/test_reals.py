@@ -10,9 +10,9 @@ from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evo.numbers import known
 from evo.numbers.reals import PI, E, Real
 from evo.programs.program import parse
-from evo.proofs import known
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import Refusal, check, prove
 from evo.targets.expansions import EXPANSIONS, expansion

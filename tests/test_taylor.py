@@ -8,9 +8,9 @@ from strategies import ALL, programs
 
 from evo.numbers.balls import BALLS
 from evo.proofs import taylor
-from evo.proofs.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
 from evo.targets.expression import parse_expression
 from evo.targets.functions import FUNCTIONS
+from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
 
 CENTERS = {
     "asin": (-0.5, 0.0, 0.4),

@@ -16,12 +16,12 @@ from typing import Any
 from flint import arb, arb_poly, fmpq
 
 from evo.numbers.balls import BALLS
+from evo.numbers.known import LENGTH, ZERO
 from evo.numbers.reals import Real
 from evo.programs.program import Program
 from evo.proofs.certificate import Piece
-from evo.proofs.known import LENGTH, ZERO
-from evo.proofs.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
 from evo.targets.target import Target
+from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
 
 _MAX_BOXES = 4000
 _SAMPLES = 12

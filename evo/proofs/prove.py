@@ -23,10 +23,10 @@ from flint import arb
 from evo.programs.program import Program, ProgramError, parse
 from evo.proofs.certificate import MAX_ROOT, Certificate, CertificateError, Piece, versions
 from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, ball, make_candidate
-from evo.proofs.taylor import BranchError, UndefinedError, working
 from evo.targets.points import fit_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target, TargetError
+from evo.targets.taylor import BranchError, UndefinedError, working
 
 MAX_PIECES = 3000
 MAX_PRECISION = 1536

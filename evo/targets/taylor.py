@@ -5,7 +5,7 @@ the balls A_k with g(t) = t^v (a_0 + a_1 t + ... + a_n t^n). They may differ fro
 last ball takes whatever the terms before it do not hold, and each rule below is a statement about numbers.
 A power of t beyond n is folded into the last ball as (a_n + a_(n+1) T + ...).
 
-Some coefficients are known exactly, too (evo/proofs/known.py): those of programs whose constants are exact
+Some coefficients are known exactly, too (evo/numbers/known.py): those of programs whose constants are exact
 numbers, at a point that is one, and those of functions where they have exact values (sin at pi). So c/x - c
 vanishes at 1 although no ball for c = 0.8 says so.
 
@@ -25,10 +25,10 @@ from typing import Any
 import flint
 from flint import arb, arb_poly, arb_series, fmpq
 
+from evo.numbers import known as known_series
 from evo.numbers.functions import function_module
+from evo.numbers.known import Known
 from evo.numbers.reals import PI, E, Real
-from evo.proofs import known as known_series
-from evo.proofs.known import Known
 from evo.targets.expansions import expansion, quarter_turns
 from evo.targets.expression import Expression, Node, apply_node
 from evo.targets.functions import FUNCTIONS, Function
@@ -245,7 +245,7 @@ class TaylorModel:
         Raises:
             UndefinedError: u is not proved positive.
         """
-        from evo.proofs.logarithms import LogModel
+        from evo.targets.logarithms import LogModel
 
         unit = self._stripped("undefined", "a logarithm of zero")
         plain = self._new(unit.poly, known=unit.known).function(FUNCTIONS["log"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from flint import arb, arb_poly
 
-from evo.proofs.taylor import TaylorModel, UndefinedError
+from evo.targets.taylor import TaylorModel, UndefinedError
 
 MAX_DEGREE = 6
 """Of log t; a higher power is folded, or refused."""
