@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import ALL, programs
 
 from evo.numbers.balls import BALLS
-from evo.proofs import taylor
+from evo.targets import taylor
 from evo.targets.expression import parse_expression
 from evo.targets.functions import FUNCTIONS
 from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
