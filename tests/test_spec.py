@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from evo.backends.backend import BACKENDS, BackendRow, Defaults
 from evo.kernels.vary import mutations
 from evo.runs.spec import SpecError, load_spec, make_spec, parse_duration
 
@@ -114,6 +115,16 @@ def test_what_depends_on_the_machine_is_filled_in_once():
     assert (gpu.islands, gpu.offspring, gpu.parents, gpu.cache_entries) == (2, 1 << 19, 2048, 1 << 22)
     assert (cpu.offspring, cpu.parents, cpu.niche, cpu.cache_entries) == (4096, 256, 32, 1 << 20)
     assert gpu.settled() == gpu
+
+
+def test_a_backend_added_as_a_row_brings_its_own_defaults(monkeypatch):
+    usual = Defaults(offspring=96, parents=8, niche=5, cache_entries=1 << 11)
+    monkeypatch.setitem(BACKENDS, "abacus", BackendRow("nowhere", "None", defaults=usual, per_gpu=1))
+    spec = make_spec({"target": "exp2", "backend": "abacus", "stretch": [1, 2, 4]}).settled()
+    assert (spec.offspring, spec.parents, spec.niche, spec.cache_entries) == usual
+    assert spec.islands == 3
+    with pytest.raises(SpecError, match="Did you mean 'abacus'"):
+        make_spec({"target": "exp2", "backend": "abakus"})
 
 
 @pytest.mark.parametrize("entry", ["offspring", "seed", "time", "save_every", "islands", "max_ops", "epoch"])

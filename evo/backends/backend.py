@@ -17,21 +17,61 @@ from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
 
+class Defaults(NamedTuple):
+    """What a search on a backend has where its user says nothing."""
+
+    offspring: int
+    parents: int
+    niche: int
+    cache_entries: int
+
+
+ON_PROCESSORS = Defaults(offspring=4096, parents=256, niche=32, cache_entries=1 << 20)
+ON_A_GPU = Defaults(offspring=1 << 19, parents=2048, niche=256, cache_entries=1 << 22)
+"""A generation that fills it; from fewer parents it would make the same programs again."""
+
+
 class BackendRow(NamedTuple):
-    """Where a backend's class is, and what a search's user is told that it waits for at first."""
+    """What is asked of a backend before there is one.
+
+    Attributes:
+        module: where its class is.
+        cls: the class.
+        first: what a search's user is told to wait for at first.
+        defaults: of a search.
+        per_gpu: island processes that share a GPU, one of which makes offspring while the other fits; 0: it
+            needs none.
+        numbered: whether islands take the devices that their process sees in turns.
+        threaded: whether it is told how many threads fit.
+    """
 
     module: str
     cls: str
     first: str = ""
+    defaults: Defaults = ON_PROCESSORS
+    per_gpu: int = 0
+    numbered: bool = False
+    threaded: bool = False
+
+    def options(self, device: int = 0, threads: int = 1) -> dict[str, int]:
+        """What its class is told of the device and the threads that it may take."""
+        return {"number": device} if self.numbered else {"threads": threads} if self.threaded else {}
 
 
 BACKENDS = {
-    "native": BackendRow("evo.backends.native", "NativeBackend"),
+    "native": BackendRow("evo.backends.native", "NativeBackend", threaded=True),
     "jax": BackendRow(
-        "evo.backends.jax", "JaxBackend", "JAX compiles the fits first, for a minute or two ..."
+        "evo.backends.jax",
+        "JaxBackend",
+        first="JAX compiles the fits first, for a minute or two ...",
+        numbered=True,
     ),
     "cuda": BackendRow(
-        "evo.backends.cuda", "CudaBackend", "GPU kernels are compiled first, unless cached ..."
+        "evo.backends.cuda",
+        "CudaBackend",
+        first="GPU kernels are compiled first, unless cached ...",
+        defaults=ON_A_GPU,
+        per_gpu=2,
     ),
 }
 
@@ -96,6 +136,6 @@ def backend(name: str, **options: Any) -> Backend:
     """
     if name not in BACKENDS:
         raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
-    module, cls, _ = BACKENDS[name]
-    made: Backend = getattr(import_module(module), cls)(**options)
+    row = BACKENDS[name]
+    made: Backend = getattr(import_module(row.module), row.cls)(**options)
     return made

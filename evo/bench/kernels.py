@@ -26,9 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import Backend, BackendError, backend
+from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
 from evo.backends.fit import Effort
-from evo.backends.native import NativeBackend
 from evo.islands.generation import Problem, State, init, step
 from evo.kernels.build import _compiler
 from evo.kernels.cache import Cache
@@ -100,7 +99,7 @@ def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> di
 def _in_child(cores: list[int], batches: list[int], seconds: float, gpu: bool) -> list[dict[str, Any]]:
     """Measures on these cores, in a process that is bound to them before JAX counts them."""
     bind = f"import os; getattr(os, 'sched_setaffinity', lambda *_: None)(0, {cores})"
-    code = f"{bind}\nfrom evo.bench import _measure\n_measure({cores}, {batches}, {seconds}, {gpu})"
+    code = f"{bind}\nfrom evo.bench.kernels import _measure\n_measure({cores}, {batches}, {seconds}, {gpu})"
     environment = dict(os.environ)
     if not gpu:
         environment["JAX_PLATFORMS"] = "cpu"
@@ -119,9 +118,9 @@ def _measure(cores: list[int], batches: list[int], seconds: float, gpu: bool) ->
     rows = []
     for size in batches:
         rows += _race(contestants, bench_programs(size, points.x), points, len(cores), seconds)
-    if "cuda" in contestants:
+    if on_gpu := [name for name, one in contestants.items() if one.on_device]:
         programs = bench_programs(max(GPU_BATCHES), points.x)
-        large = {name: contestants[name] for name in ("cuda", "naive-vmap")}
+        large = {name: contestants[name] for name in (*on_gpu, "naive-vmap")}
         for size in GPU_BATCHES:
             rows += _race(large, programs.take(slice(size)), points, len(cores), seconds)
     print(json.dumps(rows))
@@ -129,10 +128,11 @@ def _measure(cores: list[int], batches: list[int], seconds: float, gpu: bool) ->
 
 @dataclass(frozen=True)
 class Contestant:
-    """What fits a batch and returns the LM iterations done; the time on its device, if not this processor."""
+    """What fits a batch and returns the LM iterations done; the time on its GPU, if it needs one."""
 
     device: str
     fit: Callable[[Batch, Points], int]
+    on_cpu: bool
     on_device: Callable[[], float] | None = None
 
 
@@ -158,16 +158,18 @@ def _contestants(threads: int, gpu: bool) -> dict[str, Contestant]:
 
         return run
 
-    native, by_jax = NativeBackend(threads), backend("jax")
-    made = {
-        "native": Contestant(native.device, own(native)),
-        "jax": Contestant(by_jax.device, own(by_jax)),
-    }
-    if gpu:
-        with contextlib.suppress(BackendError):
-            cuda: Any = backend("cuda")
-            made["cuda"] = Contestant(cuda.device, own(cuda), lambda: float(cuda.seconds))
-    return {**made, "naive-vmap": Contestant(jax.devices()[0].device_kind, naive)}
+    def entered(name: str, row: BackendRow) -> Contestant:
+        engine: Any = backend(name, **row.options(threads=threads))
+        inside = (lambda: float(engine.seconds)) if row.per_gpu else None
+        return Contestant(engine.device, own(engine), row.threaded or engine.device == "cpu", inside)
+
+    made = {}
+    for name, row in BACKENDS.items():
+        if gpu or not row.per_gpu:
+            with contextlib.suppress(BackendError):
+                made[name] = entered(name, row)
+    device = jax.devices()[0].device_kind
+    return {**made, "naive-vmap": Contestant(device, naive, device == "cpu")}
 
 
 def _race(
@@ -188,7 +190,7 @@ def _race(
                 inside[name].append(on_device())
         turn += 1
     rate = {name: done[name] / statistics.median(wall[name]) for name in names}
-    on_cpu = {name: name == "native" or contestants[name].device == "cpu" for name in names}
+    on_cpu = {name: contestants[name].on_cpu for name in names}
     return [
         {
             "backend": name,

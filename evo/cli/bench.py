@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from evo.backends.backend import BACKENDS
 from evo.cli.display import Terminal
 from evo.cli.session import sink_of
 
 bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
 
+_BACKENDS = f"One of {', '.join(BACKENDS)}."
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -34,7 +36,7 @@ def bench_vary_command(as_json: Json = False) -> None:
 
 @bench.command("search")
 def bench_search_command(
-    backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
+    backend: Annotated[str, typer.Option(help=_BACKENDS)] = "native",
     offspring: Annotated[
         int | None, typer.Option(help="Programs of a generation. [default: a search's]", min=1)
     ] = None,
@@ -52,7 +54,7 @@ def bench_search_command(
 
 @bench.command("scale")
 def bench_scale_command(
-    backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native", as_json: Json = False
+    backend: Annotated[str, typer.Option(help=_BACKENDS)] = "native", as_json: Json = False
 ) -> None:
     """Time of an LM iteration against ops, constants and points; the driver's against islands."""
     from evo.bench.driver import bench_driver

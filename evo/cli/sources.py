@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evo.backends.backend import BACKENDS
 from evo.exports.formula import Origin
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
@@ -118,8 +119,10 @@ def _command(spec: Mapping[str, Any]) -> str | None:
     given = {k: v for k, v in spec.items() if v is not None and str(v) not in ("null", "None")}
     if ends := given.get("interval"):
         words += ["--interval", *(map(str, ends) if isinstance(ends, list) else str(ends).split())]
-    backend = "cuda" if given.get("backend") == "cuda" else "native"  # the defaults depend on it
-    usual = make_spec({"target": "x", "backend": backend}).settled()
+    backend = given.get("backend")
+    known = {"backend": backend} if backend in BACKENDS else {}  # the defaults depend on it
+    usual = make_spec({"target": "x", **known}).settled()
+    usual = usual.model_copy(update={"backend": SearchSpec.model_fields["backend"].default})
     for name in _OPTIONS:
         if name in given and (name in _ALWAYS or not _is_usual(name, given[name], usual)):
             text = str(given[name]).removesuffix(".0")

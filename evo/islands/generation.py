@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from deap import base, tools
 
-from evo.backends.backend import Backend, backend
+from evo.backends.backend import BACKENDS, Backend, backend
 from evo.backends.fit import FITTED, Effort, Fits
 from evo.islands.archive import archive, first_fronts, non_dominated, thresholds
 from evo.islands.deep import affordable, at_floor, deepen, optima
@@ -45,7 +45,7 @@ class Problem:
         deep_fits: most candidates of a generation that are fitted beyond float64.
         stretch: interval lengths by island, in turns, as multiples of the target's (evo/islands/stretch.py).
         home: the target as given, where `target` is stretched.
-        device: which of the devices that a process sees, where the backend is JAX.
+        device: which of the devices that a process sees, where the backend takes one of several.
     """
 
     target: Target
@@ -65,7 +65,7 @@ class Problem:
     def of_island(self, island: int) -> "Problem":
         """What this island searches for."""
         target = stretched(self.target, self.stretch[island % len(self.stretch)])
-        device = island if self.backend == "jax" else 0
+        device = island if BACKENDS[self.backend].numbered else 0
         if (target, device) == (self.target, self.device):
             return self
         home = self.home if target == self.target else self.target
@@ -84,7 +84,7 @@ class Problem:
     @cached_property
     def engine(self) -> Backend:
         """The backend itself."""
-        return backend(self.backend, **({"number": self.device} if self.backend == "jax" else {}))
+        return backend(self.backend, **BACKENDS[self.backend].options(self.device))
 
     @cached_property
     def toolbox(self) -> base.Toolbox:

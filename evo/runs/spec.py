@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.kernels.vary import mutations
 from evo.programs.ops import parse_ops
@@ -99,7 +100,7 @@ class SearchSpec(BaseModel):
     save_every: Annotated[float, BeforeValidator(parse_duration)] = Field(10.0, ge=0)
     cache_entries: int | None = Field(None, ge=1 << 10, le=1 << 26)
     stretch: Annotated[tuple[Annotated[float, Field(ge=1, le=64)], ...], Field(min_length=1)] = (1.0, 8.0)
-    backend: Literal["native", "jax", "cuda"] = "native"
+    backend: str = "native"
     tiers: tuple[Literal["text", "function", "redundant", "behaviour"], ...] = (
         "text",
         "function",
@@ -115,6 +116,13 @@ class SearchSpec(BaseModel):
             raise ValueError("no entry is yes or no")
         return value
 
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, name: str) -> str:
+        if name not in BACKENDS:
+            raise ValueError(f"there are {_listed(name, BACKENDS)}")
+        return name
+
     @model_validator(mode="after")
     def _check(self) -> "SearchSpec":
         parse_ops(self.ops)
@@ -126,14 +134,15 @@ class SearchSpec(BaseModel):
 
     def settled(self) -> "SearchSpec":
         """The specification with what depends on the machine filled in."""
-        cpus, gpu = os.cpu_count() or 1, self.backend == "cuda"
+        row = BACKENDS[self.backend]
+        usual, cpus = row.defaults, os.cpu_count() or 1
         return self.model_copy(
             update={
-                "islands": self.islands or (len(self.stretch) if gpu else cpus),
-                "offspring": self.offspring or (1 << 19 if gpu else 4096),
-                "parents": self.parents or (2048 if gpu else 256),
-                "niche": self.niche or (256 if gpu else 32),
-                "cache_entries": self.cache_entries or (1 << 22 if gpu else 1 << 20),
+                "islands": self.islands or (len(self.stretch) if row.per_gpu else cpus),
+                "offspring": self.offspring or usual.offspring,
+                "parents": self.parents or usual.parents,
+                "niche": self.niche or usual.niche,
+                "cache_entries": self.cache_entries or usual.cache_entries,
             }
         )
 

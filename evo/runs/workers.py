@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.islands.epoch import Finished, IslandHost, Task
 from evo.islands.generation import Problem
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
-ON_A_GPU = 2
-"""Processes for each GPU: one makes offspring while the other fits."""
 AHEAD = 2
 """Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
 taken back, and a search that ends waits for it."""
@@ -193,14 +192,14 @@ class RayWorkers:
         ray, problem = self._ray, self._problem
         cpus = ray.cluster_resources().get("CPU", 1.0)
         count, gpus = max(1, int(cpus)), ray.cluster_resources().get("GPU", 0.0)
-        if problem.backend == "cuda":
+        if per_gpu := BACKENDS[problem.backend].per_gpu:
             if not gpus:
-                raise WorkersError("the cuda backend needs a GPU, and Ray has found none.")
-            count = ON_A_GPU * int(gpus)
+                raise WorkersError(f"the {problem.backend} backend needs a GPU, and Ray has found none.")
+            count = per_gpu * int(gpus)
         count = min(self._islands, self._most or count)
         remote = ray.remote(
             max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
-            num_gpus=_share(gpus, count) if problem.backend == "cuda" else 0.0,
+            num_gpus=_share(gpus, count) if per_gpu else 0.0,
         )(self._host)  # fmt: skip
         return [remote.remote(problem.with_points(), *self._settings) for _ in range(count)]
 
