@@ -24,7 +24,7 @@ def one(island: int, epoch: int) -> Pool:
         ops=np.array([island]),
         error=np.array([float(epoch)]),
         worst_x=np.zeros(1),
-        key=np.ones(1, np.uint64),
+        fingerprint=np.ones(1, np.uint64),
         behaviour=np.ones(1, np.uint64),
         seconds=np.zeros(1),
     )

@@ -269,7 +269,7 @@ def test_offspring_are_canonical_new_and_known_by_the_fingerprint_of_every_backe
     for got, expected in zip(arrays(batch), arrays(made.batch), strict=True):
         np.testing.assert_array_equal(got, expected)
     key, check, rank = functions(made.batch)
-    np.testing.assert_array_equal(made.key, key)
+    np.testing.assert_array_equal(made.fingerprint, key)
     np.testing.assert_array_equal(made.check, check)
     np.testing.assert_array_equal(rank, made.batch.k)
     assert (made.batch.ops <= WIDTH).all()
@@ -278,7 +278,7 @@ def test_offspring_are_canonical_new_and_known_by_the_fingerprint_of_every_backe
     again, _ = breed(engine)
     for got, expected in zip(arrays(again.batch), arrays(made.batch), strict=True):
         np.testing.assert_array_equal(got, expected)
-    assert not np.array_equal(breed(engine, stream=4)[0].key, made.key)
+    assert not np.array_equal(breed(engine, stream=4)[0].fingerprint, made.fingerprint)
 
 
 @every_backend
@@ -286,7 +286,7 @@ def test_no_function_is_made_twice_but_in_a_cheaper_form_or_to_fit_it_again(engi
     known, least, again = (Cache.empty(1 << 17), Cache.empty(1 << 17)), {}, 0
     for stream in range(4):
         made, _ = breed(engine, stream, known)
-        for key, ops in zip(made.key.tolist(), made.batch.ops.tolist(), strict=True):
+        for key, ops in zip(made.fingerprint.tolist(), made.batch.ops.tolist(), strict=True):
             again += ops >= least.get(key, 99)
             least[key] = min(ops, least.get(key, 99))
         lost = ("invalid", "too_large", "seen_text", "undefined", "redundant", "seen_function")
@@ -309,7 +309,11 @@ def test_tiers_that_are_off_skip_nothing(engine, tiers):
 @every_backend
 def test_without_parents_offspring_are_random_programs(engine):
     made, _ = breed(engine, parents=Batch.empty(0, WIDTH), rows=100)
-    assert len(made.batch) == len(set(zip(made.key.tolist(), made.batch.ops.tolist(), strict=True))) == 100
+    assert (
+        len(made.batch)
+        == len(set(zip(made.fingerprint.tolist(), made.batch.ops.tolist(), strict=True)))
+        == 100
+    )
 
 
 @every_backend

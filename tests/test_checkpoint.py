@@ -94,4 +94,13 @@ def test_entries_come_back(tmp_path):
     )
     checkpoint.save(tmp_path / "e.npz", {}, checkpoint.to_arrays("e", entries).items())
     _, arrays = checkpoint.load(tmp_path / "e.npz")
-    np.testing.assert_array_equal(checkpoint.from_arrays(Entries, "e", arrays).key, entries.key)
+    np.testing.assert_array_equal(
+        checkpoint.from_arrays(Entries, "e", arrays).fingerprint, entries.fingerprint
+    )
+
+
+@pytest.mark.parametrize("cls", [Pool, Cache, Entries])
+def test_a_fingerprint_keeps_the_name_that_checkpoints_have_for_it(cls):
+    arrays = checkpoint.to_arrays("pool", Pool.empty(3)) | checkpoint.to_arrays("v", Cache.empty(4))
+    name = "pool" if cls is Pool else "v"
+    assert f"{name}/key" in checkpoint.to_arrays(name, checkpoint.from_arrays(cls, name, arrays))

@@ -43,7 +43,7 @@ def test_a_candidate_below_float64_gets_constants_that_reproduce_its_error():
 def test_candidates_without_a_finite_error_are_left_out_and_the_others_stay():
     pole = (F5[0], ("25.6", "17.7", "-1", "-12"))  # x + c1 / x = -c4 inside
     pool = deep(F5, pole)
-    assert pool.key.tolist() == [1] or np.isfinite(pool.error).all()
+    assert pool.fingerprint.tolist() == [1] or np.isfinite(pool.error).all()
     assert pool.error[0] == pytest.approx(4.3408e-6, rel=1e-4)
 
 

@@ -108,7 +108,7 @@ def test_archiving_again_changes_nothing_and_the_order_of_rows_does_not_matter(f
     for other in (again, backwards):
         assert pairs(other) == pairs(kept)
         np.testing.assert_array_equal(other.behaviour, kept.behaviour)
-        np.testing.assert_array_equal(other.key, kept.key)
+        np.testing.assert_array_equal(other.fingerprint, kept.fingerprint)
 
 
 @fixed
@@ -127,7 +127,7 @@ def test_a_pool_keeps_rows_together():
     pool = pool_of([(3, 0.5, 1, 7), (1, 1.0, 2, 8), (2, 0.25, 3, 9)])
     front = non_dominated(pool)
     assert pairs(front) == [(1, 1.0), (2, 0.25)]
-    assert front.key.tolist() == [8, 9]
+    assert front.fingerprint.tolist() == [8, 9]
     assert front.batch.constants[:, 0].tolist() == front.worst_x.tolist() == [1.0, 2.0]
 
 

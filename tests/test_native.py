@@ -199,8 +199,8 @@ for batch in (parents, random, Batch.empty(0, 64)):
         found = offspring(1, Variation(ALL, 64, weight, further=0.7), batch, *known, 40)
         functions(found.batch)
         ops = found.batch.ops.astype(np.uint8)
-        known[1].merge(Entries(found.key, found.check, ops, np.ones(len(ops), np.float32)))
-        known[1].scores(found.key)
+        known[1].merge(Entries(found.fingerprint, found.check, ops, np.ones(len(ops), np.float32)))
+        known[1].scores(found.fingerprint)
 from types import SimpleNamespace
 from evo.backends.native import NativeBackend
 from evo.backends.fit import Effort

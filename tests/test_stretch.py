@@ -73,7 +73,7 @@ def test_emigrants_have_their_error_on_the_targets_own_interval_and_are_told_onc
     assert len(non_dominated(news)) == len(news)
     assert 0 < len(after.tried) <= POLISHES
     later, last = emigrate(own, after)
-    assert not set(later.key.tolist()) & set(news.key.tolist())
+    assert not set(later.fingerprint.tolist()) & set(news.fingerprint.tolist())
     assert len(set(last.tried.tolist())) == len(last.tried)
 
 
@@ -84,12 +84,12 @@ def test_immigrants_are_fitted_on_the_islands_own_interval(abroad):
     one = replace(
         state.archive.take([0]),
         batch=batch, low=np.zeros_like(batch.constants), ops=batch.ops, error=np.array([6.4e-6]),
-        key=np.array([77], np.uint64),
+        fingerprint=np.array([77], np.uint64),
     )  # fmt: skip
     empty = init(own)
     after = admit(own, empty, one, [])
     assert after.sent[5] == 6.4e-6
-    assert 6.4e-6 < after.archive.error[after.archive.key == 77][0] < 1
+    assert 6.4e-6 < after.archive.error[after.archive.fingerprint == 77][0] < 1
     assert (after.archive.batch.constants != batch.constants).any()
 
 
@@ -103,5 +103,5 @@ def test_only_the_best_is_polished_where_float64_ranks_well_at_home(abroad):
     rows = worth_polishing(state.archive, known, none, 1.0)
     assert len(rows) == POLISHES
     assert max(np.unique(state.archive.ops[rows], return_counts=True)[1]) <= RANKS
-    rest = worth_polishing(state.archive, known, state.archive.key[rows], 1.0)
+    rest = worth_polishing(state.archive, known, state.archive.fingerprint[rows], 1.0)
     assert not set(rest.tolist()) & set(rows.tolist())

@@ -36,7 +36,12 @@ def breed(variation=VARIATION, batch=None, rows=300, stream=1, known=None):
 
 
 def arrays(found):
-    return [*(getattr(found.batch, f.name) for f in fields(Batch)), found.key, found.check, found.audited]
+    return [
+        *(getattr(found.batch, f.name) for f in fields(Batch)),
+        found.fingerprint,
+        found.check,
+        found.audited,
+    ]
 
 
 def formulas(found):
@@ -65,10 +70,10 @@ def test_offspring_are_canonical_new_and_within_the_limits():
     assert len(found.batch) == 300
     assert_well_formed(found, VARIATION)
     key, check, rank = functions(found.batch)
-    np.testing.assert_array_equal(key, found.key)
+    np.testing.assert_array_equal(key, found.fingerprint)
     np.testing.assert_array_equal(check, found.check)
     assert (rank == found.batch.k).all()
-    assert found.key.all()
+    assert found.fingerprint.all()
 
 
 def test_keys_are_distinct_in_a_batch_and_from_the_caches():
@@ -76,7 +81,7 @@ def test_keys_are_distinct_in_a_batch_and_from_the_caches():
     known, keys = caches(), {}
     for stream in range(6):
         found = breed(variation, known=known, stream=stream)
-        for key, ops in zip(found.key.tolist(), found.batch.ops.tolist(), strict=True):
+        for key, ops in zip(found.fingerprint.tolist(), found.batch.ops.tolist(), strict=True):
             assert ops < keys.get(key, 99), "a known function may come back only in a cheaper form"
             keys[key] = ops
         assert not found.audited.any()
@@ -155,7 +160,7 @@ def test_without_parents_all_offspring_are_random_programs():
     assert len(found.batch) == 300
     assert_well_formed(found, VARIATION)
     ops = {}
-    for key, n in zip(found.key.tolist(), found.batch.ops.tolist(), strict=True):
+    for key, n in zip(found.fingerprint.tolist(), found.batch.ops.tolist(), strict=True):
         assert n < ops.get(key, 99), "twice the same function, and not for less"
         ops[key] = n
 
@@ -194,7 +199,7 @@ def test_giving_up_after_the_attempts_returns_fewer():
     found = breed(variation, Batch.empty(0, 16), rows=50)
     assert 200 <= found.counts["made"] <= 200 * 6  # a walk has up to six edits
     assert 0 < len(found.batch) < 10
-    assert len(found.key) == len(found.check) == len(found.audited) == len(found.batch)
+    assert len(found.fingerprint) == len(found.check) == len(found.audited) == len(found.batch)
 
 
 @pytest.mark.parametrize("tiers", [(), ("text",), ("function",), ("redundant",), ("text", "function")])
@@ -208,31 +213,34 @@ def test_a_tier_that_is_off_skips_nothing(tiers):
     assert bool((rank < found.batch.k).any()) == ("redundant" not in tiers)
     _, text = texts(found.batch)
     if "function" in tiers or "redundant" in tiers:
-        np.testing.assert_array_equal(found.key, functions(found.batch)[0])
+        np.testing.assert_array_equal(found.fingerprint, functions(found.batch)[0])
     else:
-        np.testing.assert_array_equal(found.key, text)
+        np.testing.assert_array_equal(found.fingerprint, text)
 
 
 def test_a_known_function_is_skipped_and_a_cheaper_form_of_it_is_not():
     variation = Variation(("add", "mul", "div"), 6, audit=0.0)
     none = Batch.empty(0, 16)
     free = breed(variation, none, rows=200)
-    known = np.unique(free.key)
+    known = np.unique(free.fingerprint)
     for more, expected in ((0, False), (-1, False), (20, True)):
         functions_seen = Cache.empty(2**14)
         functions_seen.merge(entries_of(free, free.batch.ops + more, free.check))
         again = breed(variation, none, rows=200, known=(Cache.empty(2**14), functions_seen))
-        came_back = np.isin(known, again.key)
+        came_back = np.isin(known, again.fingerprint)
         if expected:
             assert came_back.all()
         else:
             for key in known[came_back]:
-                assert again.batch.ops[again.key == key].max() < free.batch.ops[free.key == key].min() + more
+                assert (
+                    again.batch.ops[again.fingerprint == key].max()
+                    < free.batch.ops[free.fingerprint == key].min() + more
+                )
             assert came_back.mean() < 0.3
 
 
 def entries_of(found, ops, check):
-    return Entries(found.key, check, ops.astype(np.uint8), np.full(len(ops), np.nan, np.float32))
+    return Entries(found.fingerprint, check, ops.astype(np.uint8), np.full(len(ops), np.nan, np.float32))
 
 
 def test_another_check_for_the_same_key_is_a_collision_and_is_kept():
@@ -241,8 +249,8 @@ def test_another_check_for_the_same_key_is_a_collision_and_is_kept():
     known = caches()
     known[1].merge(entries_of(free, free.batch.ops, free.check ^ np.uint32(1)))
     again = breed(variation, known=known)
-    assert again.counts["collisions"] == len(again.key) == len(free.key)
-    assert set(again.key.tolist()) <= set(free.key.tolist())
+    assert again.counts["collisions"] == len(again.fingerprint) == len(free.fingerprint)
+    assert set(again.fingerprint.tolist()) <= set(free.fingerprint.tolist())
 
 
 def test_audited_functions_are_known_ones():
@@ -251,10 +259,10 @@ def test_audited_functions_are_known_ones():
     texts_again = Cache.empty(2**14)
     second = breed(replace(VARIATION, audit=1.0), known=(texts_again, known[1]))
     assert second.audited.any()
-    audited = second.key[second.audited == 1]
-    earlier = {*first.key.tolist(), *second.key[second.audited == 0].tolist()}
+    audited = second.fingerprint[second.audited == 1]
+    earlier = {*first.fingerprint.tolist(), *second.fingerprint[second.audited == 0].tolist()}
     assert set(audited.tolist()) <= earlier
-    assert np.isin(audited, first.key).any()
+    assert np.isin(audited, first.fingerprint).any()
 
 
 def test_misuse_raises():

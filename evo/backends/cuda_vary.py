@@ -73,7 +73,7 @@ class Breeder:
             new, end = self._decide(variation, brood, wave, known, rows - made)
             counts += self._counts(wave, end)
             out.collect(wave.programs, new, made)
-            taken.append({name: wave.found[name][new] for name in ("key", "check", "ops", "fate")})
+            taken.append({name: wave.found[name][new] for name in ("fingerprint", "check", "ops", "fate")})
             made, first = made + len(new), first + end
             size = int(SPARE * (rows - made) * first / max(made, 1)) + 256
         self._gpu.get(known[0].arrays["key"], texts.key)
@@ -87,7 +87,7 @@ class Breeder:
         batch.ops = joined("ops").astype(np.int64)
         return Offspring(
             batch,
-            joined("key"),
+            joined("fingerprint"),
             joined("check"),
             (joined("fate") == FATE["audited"]).astype(np.uint8),
             dict(zip(COUNTERS, counts.tolist(), strict=True)),
@@ -100,8 +100,8 @@ class Breeder:
         """Mutants number `first` and on, with their texts."""
         xp = self._xp
         programs = Resident.room(self._gpu, size, width).there
-        kinds = {"text": np.uint64, "rng": np.uint64, "key": np.uint64, "check": np.uint32}
-        names = ("text", "rng", "ops", "refit", "walked", "fate", "key", "check", "news")
+        kinds = {"text": np.uint64, "rng": np.uint64, "fingerprint": np.uint64, "check": np.uint32}
+        names = ("text", "rng", "ops", "refit", "walked", "fate", "fingerprint", "check", "news")
         found = {name: xp.zeros(size, kinds.get(name, np.uint8)) for name in names}
         self._launch(
             "mutants", width, size, brood, parents, texts, programs, first, size,
@@ -121,8 +121,8 @@ class Breeder:
         texts = rows
         for kernel, more, names in (
             ("ranks", wave.programs, ("fate",)),
-            ("identities", wave.programs, ("text", "key", "check", "fate")),
-            ("judgements", known[1], ("key", "check", "ops", "refit", "rng", "fate", "news")),
+            ("identities", wave.programs, ("text", "fingerprint", "check", "fate")),
+            ("judgements", known[1], ("fingerprint", "check", "ops", "refit", "rng", "fate", "news")),
         ):
             rows = rows[found["fate"][rows] == FATE["made"]]
             if len(rows):
@@ -130,7 +130,7 @@ class Breeder:
                     kernel, width, len(rows), brood, more, rows, len(rows), *(found[name] for name in names)
                 )
         if tiers & TIERS["function"]:
-            self._first(rows, rows[found["news"][rows] > 0], ("key", "check"), "seen_function", found)
+            self._first(rows, rows[found["news"][rows] > 0], ("fingerprint", "check"), "seen_function", found)
         kept = xp.zeros(len(COUNTERS), bool)
         kept[[FATE[name] for name in ("made", "collisions", "audited")]] = True
         new = rows[kept[found["fate"][rows]]]
@@ -142,7 +142,7 @@ class Breeder:
             texts = texts[(texts < end) & (found["refit"][texts] == 0)]
             self._learn(known[0], found["text"][texts])
         news = new[found["news"][new] > 0]
-        self._learn(known[1], *(found[name][news] for name in ("key", "check", "ops")))
+        self._learn(known[1], *(found[name][news] for name in ("fingerprint", "check", "ops")))
         return new, end
 
     def _first(self, rows: Any, some: Any, keys: tuple[str, ...], fate: str, found: dict[str, Any]) -> Any:

@@ -12,8 +12,7 @@ import numpy as np
 from evo.programs.batch import Programs
 
 FITTED, NOT_FINITE, POLE = 0, 1, 2
-STATUS = ("fitted", "not finite", "pole")
-"""Why a candidate has no finite error, by status number."""
+"""Why a candidate has a finite error or none."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Measures:
     Attributes:
         error: max weighted error at the points, inf with a pole between them, float64 [rows].
         worst_x: where, float64 [rows].
-        behaviour: key of the signed weighted errors at probe points (tier 3), uint64 [rows].
+        behaviour: of the signed weighted errors at probe points (tier 3), uint64 [rows].
         status: FITTED, NOT_FINITE or POLE, uint8 [rows].
     """
 

@@ -268,7 +268,7 @@ def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[fl
     started = time.process_time()
     brood = offspring(turn, variation, state.population.batch, texts, functions, rows)
     seconds = time.process_time() - started
-    fresh = np.setdiff1d(brood.key, state.functions.key)
+    fresh = np.setdiff1d(brood.fingerprint, state.functions.key)
     return seconds, brood, len(fresh)
 
 

@@ -117,7 +117,7 @@ def _measured(problem: Problem, island: int, generations: int, meet: Callable[[]
     for _ in range(generations):
         state, info = step(problem, island, state)
         spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
-        keys.append(info.found.key)
+        keys.append(info.found.fingerprint)
     counts = {name: state.counts[name] - before[name] for name in ("fitted", "lm_iterations")}
     return Taken(began, time.time(), first, counts, spent, np.unique(np.concatenate(keys)))
 

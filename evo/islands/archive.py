@@ -27,7 +27,7 @@ def thresholds(kept: Pool, per_ops: int, max_ops: int) -> np.ndarray:
 
 def non_dominated(pool: Pool) -> Pool:
     """Candidates that no other beats in both ops and error, one of each op count, by ops."""
-    order = np.lexsort((pool.key, pool.error, pool.ops))
+    order = np.lexsort((pool.fingerprint, pool.error, pool.ops))
     rows: list[int] = []
     best = np.inf
     for row in order:

@@ -94,7 +94,7 @@ def run_epoch(
         if task.seconds is not None and time.monotonic() - started >= task.seconds:
             break
     entries = Entries(
-        *(np.concatenate([getattr(e, n) for e in found]) for n in ("key", "check", "ops", "score"))
+        *(np.concatenate([getattr(e, n) for e in found]) for n in ("fingerprint", "check", "ops", "score"))
     )
     news, state = emigrate(problem, state)
     outcome = Outcome(

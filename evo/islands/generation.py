@@ -187,11 +187,11 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
 
     limit = thresholds(state.archive, niche, max_ops)
     ops = brood.batch.ops
-    fits = toolbox.fit(brood.batch, stream=brood.key ^ np.uint64(rng), worth=limit[ops])
+    fits = toolbox.fit(brood.batch, stream=brood.fingerprint ^ np.uint64(rng), worth=limit[ops])
     audited = np.flatnonzero(brood.audited)
-    known = state.functions.scores(brood.key[audited])
+    known = state.functions.scores(brood.fingerprint[audited])
     found = Entries(
-        brood.key, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
+        brood.fingerprint, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
     )
     state.functions.merge(found)
     fitted = time.perf_counter()
@@ -199,7 +199,7 @@ def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:
     seconds = state.seconds + fitted - started
     deep, polished = _deep(problem, state, brood, fits, limit, seconds)
     deepened = time.perf_counter()
-    fitted_now = _newcomers(problem, fits, ops, brood.key, limit, seconds)
+    fitted_now = _newcomers(problem, fits, ops, brood.fingerprint, limit, seconds)
     newcomers = _told_apart(problem, rng, Pool.concatenate([fitted_now, deep]))
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = _select(problem, Pool.concatenate([state.population, newcomers]))
@@ -252,8 +252,8 @@ def emigrate(problem: Problem, state: State) -> tuple[Pool, State]:
         scale = float(np.max(problem.fit_points.weight * np.abs(problem.fit_points.exact)))
         rows = worth_polishing(state.archive, state.sent, state.tried, scale)
         chosen = state.archive.take(rows)
-        kept = state.tried[np.isin(state.tried, state.archive.key)]  # others cannot be chosen
-        state = replace(state, tried=np.concatenate([kept, chosen.key]))
+        kept = state.tried[np.isin(state.tried, state.archive.fingerprint)]  # others cannot be chosen
+        state = replace(state, tried=np.concatenate([kept, chosen.fingerprint]))
         front = non_dominated(at_home(problem.home, chosen, state.seconds))
     else:
         front = non_dominated(state.archive)
@@ -267,13 +267,13 @@ def _abroad(problem: Problem, state: State, immigrants: Pool) -> Pool:
     """Immigrants fitted on this island's own, stretched interval."""
     limit = thresholds(state.archive, problem.niche, problem.variation.max_ops)
     worth = np.full(len(immigrants), np.inf)
-    fits = problem.toolbox.fit(immigrants.batch, stream=immigrants.key, worth=worth)
-    pool = _newcomers(problem, fits, immigrants.ops, immigrants.key, limit, state.seconds)
+    fits = problem.toolbox.fit(immigrants.batch, stream=immigrants.fingerprint, worth=worth)
+    pool = _newcomers(problem, fits, immigrants.ops, immigrants.fingerprint, limit, state.seconds)
     return _told_apart(problem, stream(problem.seed, state.generation), pool)
 
 
 def _newcomers(
-    problem: Problem, fits: Fits, ops: np.ndarray, key: np.ndarray, limit: np.ndarray, seconds: float
+    problem: Problem, fits: Fits, ops: np.ndarray, fingerprint: np.ndarray, limit: np.ndarray, seconds: float
 ) -> Pool:
     """The fitted candidates that beat their niche's limit at the select points too, told apart by tier 3."""
     rows = np.flatnonzero(fits.error < limit[ops])
@@ -281,7 +281,7 @@ def _newcomers(
     better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[ops[rows]]))
     if "behaviour" in problem.variation.tiers:
         of = rows[better]
-        best = distinct(ops[of], measures.error[better], key[of], measures.behaviour[better])
+        best = distinct(ops[of], measures.error[better], fingerprint[of], measures.behaviour[better])
         better = better[best]
     rows = rows[better]
     batch = fits.batch.take(rows)
@@ -291,7 +291,7 @@ def _newcomers(
         ops[rows],
         measures.error[better],
         measures.worst_x[better],
-        key[rows],
+        fingerprint[rows],
         measures.behaviour[better],
         np.full(len(rows), seconds),
     )
@@ -307,7 +307,7 @@ def _deep(
         return Pool.empty(fits.batch.width), 0
     known = optima(state.archive, points)
     rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
-    pool = deepen(problem.target, fits.batch.take(rows), brood.key[rows], seconds)
+    pool = deepen(problem.target, fits.batch.take(rows), brood.fingerprint[rows], seconds)
     return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
 
 

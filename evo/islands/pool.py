@@ -1,7 +1,7 @@
 """Fitted candidates as arrays: populations, archives and what islands send each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Context, Decimal
 
 import numpy as np
@@ -19,8 +19,8 @@ class Pool:
         ops: cost, int64.
         error: max weighted error at the select points, float64, finite.
         worst_x: where, float64.
-        key: tier-2 fingerprint, uint64.
-        behaviour: tier-3 key, uint64.
+        fingerprint: of the function (tier 2), uint64.
+        behaviour: of the error curve (tier 3), uint64.
         seconds: search time at which it was found, float64 [s]; nothing depends on it.
     """
 
@@ -29,7 +29,7 @@ class Pool:
     ops: np.ndarray
     error: np.ndarray
     worst_x: np.ndarray
-    key: np.ndarray
+    fingerprint: np.ndarray = field(metadata={"stored": "key"})
     behaviour: np.ndarray
     seconds: np.ndarray
 
@@ -69,12 +69,14 @@ class Pool:
 
     def distinct(self) -> "Pool":
         """Least error first; of rows of one behaviour only the cheapest, then the first, stays."""
-        return self.take(distinct(self.ops, self.error, self.key, self.behaviour))
+        return self.take(distinct(self.ops, self.error, self.fingerprint, self.behaviour))
 
 
-def distinct(ops: np.ndarray, error: np.ndarray, key: np.ndarray, behaviour: np.ndarray) -> np.ndarray:
+def distinct(
+    ops: np.ndarray, error: np.ndarray, fingerprint: np.ndarray, behaviour: np.ndarray
+) -> np.ndarray:
     """The rows that stay of those with these columns [rows]: see `Pool.distinct`."""
-    order = np.lexsort((behaviour, key, error, ops))
+    order = np.lexsort((behaviour, fingerprint, error, ops))
     _, first = np.unique(behaviour[order], return_index=True)
     kept = order[np.sort(first)]
-    return kept[np.lexsort([column[kept] for column in (behaviour, key, ops, error)])]
+    return kept[np.lexsort([column[kept] for column in (behaviour, fingerprint, ops, error)])]

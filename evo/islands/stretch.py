@@ -54,10 +54,10 @@ def worth_polishing(archive: Pool, known: np.ndarray, tried: np.ndarray, scale: 
     first = np.searchsorted(archive.ops, archive.ops)
     rank = np.arange(len(archive)) - first
     fine = known[archive.ops] > FINE * scale
-    rows = np.flatnonzero((rank < np.where(fine, 1, RANKS)) & ~np.isin(archive.key, tried))
+    rows = np.flatnonzero((rank < np.where(fine, 1, RANKS)) & ~np.isin(archive.fingerprint, tried))
     return rows[np.lexsort((rows, rank[rows]))][:POLISHES]
 
 
 def at_home(home: Target, pool: Pool, seconds: float) -> Pool:
     """The candidates polished on their target's own interval; those not finite there are left out."""
-    return deepen(home, pool.batch, pool.key, seconds)
+    return deepen(home, pool.batch, pool.fingerprint, seconds)

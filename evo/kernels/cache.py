@@ -6,7 +6,7 @@ the network and without anything depending on who was faster.
 """
 
 import ctypes
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -30,24 +30,28 @@ class Entries:
     """What is known of some functions; all arrays [n].
 
     Attributes:
-        key: fingerprint, uint64, never 0.
+        fingerprint: uint64, never 0.
         check: a second fingerprint, uint32.
         ops: fewest ops seen, uint8.
         score: best max error found, float32; NaN if never fitted.
     """
 
-    key: np.ndarray
+    fingerprint: np.ndarray = field(metadata={"stored": "key"})
     check: np.ndarray
     ops: np.ndarray
     score: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.fingerprint)
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Four-way buckets; where one is full, its oldest entry makes room. Same arrays as `Entries`."""
+    """Four-way buckets; where one is full, its oldest entry makes room. Arrays are those of `Entries`.
+
+    Attributes:
+        key: what an entry is found by: a text's key, a function's fingerprint; uint64, 0 where there is none.
+    """
 
     key: np.ndarray
     check: np.ndarray
@@ -81,7 +85,7 @@ class Cache:
 
     def merge(self, new: Entries) -> None:
         """Adds entries; of known ones the fewest ops and the best score are kept."""
-        arrays = (new.key, new.check, new.ops, new.score)
+        arrays = (new.fingerprint, new.check, new.ops, new.score)
         kernels().cache_merge(
             ctypes.byref(self.c()),
             *(ctypes.c_void_p(address(a)) for a in arrays),

@@ -32,8 +32,8 @@ def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tier 2 of every row.
 
     Returns:
-        key: uint64 [rows], 0 where the program is undefined everywhere (x / (x - x)).
-        check: uint32 [rows], independent of the key: equal keys with different checks are a collision.
+        fingerprint: uint64 [rows], 0 where the program is undefined everywhere (x / (x - x)).
+        check: uint32 [rows], independent of it: equal fingerprints with different checks are a collision.
         rank: int32 [rows], how many constants the function really has.
     """
     key = np.empty(len(batch), np.uint64)
@@ -45,7 +45,7 @@ def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Tier 3: one key per error curve, uint64 [rows]; equal for curves that agree to about a hundredth.
+    """Tier 3: one word per error curve, uint64 [rows]; equal for curves that agree to about a hundredth.
 
     Args:
         curves: signed error at the probe points, float64 [rows, probes].

@@ -23,7 +23,7 @@ COUNTERS = (
     "undefined",  # divide by what is always zero
     "redundant",  # tier 2: skipped, an equivalent program with fewer constants exists
     "seen_function",  # tier 2: skipped, known
-    "collisions",  # equal key, different check: kept
+    "collisions",  # equal fingerprint, different check: kept
     "audited",  # known, but fitted all the same to check the cache
 )
 TIERS = {"text": 1, "function": 2, "redundant": 4, "behaviour": 8}
@@ -87,14 +87,14 @@ class Offspring:
 
     Attributes:
         batch: the programs, canonical; on the device of the backend that made them.
-        key: tier-2 fingerprint, uint64 [rows]; tier 1 if only that or none is asked for.
+        fingerprint: of the function (tier 2), uint64 [rows]; the text's key if functions are not told apart.
         check: second fingerprint, uint32 [rows].
         audited: whether the function was known, uint8 [rows].
         counts: what became of the mutants, by name (COUNTERS).
     """
 
     batch: Programs
-    key: np.ndarray
+    fingerprint: np.ndarray
     check: np.ndarray
     audited: np.ndarray
     counts: dict[str, int]

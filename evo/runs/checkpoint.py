@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -27,12 +27,18 @@ class CheckpointError(EvonumError, ValueError):
     """A checkpoint that cannot be read; one line says why."""
 
 
+def _stored(field: Field[Any]) -> str:
+    """A field's name in checkpoints: another one where it was renamed, so that older ones are read."""
+    name: str = field.metadata.get("stored", field.name)
+    return name
+
+
 def to_arrays(name: str, value: Any) -> dict[str, np.ndarray]:
     """A dataclass of arrays, dataclasses, numbers and JSON values, as arrays named `name/field/...`."""
     if isinstance(value, np.ndarray):
         return {name: value}
     if is_dataclass(value):
-        parts = (to_arrays(f"{name}/{f.name}", getattr(value, f.name)) for f in fields(value))
+        parts = (to_arrays(f"{name}/{_stored(f)}", getattr(value, f.name)) for f in fields(value))
         return {key: array for part in parts for key, array in part.items()}
     return {name: np.frombuffer(json.dumps(value).encode(), np.uint8)}
 
@@ -47,7 +53,9 @@ def from_arrays(cls: type[T], name: str, arrays: dict[str, np.ndarray]) -> T:
         return arrays[name]  # type: ignore[return-value]
     if is_dataclass(cls):
         hints = get_type_hints(cls)
-        return cls(**{f.name: from_arrays(hints[f.name], f"{name}/{f.name}", arrays) for f in fields(cls)})
+        return cls(
+            **{f.name: from_arrays(hints[f.name], f"{name}/{_stored(f)}", arrays) for f in fields(cls)}
+        )
     loaded: T = json.loads(arrays[name].tobytes())
     return loaded
 
