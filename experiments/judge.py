@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from evo.backends.backend import backend
-from evo.backends.fit import Effort
+from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import functions
 from evo.minimax.polish import polish
 from evo.programs.batch import Batch

@@ -14,7 +14,6 @@ from evo.backends.backend import BackendError, backend
 from evo.backends.cuda import CudaBackend
 from evo.backends.device import source
 from evo.kernels.build import cache_folder
-from evo.programs.batch import address
 
 HERE = Path(__file__).parent
 CALLS = {
@@ -46,7 +45,7 @@ class EmulatedGpu:
         return array
 
     def address(self, array: np.ndarray) -> int:
-        return address(array)
+        return array.ctypes.data
 
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
         for key in kernels:

@@ -12,10 +12,12 @@ import pytest
 from emulated import engine_of
 
 from evo.backends.backend import BACKENDS, BackendError, backend
-from evo.backends.fit import FITTED, NOT_FINITE, POLE, Effort, Measures
+from evo.backends.fit import Measures
 from evo.backends.native import NativeBackend
 from evo.kernels.cache import Cache
+from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import behaviours, functions, texts
+from evo.kernels.layout import FITTED, NOT_FINITE, POLE
 from evo.kernels.vary import TIERS, Variation, offspring
 from evo.numbers.functions import function_module
 from evo.programs.batch import Batch

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.kernels.cache import WAYS, Cache, Entries
+from evo.kernels.cache import Cache, Entries
+from evo.kernels.layout import WAYS
 
 fixed = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

@@ -8,8 +8,8 @@ import pytest
 from emulated import engine_of
 
 from evo.backends.backend import BACKENDS, backend
-from evo.backends.fit import Effort
 from evo.backends.native import clearing
+from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.targets.points import fit_points

@@ -203,7 +203,7 @@ for batch in (parents, random, Batch.empty(0, 64)):
         known[1].scores(found.fingerprint)
 from types import SimpleNamespace
 from evo.backends.native import NativeBackend
-from evo.backends.fit import Effort
+from evo.kernels.effort import Effort
 x = np.linspace(0.01, 1, 45)
 points = SimpleNamespace(x=x, exact=np.exp2(x), weight=1 / np.exp2(x))
 out = offspring(2, Variation(ALL, 64, further=0.7), parents, Cache.empty(64), Cache.empty(64), 40).batch

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from evo.backends.fit import Effort, Fits, Measures
+from evo.backends.fit import Fits, Measures
 from evo.errors import EvonumError
 from evo.kernels.cache import Cache
+from evo.kernels.effort import Effort
 from evo.kernels.vary import Offspring, Variation
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points

@@ -10,7 +10,6 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 (evo/islands/deep.py), so there is no double-double kernel.
 """
 
-import ctypes
 import os
 import time
 from dataclasses import fields
@@ -20,10 +19,13 @@ import numpy as np
 
 from evo.backends.cuda_batch import Resident
 from evo.backends.cuda_vary import Breeder, kernels
-from evo.backends.device import WARP, Device, Gpu
-from evo.backends.fit import Effort, Fits, Measures
+from evo.backends.device import Device, Gpu
+from evo.backends.fit import Fits, Measures
 from evo.backends.native import NativeBackend
+from evo.kernels.binding import CJob, Struct
 from evo.kernels.cache import Cache
+from evo.kernels.effort import Effort
+from evo.kernels.layout import WARP
 from evo.kernels.vary import Offspring, Variation
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
@@ -32,30 +34,7 @@ MOST_UNKNOWNS = 8
 MOST_POINTS = 64
 CELL = 16
 """Bytes of a lane's two points."""
-_EFFORT = (
-    "starts",
-    "clear_steps",
-    "finalists",
-    "first_steps",
-    "final_steps",
-    "lawson_rounds",
-    "lawson_steps",
-)
 _RESULTS = {"rms": np.float64, "error": np.float64, "status": np.uint8}
-_ADDRESSES = (
-    *("op", "arg", "n", "k", "constants", "stream", "worth", "rms", "error", "status", "chosen"),
-    *("x", "exact", "weight", "iterations", "counter"),
-)
-
-
-class CJob(ctypes.Structure):
-    """`Job` of evo/kernels/tape.cuh."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in _ADDRESSES),
-        *((name, ctypes.c_int32) for name in ("todo", "width", "points", "most_n", "most_k", *_EFFORT)),
-        ("lawson_stop", ctypes.c_double),
-    )
 
 
 def _shared(most_n: int, most_k: int, starts: int) -> int:
@@ -129,7 +108,7 @@ class CudaBackend:
         there = {name: self._gpu.put(a) for name, a in {**given, **vars(points)}.items()}
         there |= {name: self._gpu.arrays.empty(rows, kind) for name, kind in _RESULTS.items()}
         there["iterations"] = self._gpu.put(np.zeros(1, np.uint64))
-        limits = {name: getattr(effort, name) for name in (*_EFFORT, "lawson_stop")}
+        limits = vars(effort)
         jobs = []
         for k in groups:
             chosen = np.flatnonzero((fitted.k == k) & ~here).astype(np.int32)
@@ -173,7 +152,7 @@ class CudaBackend:
         given: dict[str, np.ndarray],
         there: dict[str, Any] | None = None,
         **numbers: Any,
-    ) -> tuple[CJob, dict[str, Any]]:
+    ) -> tuple[Struct, dict[str, Any]]:
         """What a kernel is told, and the arrays on the device that must live as long as it runs.
 
         Args:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from evo.backends.device import Device
-from evo.programs.batch import Batch, CBatch, Programs
+from evo.kernels.binding import CBatch
+from evo.programs.batch import Batch, Programs
 
 NAMES = tuple(f.name for f in fields(Batch))
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from evo.backends.cuda_batch import OnDevice, Resident, launch, on_device
 from evo.backends.device import Device
-from evo.kernels.cache import WAYS, Cache, CCache
-from evo.kernels.vary import COUNTERS, TIERS, Offspring, Variation, allowed_ops, brood_of, mutation_weights
+from evo.kernels.binding import CCache
+from evo.kernels.cache import Cache
+from evo.kernels.layout import COUNTERS, TIERS, WAYS
+from evo.kernels.vary import Offspring, Variation, allowed_ops, brood_of, mutation_weights
 from evo.programs.batch import MAX_OPS, Batch
 
 FIRST_WAVE = 4

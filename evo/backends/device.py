@@ -14,15 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from evo.backends.backend import BackendError
-from evo.kernels.build import SOURCES, ops_header
+from evo.kernels.build import SOURCES, generated_headers
+from evo.kernels.layout import WARP
 
 MOST_REGISTERS = 128
 """Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""
-WARP = 32
 BLOCK = 128
 """Threads of a block where every thread works on its own."""
-_WARPS = ("cuda.cuh", "warp.cuh", "ops", "mix.h", "tape.cuh")
-_PROGRAMS = ("cuda.cuh", "ops", "mix.h", "program.h", "random.h", "cache.h")
+_WARPS = ("cuda.cuh", "layout.h", "warp.cuh", "ops.h", "mix.h", "tape.cuh")
+_PROGRAMS = ("cuda.cuh", "layout.h", "ops.h", "mix.h", "program.h", "random.h", "cache.h")
 _THREADS = (*_PROGRAMS, "elements.h", "field.h", "mutate.h", "vary.h")
 _PARTS = {
     "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
@@ -34,7 +34,7 @@ _PARTS = {
     **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
     **dict.fromkeys(("copies", "tallies"), (*_THREADS, "waves.cuh")),
 }
-"""The files that each kernel is made of; "ops" is the op table."""
+"""The files that each kernel is made of, some of which are generated."""
 
 
 class Device(Protocol):
@@ -82,11 +82,11 @@ class Device(Protocol):
 @cache
 def source(kernel: str, size: int = 0) -> str:
     """CUDA C++ of a kernel for a size: constants of `fit`, most ops and constants of what makes offspring."""
-    header = "\n".join(line for line in ops_header().splitlines() if not line.startswith("#include"))
+    generated = generated_headers()
     defines = [f"#define UNKNOWNS {size}"] if kernel == "fit" else []
     if _PARTS[kernel][: len(_THREADS)] == _THREADS:
         defines = [f"#define MAX_OPS {size}", f"#define MAX_CONSTANTS {size}"]
-    texts = (header if part == "ops" else (SOURCES / part).read_text() for part in _PARTS[kernel])
+    texts = (generated.get(part) or (SOURCES / part).read_text() for part in _PARTS[kernel])
     lines = (line for text in texts for line in text.splitlines() if not line.startswith("#include"))
     return "\n".join([*defines, *lines, ""])
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evo.backends.fit import FITTED, NOT_FINITE, Effort, Fits, Measures
+from evo.backends.fit import Fits, Measures
 from evo.backends.jax_fit import (
     Clearing,
     Fitted,
@@ -34,6 +34,8 @@ from evo.backends.jax_fit import (
 )
 from evo.backends.native import NativeBackend, clearing
 from evo.kernels.build import cache_folder
+from evo.kernels.effort import NUMBER, Effort
+from evo.kernels.layout import FITTED, NOT_FINITE
 from evo.kernels.vary import offspring
 from evo.programs.batch import CONSTANT, VALUE, Batch, Programs
 from evo.targets.points import Points
@@ -76,11 +78,13 @@ def _batch_least_squares(
         stacked = jnp.concatenate([stacked[:1], jnp.take_along_axis(stacked, order[..., None], axis=0)])
     infinite, zero = jnp.full(len(stream), jnp.inf), jnp.zeros(len(stream), jnp.int32)
 
+    inherited, cleared_start = NUMBER["INHERITED_DAMPING"], NUMBER["CLEARED_DAMPING"]
+
     # One start after another keeps a batch in the processor's cache. The last run goes on from the best.
     def run(number: Array, best: Fitted) -> Fitted:
         last = number > kept
         begin = jnp.where(last, best.constants, stacked[jnp.minimum(number, kept)])
-        damping = jnp.where(last, best.damping, jnp.where(number == 0, 1e-3, 1e-6))
+        damping = jnp.where(last, best.damping, jnp.where(number == 0, inherited, cleared_start))
         found = lm(codes, begin, sample, sample.weight, jnp.where(last, final, first), damping)
         better = last | (found.squares < best.squares)
         return Fitted(
@@ -167,7 +171,7 @@ class JaxBackend:
         batch = batch.take(slice(None))
         arrays: tuple[Any, ...] = (points.x, points.exact, points.weight)
         sample, code, own = Sample(*arrays), _codes(batch), np.arange(batch.width) < batch.k[:, None]
-        few = _few(points, 2 * batch.width)
+        few = _few(points, int(NUMBER["FEW"]) * batch.width)
         clear = clearing(batch, few)
         constants, squares, error, steps = self._call(
             lambda code, *rest: _batch_least_squares(

@@ -18,10 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from evo.kernels.effort import NUMBER
 from evo.programs.batch import MAX_CONSTANTS
 from evo.programs.ops import OPS
 
 _ARITY = max(op.arity for op in OPS)
+_SCALES = int(NUMBER["SCALES"])
+_POWERS = [2.0 ** (i - _SCALES // 2) for i in range(_SCALES)]
 
 
 class Tape(NamedTuple):
@@ -153,14 +156,14 @@ def _factorise(columns: Array, rhs: Array) -> Factor:
     """Modified Gram-Schmidt on columns [points, width] and rhs [points], as evo/kernels/solve.h."""
     width = columns.shape[1]
     norm = jnp.sqrt(sum_by_halves(columns * columns))
-    scale = jnp.where((norm > 1e-290) & (norm < 1e290), 1.0 / norm, 0.0)
+    scale = jnp.where((norm > NUMBER["LEAST_NORM"]) & (norm < NUMBER["MOST_NORM"]), 1.0 / norm, 0.0)
     unit = jnp.where(scale > 0.0, columns * scale, 0.0)
     later = jnp.arange(width + 1)
 
     def step(j: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         rest, r = state
         length = jnp.sqrt(sum_by_halves(rest[:, j] * rest[:, j]))
-        independent = length > 1e-14
+        independent = length > NUMBER["DEPENDENT"]
         q = jnp.where(independent, rest[:, j] / length, 0.0)
         parts = jnp.where(later > j, sum_by_halves(rest * q[:, None]), 0.0)
         return rest - q[:, None] * parts, r.at[j].set(parts.at[j].set(jnp.where(independent, length, 0.0)))
@@ -243,8 +246,13 @@ def levenberg_marquardt(
         trial = jnp.where(new, start, constants + _damped_step(factor, damping))
         found, tried = _equations(code, trial, sample, weight)
         better = found < best  # never, if NaN
-        stalled = jnp.where(better, best - found < 1e-9 * best, damping * 10.0 > 1e9)
-        damped = jnp.where(better, jnp.maximum(damping * 0.1, 1e-24), damping * 10.0)
+        raised = damping * NUMBER["DAMPING_RISE"]
+        stalled = jnp.where(
+            better, best - found < NUMBER["LEAST_GAIN"] * best, raised > NUMBER["MOST_DAMPING"]
+        )
+        damped = jnp.where(
+            better, jnp.maximum(damping * NUMBER["DAMPING_FALL"], NUMBER["LEAST_DAMPING"]), raised
+        )
         fitted = Fitted(
             jnp.where(better, trial, constants),
             jnp.where(better, found, best),
@@ -276,15 +284,15 @@ def initial(number: int, inherited: Array, stream: Array) -> Array:
         return (word >> 11).astype(jnp.float64) * 2.0**-53
 
     sign = jnp.where(uniform(2) < 0.5, -1.0, 1.0)
-    anew = sign * 10.0 ** (4.0 * uniform(1) - 2.0)
+    anew = sign * 10.0 ** (NUMBER["DECADES"] * uniform(1) - NUMBER["DECADES_BELOW"])
     if number % 4 == 1:
         return anew
     if number % 4 == 2:  # half of them
         return jnp.where(uniform(0) < 0.5, inherited, anew)
     if number % 4 == 3:  # another scale of x: powers of two
-        return inherited * jnp.array([0.25, 0.5, 1.0, 2.0, 4.0])[(5 * uniform(0)).astype(jnp.int32)]
+        return inherited * jnp.array(_POWERS)[(_SCALES * uniform(0)).astype(jnp.int32)]
     normal = jnp.sqrt(-2.0 * jnp.log(1.0 - uniform(0))) * jnp.cos(2 * np.pi * uniform(1))
-    return inherited * (1.0 + 0.3 * normal) if number else inherited  # nearby; as they are
+    return inherited * (1.0 + NUMBER["NEARBY"] * normal) if number else inherited  # nearby; as they are
 
 
 def errors_at(code: Tape, constants: Array, sample: Sample) -> Array:
@@ -312,8 +320,9 @@ def minimax(
 ) -> tuple[Array, Array, Array]:
     """Constants of least max error seen, that error, and LM iterations; as evo/kernels/fit.h."""
     errors = errors_at(code, constants, sample)
+    damping = jnp.full_like(errors[0], NUMBER["CLEARED_DAMPING"])
     first = Reweighting(
-        constants, errors, jnp.ones_like(errors), jnp.full_like(errors[0], 1e-6), errors.max(), constants,
+        constants, errors, jnp.ones_like(errors), damping, errors.max(), constants,
         jnp.zeros_like(code.k), jnp.zeros_like(code.k), code.k > 0,
     )  # fmt: skip
 
@@ -322,10 +331,15 @@ def minimax(
         return s.alive & (s.rounds < rounds) & (largest > 0.0) & (largest < jnp.inf)
 
     def step(s: Reweighting) -> Reweighting:
-        lawson = s.lawson * jnp.maximum(s.errors / s.errors.max(), 1e-9)
+        lawson = s.lawson * jnp.maximum(s.errors / s.errors.max(), NUMBER["LEAST_LAWSON"])
         lawson *= len(lawson) / sum_by_halves(lawson)
         fitted = levenberg_marquardt(
-            code, s.trial, sample, sample.weight * jnp.sqrt(lawson), steps, jnp.minimum(s.damping, 1e-2)
+            code,
+            s.trial,
+            sample,
+            sample.weight * jnp.sqrt(lawson),
+            steps,
+            jnp.minimum(s.damping, NUMBER["LAWSON_DAMPING"]),
         )
         errors = errors_at(code, fitted.constants, sample)
         found = errors.max()

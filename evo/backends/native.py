@@ -1,30 +1,22 @@
 """The C kernels as a backend: no start-up time; as many threads as it is told (Python's lock is released)."""
 
-import ctypes
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
 
-from evo.backends.fit import CEffort, Effort, Fits, Measures
+from evo.backends.fit import Fits, Measures
+from evo.kernels.binding import CEffort, CPoints, Struct, batch_view
 from evo.kernels.build import kernels
+from evo.kernels.effort import Effort
 from evo.kernels.vary import offspring
-from evo.programs.batch import Batch, Programs, address
+from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
 
-class CPoints(ctypes.Structure):
-    """`Points` of evo/kernels/fit.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("x", "exact", "weight")),
-        ("points", ctypes.c_int64),
-    )
-
-
-def _points(points: Points) -> CPoints:
-    return CPoints(*(address(a) for a in (points.x, points.exact, points.weight)), points=len(points.x))
+def _view(points: Points) -> Struct:
+    return CPoints.of(points, points=len(points.x))
 
 
 def _check(failed: int) -> None:
@@ -55,12 +47,7 @@ class NativeBackend:
         """See `Backend.values`."""
         x = np.ascontiguousarray(x, float)
         out = np.empty((len(batch), len(x)))
-        _check(
-            kernels().evaluate(
-                ctypes.byref(batch.c()), ctypes.c_void_p(address(x)), ctypes.c_int64(len(x)),
-                ctypes.c_void_p(address(out)), None,
-            )
-        )  # fmt: skip
+        _check(kernels().evaluate(batch_view(batch), x, len(x), out, None))
         return out
 
     def jacobian(self, batch: Batch, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,12 +55,7 @@ class NativeBackend:
         x = np.ascontiguousarray(x, float)
         out = np.empty((len(batch), len(x)))
         derivatives = np.empty((len(batch), batch.width, len(x)))
-        _check(
-            kernels().evaluate(
-                ctypes.byref(batch.c()), ctypes.c_void_p(address(x)), ctypes.c_int64(len(x)),
-                ctypes.c_void_p(address(out)), ctypes.c_void_p(address(derivatives)),
-            )
-        )  # fmt: skip
+        _check(kernels().evaluate(batch_view(batch), x, len(x), out, derivatives))
         return out, derivatives
 
     def fit(
@@ -90,10 +72,7 @@ class NativeBackend:
             part = Batch(*(getattr(batch, f.name)[some] for f in fields(Batch)))
             columns = (stream, worth, fits.rms, fits.error, fits.status)
             iterations: int = kernels().fit(
-                ctypes.byref(part.c()),
-                ctypes.byref(_points(points)),
-                ctypes.byref(CEffort(**vars(effort))),
-                *(ctypes.c_void_p(address(a[some])) for a in columns),
+                batch_view(part), _view(points), CEffort.of(effort), *(a[some] for a in columns)
             )
             _check(iterations < 0)
             return iterations
@@ -110,14 +89,8 @@ class NativeBackend:
         """See `Backend.measure`."""
         some = batch.take(rows)
         out = Measures(*(np.empty(len(some), kind) for kind in (float, float, np.uint64, np.uint8)))
-        _check(
-            kernels().measure(
-                ctypes.byref(some.c()),
-                ctypes.byref(_points(points)),
-                ctypes.c_int64(probes),
-                *(ctypes.c_void_p(address(getattr(out, f.name))) for f in fields(Measures)),
-            )
-        )
+        arrays = (getattr(out, f.name) for f in fields(Measures))
+        _check(kernels().measure(batch_view(some), _view(points), probes, *arrays))
         return out
 
 
@@ -131,11 +104,5 @@ def clearing(batch: Batch, points: Points) -> tuple[np.ndarray, np.ndarray, np.n
     rows = len(batch)
     root, multiplicity = np.empty(rows, np.int32), np.empty((rows, batch.width))
     goal, power = np.empty((rows, len(points.x))), np.empty((rows, len(points.x)))
-    _check(
-        kernels().clearing(
-            ctypes.byref(batch.c()),
-            ctypes.byref(_points(points)),
-            *(ctypes.c_void_p(address(a)) for a in (root, multiplicity, goal, power)),
-        )
-    )
+    _check(kernels().clearing(batch_view(batch), _view(points), root, multiplicity, goal, power))
     return root, multiplicity, goal, power

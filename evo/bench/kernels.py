@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
-from evo.backends.fit import Effort
 from evo.islands.generation import Problem, State, init, step
 from evo.kernels.build import _compiler
 from evo.kernels.cache import Cache
+from evo.kernels.effort import Effort
 from evo.kernels.vary import TIERS, Offspring, Variation, offspring
 from evo.programs.batch import Batch
 from evo.targets.points import Points, fit_points

@@ -16,9 +16,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from evo.backends.fit import Effort
 from evo.backends.native import NativeBackend
 from evo.islands.pool import Pool
+from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
 from evo.minimax.polish import polish
 from evo.programs.batch import Batch

@@ -15,13 +15,15 @@ import numpy as np
 from deap import base, tools
 
 from evo.backends.backend import BACKENDS, Backend, backend
-from evo.backends.fit import FITTED, Effort, Fits
+from evo.backends.fit import Fits
 from evo.islands.archive import archive, first_fronts, non_dominated, thresholds
 from evo.islands.deep import affordable, at_floor, deepen, optima
 from evo.islands.pool import Pool, distinct
 from evo.islands.stretch import at_home, stretched, worth_polishing
 from evo.kernels import vary
 from evo.kernels.cache import Cache, Entries
+from evo.kernels.effort import Effort
+from evo.kernels.layout import FITTED
 from evo.targets.points import Points, fit_points, select_points
 from evo.targets.target import Target
 

@@ -1,7 +1,7 @@
-"""Generates the kernels' op table, compiles the kernels for this machine's processor, loads them.
+"""Generates the kernels' headers, compiles the kernels for this machine's processor, loads them.
 
 The library is compiled once (about two seconds) and kept in the user's cache folder, under a name made
-of what it depends on: sources, op table, flags, $CC and processor. So a machine that has it needs no
+of what it depends on: sources, generated headers, flags, $CC and processor. So a machine that has it needs no
 compiler. Its own digest follows it in the file (the loader ignores what comes after the library): a file that
 a full disk or a crash damaged is compiled anew.
 """
@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from evo.errors import EvonumError
+from evo.kernels.binding import declare
+from evo.kernels.layout import functions_header, layout_header
 from evo.programs.ops import OPS, Op
 
 FLAGS = (
@@ -80,6 +82,11 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
     )
 
 
+def generated_headers() -> dict[str, str]:
+    """Headers that the kernels include and no file has, by name."""
+    return {"ops.h": ops_header(), "layout.h": layout_header(), "functions.h": functions_header()}
+
+
 def _compiler() -> list[str]:
     """The compiler's command; $CC may have options."""
     named = os.environ.get("CC", "")
@@ -120,10 +127,10 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
     Raises:
         BuildError: no compiler, or it refused; carries the compiler's words.
     """
-    flags, header = (*FLAGS, *extra_flags), ops_header()
+    flags, generated = (*FLAGS, *extra_flags), generated_headers()
     sources = sorted(path for path in SOURCES.iterdir() if path.suffix in (".c", ".h"))
     named = os.environ.get("CC", "")
-    parts = [header, *flags, named, _processor(), *(path.read_text() for path in sources)]
+    parts = [*generated.values(), *flags, named, _processor(), *(path.read_text() for path in sources)]
     library = (folder or cache_folder()) / f"kernels-{_digest(chr(0).join(parts).encode()).hex()}.so"
     if _is_whole(library):
         return library
@@ -131,7 +138,8 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
-            (Path(scratch) / "ops.h").write_text(header)
+            for name, text in generated.items():
+                (Path(scratch) / name).write_text(text)
             output = Path(scratch) / "kernels.so"
             _compile([*compiler, *flags, "-I", scratch, str(SOURCES / "kernels.c"), "-o", str(output), "-lm"])
             data = output.read_bytes()
@@ -179,22 +187,27 @@ def _is_whole(library: Path) -> bool:
     return len(data) > _DIGEST and _digest(data[:-_DIGEST]) == data[-_DIGEST:]
 
 
-@cache
-def kernels() -> ctypes.CDLL:
-    """The loaded library, compiled first if need be.
+def load(path: Path) -> ctypes.CDLL:
+    """A compiled library, whose functions know what they take.
 
     Raises:
-        BuildError: as `build`.
+        BuildError: it is no library of this machine.
     """
-    path = build()
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(
             f"The compiled kernels do not load ({error}). Set CC to a C compiler for this machine."
         ) from None
-    library.fit.restype = ctypes.c_int64
-    library.offspring.restype = ctypes.c_int64
-    library.mutation_name.restype = ctypes.c_char_p
-    library.mutation_weight.restype = ctypes.c_double
+    declare(library)
     return library
+
+
+@cache
+def kernels() -> ctypes.CDLL:
+    """The loaded library, compiled first if need be.
+
+    Raises:
+        BuildError: as `build` and `load`.
+    """
+    return load(build())

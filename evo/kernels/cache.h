@@ -4,16 +4,6 @@
 
 #include "program.h"
 
-#define WAYS 4
-
-typedef struct {
-    uint64_t *key;   /* [entries], 0 = empty; entries a power of two */
-    uint32_t *check; /* [entries] a second, independent fingerprint; tells collisions */
-    uint8_t *ops;    /* [entries] fewest ops seen with this fingerprint */
-    float *score;    /* [entries] best error found; NaN before the fit */
-    int64_t entries;
-} Cache;
-
 static inline int64_t bucket_of(const Cache *cache, uint64_t key)
 {
     return (int64_t)(key & (uint64_t)(cache->entries / WAYS - 1)) * WAYS;

@@ -5,24 +5,13 @@ added (`Entries`) at fixed generations, so the functions are shared without a qu
 the network and without anything depending on who was faster.
 """
 
-import ctypes
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from evo.kernels.binding import CCache, Struct
 from evo.kernels.build import kernels
-from evo.programs.batch import address
-
-WAYS = 4
-
-
-class CCache(ctypes.Structure):
-    """`Cache` of evo/kernels/cache.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("key", "check", "ops", "score")),
-        ("entries", ctypes.c_int64),
-    )
+from evo.kernels.layout import WAYS
 
 
 @dataclass(frozen=True)
@@ -85,23 +74,14 @@ class Cache:
 
     def merge(self, new: Entries) -> None:
         """Adds entries; of known ones the fewest ops and the best score are kept."""
-        arrays = (new.fingerprint, new.check, new.ops, new.score)
-        kernels().cache_merge(
-            ctypes.byref(self.c()),
-            *(ctypes.c_void_p(address(a)) for a in arrays),
-            ctypes.c_int64(len(new)),
-        )
+        kernels().cache_merge(self.c(), new.fingerprint, new.check, new.ops, new.score, len(new))
 
-    def scores(self, key: np.ndarray) -> np.ndarray:
-        """Score of each key, NaN where unknown, float32 [n]."""
-        out = np.empty(len(key), np.float32)
-        kernels().cache_scores(
-            ctypes.byref(self.c()),
-            *(ctypes.c_void_p(address(a)) for a in (key, out)),
-            ctypes.c_int64(len(key)),
-        )
+    def scores(self, fingerprint: np.ndarray) -> np.ndarray:
+        """Score of each function, NaN where unknown, float32 [n]."""
+        out = np.empty(len(fingerprint), np.float32)
+        kernels().cache_scores(self.c(), fingerprint, out, len(fingerprint))
         return out
 
-    def c(self) -> CCache:
-        """The kernels' view; this object must outlive it."""
-        return CCache(*(address(getattr(self, f.name)) for f in fields(self)), entries=len(self.key))
+    def c(self) -> Struct:
+        """The kernels' view."""
+        return CCache.of(self, entries=len(self.key))

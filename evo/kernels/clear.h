@@ -130,7 +130,7 @@ static int clear_steps(Sample *s, Factor *factor, const Program *p, double *cons
         if (sum < best) {
             best = sum;
             memcpy(constants, trial, (size_t)p->k * sizeof(double));
-            if (gain < 1e-3) break; /* nan at first */
+            if (gain < LEAST_CLEAR_GAIN) break; /* nan at first */
         }
         if (done == steps) break;
         reverse_open(&s->tape, &inner);

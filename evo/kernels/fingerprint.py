@@ -10,21 +10,18 @@ Source of the idea: Gillard et al., Unified Functional Hashing, arXiv 2302.05433
 floating-point outputs; exact arithmetic needs no tolerance.
 """
 
-import ctypes
-
 import numpy as np
 
+from evo.kernels.binding import batch_view
 from evo.kernels.build import kernels
-from evo.programs.batch import Batch, address
+from evo.programs.batch import Batch
 
 
 def texts(batch: Batch) -> tuple[Batch, np.ndarray]:
     """Canonical forms and tier-1 keys, uint64 [rows]; key 0 where a row does not depend on x."""
     out = batch.take(slice(None))
     ok, key = np.empty(len(batch), np.uint8), np.empty(len(batch), np.uint64)
-    kernels().canonical_forms(
-        ctypes.byref(out.c()), ctypes.c_void_p(address(ok)), ctypes.c_void_p(address(key))
-    )
+    kernels().canonical_forms(batch_view(out), ok, key)
     return out, key
 
 
@@ -36,12 +33,10 @@ def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         check: uint32 [rows], independent of it: equal fingerprints with different checks are a collision.
         rank: int32 [rows], how many constants the function really has.
     """
-    key = np.empty(len(batch), np.uint64)
+    fingerprint = np.empty(len(batch), np.uint64)
     check, rank = np.empty(len(batch), np.uint32), np.empty(len(batch), np.int32)
-    kernels().fingerprints(
-        ctypes.byref(batch.c()), *(ctypes.c_void_p(address(a)) for a in (key, check, rank))
-    )
-    return key, check, rank
+    kernels().fingerprints(batch_view(batch), fingerprint, check, rank)
+    return fingerprint, check, rank
 
 
 def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -53,13 +48,9 @@ def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
     """
     rows, probes = curves.shape
     curves, error = (np.ascontiguousarray(a, float) for a in (curves, error))
-    key = np.empty(rows, np.uint64)
-    kernels().behaviours(
-        *(ctypes.c_void_p(address(a)) for a in (curves, error)),
-        *(ctypes.c_int64(n) for n in (rows, probes)),
-        ctypes.c_void_p(address(key)),
-    )
-    return key
+    behaviour = np.empty(rows, np.uint64)
+    kernels().behaviours(curves, error, rows, probes, behaviour)
+    return behaviour
 
 
 def mixed(words: np.ndarray) -> np.ndarray:

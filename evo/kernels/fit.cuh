@@ -67,12 +67,12 @@ DEVICE double levenberg_marquardt(Fitter &f, int steps, double &damping)
             const double gain = best - found, before = best;
             copy(f, vector(f, CURRENT), vector(f, TRIAL));
             best = found;
-            damping = fmax(damping * 0.1, 1e-24);
+            damping = fmax(damping * DAMPING_FALL, LEAST_DAMPING);
             fresh = false;
-            if (gain < 1e-9 * before) break;
+            if (gain < LEAST_GAIN * before) break;
         } else {
-            damping *= 10.0;
-            if (damping > 1e9) break;
+            damping *= DAMPING_RISE;
+            if (damping > MOST_DAMPING) break;
         }
     }
     return best;
@@ -95,7 +95,7 @@ DEVICE double uniform(uint64_t stream, int at)
 
 DEVICE double random_constant(uint64_t stream, int at)
 {
-    const double magnitude = pow(10.0, 4.0 * uniform(stream, at) - 2.0);
+    const double magnitude = pow(10.0, DECADES * uniform(stream, at) - DECADES_BELOW);
     return uniform(stream, at + 1) < 0.5 ? -magnitude : magnitude;
 }
 
@@ -114,7 +114,7 @@ DEVICE void vary_starts(const Fitter &f, int starts, uint64_t stream)
                 if (mine && start) {
                     const double u = 1.0 - uniform(stream, at), v = uniform(stream, at + 1);
                     const double normal = sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
-                    constants[j] = inherited[j] * (1.0 + 0.3 * normal);
+                    constants[j] = inherited[j] * (1.0 + NEARBY * normal);
                 } else if (mine) {
                     constants[j] = inherited[j];
                 }
@@ -134,7 +134,7 @@ DEVICE void vary_starts(const Fitter &f, int starts, uint64_t stream)
                 }
                 break;
             default:
-                if (mine) constants[j] = ldexp(inherited[j], (int)(uniform(stream, at) * 5) - 2);
+                if (mine) constants[j] = ldexp(inherited[j], (int)(uniform(stream, at) * SCALES) - SCALES / 2);
                 at += 1;
             }
         }
@@ -146,7 +146,7 @@ DEVICE void vary_starts(const Fitter &f, int starts, uint64_t stream)
    for each divisor. */
 DEVICE void common_denominator(const Fitter &f, int root)
 {
-    double of[MAX_OPS];
+    double of[BATCH_OPS];
     for (int d = f.t.lane; d <= root; d += WARP) {
         for (int i = d; i <= root; i++) {
             const int4 in = instruction(f.t, i);
@@ -189,7 +189,7 @@ DEVICE int without_squares(const Fitter &f, bool active, Pair x, Pair &goal, Pai
 DEVICE void clear_starts(Fitter &f, const Job &job)
 {
     const Tape &t = f.t;
-        const int wanted = (2 * t.k + 7) / 8 * 8, points = wanted < job.points ? wanted : job.points;
+    const int wanted = (FEW * t.k + 7) / 8 * 8, points = wanted < job.points ? wanted : job.points;
     const int first = t.lane % GROUP * 2, group = t.lane / GROUP;
     const bool active = first < points;
     Pair x = f.x, goal = f.exact, power = f.factor;
@@ -228,7 +228,7 @@ DEVICE void clear_starts(Fitter &f, const Job &job)
             if (running && squares < best) {
                 if (first == 0)
                     for (int j = 0; j < t.k; j++) constants[j] = constant(t, j).x;
-                running = !(best < INFINITY && best - squares < 1e-3 * best);
+                running = !(best < INFINITY && best - squares < LEAST_CLEAR_GAIN * best);
                 best = squares;
             }
             if (done == job.clear_steps || !any(running)) break;
@@ -254,7 +254,7 @@ DEVICE void clear_starts(Fitter &f, const Job &job)
 /* Lawson's weights after errors `e`, the largest of them `max`. */
 DEVICE void reweight(Fitter &f, const Job &job, Pair e, double max)
 {
-    f.lawson = pair(f.lawson.x * fmax(e.x / max, 1e-9), f.lawson.y * fmax(e.y / max, 1e-9));
+    f.lawson = pair(f.lawson.x * fmax(e.x / max, LEAST_LAWSON), f.lawson.y * fmax(e.y / max, LEAST_LAWSON));
     if (!(f.factor.y > 0.0)) f.lawson.y = 0.0; /* a lane may have one point only */
     const double total = sum<WARP>(f.active ? f.lawson.x + f.lawson.y : 0.0), scale = job.points / total;
     f.lawson = pair(f.lawson.x * scale, f.lawson.y * scale);
@@ -280,7 +280,7 @@ DEVICE int take_best(const Fitter &f, int starts)
 DEVICE void fit_row(Fitter &f, const Job &job, int row, double &rms, double &error)
 {
     const int ranked = job.starts, tried = ranked + 1 + job.finalists;
-    double best = INFINITY, best_damping = 1e-3, damping = 1e-3, max = INFINITY;
+    double best = INFINITY, best_damping = INHERITED_DAMPING, damping = INHERITED_DAMPING, max = INFINITY;
     Pair e = pair(0.0, 0.0);
     f.weight = f.factor;
     f.lawson = pair(1.0, 1.0);
@@ -293,14 +293,14 @@ DEVICE void fit_row(Fitter &f, const Job &job, int row, double &rms, double &err
             const int start = take_best(f, ranked);
             if (start < 0) continue;
             from = VECTORS + start;
-            damping = 1e-6;
+            damping = CLEARED_DAMPING;
         } else if (stage == tried) {
             if (best == INFINITY) return;
             damping = best_damping;
         } else if (stage > tried) {
             if (!(max > 0.0 && max < INFINITY)) break;
             reweight(f, job, e, max);
-            damping = fmin(damping, 1e-2);
+            damping = fmin(damping, LAWSON_DAMPING);
             steps = job.lawson_steps;
             from = CURRENT;
         }
@@ -325,7 +325,7 @@ DEVICE void fit_row(Fitter &f, const Job &job, int row, double &rms, double &err
         if (better) copy(f, vector(f, BEST), vector(f, CURRENT));
         if (stage == tried) {
             if (!(rms <= job.worth[row])) break;
-            damping = 1e-6;
+            damping = CLEARED_DAMPING;
         } else if (stage > tried) {
             const double weighted = sum<WARP>(f.lawson.x * e.x * e.x + f.lawson.y * e.y * e.y);
             if (max <= job.lawson_stop * sqrt(weighted / job.points)) break;

@@ -12,30 +12,9 @@
 #include "clear.h"
 #include "random.h"
 
-enum { FITTED = 0, NOT_FINITE = 1, POLE = 2 };
-
-typedef struct {
-    const double *x, *exact, *weight; /* [points] */
-    int64_t points;
-} Points;
-
-/* How hard to try: evo/backends/fit.py. */
-typedef struct {
-    int32_t starts;         /* initial constants tried with cleared denominators, besides the inherited ones */
-    int32_t clear_steps;    /* steps of each */
-    int32_t finalists;      /* how many of the starts go on */
-    int32_t first_steps;    /* iterations of each finalist */
-    int32_t final_steps;    /* further iterations of the best */
-    int32_t lawson_rounds;  /* reweightings */
-    int32_t lawson_steps;   /* iterations after each */
-    double lawson_stop;     /* stop at this ratio of the max residual to its lower bound */
-} Effort;
-
-#define MAX_STARTS 32
-
 typedef struct {
     Sample all;                                 /* every point */
-    Sample few[MAX_CONSTANTS * 2 / LANES + 1];  /* by number of vectors; opened at first need */
+    Sample few[MAX_CONSTANTS * FEW / LANES + 1]; /* by number of vectors; opened at first need */
     double *lawson;                             /* [points] */
     Factor factor;
     int64_t iterations;
@@ -62,7 +41,7 @@ static void fitter_close(Fitter *f)
 static Sample *few_points(Fitter *f, int k)
 {
     const Points *s = f->points;
-    const int vectors = (2 * k + LANES - 1) / LANES;
+    const int vectors = (FEW * k + LANES - 1) / LANES;
     Sample *few = &f->few[vectors];
     if (vectors * LANES >= s->points) return &f->all;
     if (!few->exact && !sample_open(few, s->x, s->exact, s->weight, s->points, vectors * LANES)) return NULL;
@@ -116,12 +95,12 @@ static double levenberg_marquardt(Fitter *f, const Program *p, double *constants
             const double gain = (best - found) / best;
             memcpy(constants, trial, (size_t)p->k * sizeof(double));
             best = found;
-            *damping = fmax(*damping * 0.1, 1e-24);
+            *damping = fmax(*damping * DAMPING_FALL, LEAST_DAMPING);
             fresh = 0;
-            if (gain < 1e-9) break;
+            if (gain < LEAST_GAIN) break;
         } else {
-            *damping *= 10.0;
-            if (*damping > 1e9) break;
+            *damping *= DAMPING_RISE;
+            if (*damping > MOST_DAMPING) break;
         }
     }
     return best;
@@ -149,7 +128,7 @@ static void vary_start(const Program *p, int start, uint64_t *rng, double *const
     for (int j = 0; j < p->k; j++) {
         switch (start % 4) {
         case 0:
-            constants[j] = start ? p->c[j] * (1.0 + 0.3 * normal(rng)) : p->c[j];
+            constants[j] = start ? p->c[j] * (1.0 + NEARBY * normal(rng)) : p->c[j];
             break;
         case 1:
             constants[j] = random_constant(rng);
@@ -158,7 +137,7 @@ static void vary_start(const Program *p, int start, uint64_t *rng, double *const
             constants[j] = uniform(rng) < 0.5 ? p->c[j] : random_constant(rng);
             break;
         default: /* another scale of x: powers of two */
-            constants[j] = ldexp(p->c[j], below(rng, 5) - 2);
+            constants[j] = ldexp(p->c[j], below(rng, SCALES) - SCALES / 2);
         }
     }
 }
@@ -182,14 +161,14 @@ static double multi_start(Fitter *f, const Program *p, const Effort *effort, uin
     plain_weights(f);
     memcpy(start[0].constants, p->c, sizeof p->c);
     start[0].squares = sum_of_squares(&f->all, p, p->c);
-    start[0].damping = 1e-3;
+    start[0].damping = INHERITED_DAMPING;
     Sample *few = p->k ? few_points(f, p->k) : NULL;
     for (int i = 0; few && i < effort->starts && i < MAX_STARTS; i++) {
         Start *now = &start[starts];
         vary_start(p, i, &rng, now->constants);
         clear_steps(few, &f->factor, p, now->constants, effort->clear_steps);
         now->squares = sum_of_squares(&f->all, p, now->constants);
-        now->damping = 1e-6;
+        now->damping = CLEARED_DAMPING;
         starts += now->squares < INFINITY;
     }
     qsort(start + 1, (size_t)(starts - 1), sizeof *start, by_squares);
@@ -213,7 +192,7 @@ static double minimax(Fitter *f, const Program *p, const Effort *effort, double 
     double trial[MAX_CONSTANTS];
     double best = max_error(f, p, constants, &worst);
     memcpy(trial, constants, (size_t)p->k * sizeof(double));
-    double damping = 1e-6;
+    double damping = CLEARED_DAMPING;
     for (int round = 0; round < effort->lawson_rounds && p->k; round++) {
         const double *v = forward(&s->tape, p, trial);
         double max = 0.0, weighted = 0.0, total = 0.0;
@@ -224,14 +203,14 @@ static double minimax(Fitter *f, const Program *p, const Effort *effort, double 
         }
         if (!(max > 0.0 && max < INFINITY)) break;
         for (int64_t q = 0; q < P; q++) {
-            f->lawson[q] *= fmax(s->residual[q] / max, 1e-9);
+            f->lawson[q] *= fmax(s->residual[q] / max, LEAST_LAWSON);
             total += f->lawson[q];
         }
         for (int64_t q = 0; q < P; q++) {
             f->lawson[q] *= (double)P / total;
             s->weight[q] = s->factor[q] * sqrt(f->lawson[q]);
         }
-        damping = fmin(damping, 1e-2);
+        damping = fmin(damping, LAWSON_DAMPING);
         levenberg_marquardt(f, p, trial, effort->lawson_steps, &damping);
         const double found = max_error(f, p, trial, &worst);
         if (found < best) {

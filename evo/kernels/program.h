@@ -11,20 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layout.h" /* generated from evo/kernels/layout.py */
 #include "mix.h"
 #include "ops.h" /* generated from evo/programs/ops.py */
 
 /* Batches hold slots as the largest programs need them; a GPU's kernels may be compiled for smaller ones. */
-#define BATCH_CONSTANTS 64
 #ifndef MAX_OPS
 #define EXPORT __attribute__((visibility("default")))
 #define SEPARATE /* a GPU's compiler makes one copy of it: evo/kernels/cuda.cuh */
-#define MAX_OPS 64
+#define MAX_OPS BATCH_OPS
 #define MAX_CONSTANTS BATCH_CONSTANTS
 #endif
 
-enum { X = 0, CONSTANT = 1, VALUE = CONSTANT + MAX_CONSTANTS, SLOTS = VALUE + MAX_OPS };
-enum { BATCH_VALUE = CONSTANT + BATCH_CONSTANTS };
+enum { X = 0, VALUE = CONSTANT + MAX_CONSTANTS, SLOTS = VALUE + MAX_OPS };
 
 static inline int is_constant(int slot) { return slot >= CONSTANT && slot < VALUE; }
 
@@ -38,16 +37,6 @@ typedef struct {
     uint8_t arg[MAX_OPS][3]; /* slots; 0 beyond the arity */
     double c[MAX_CONSTANTS];
 } Program;
-
-/* Arrays of programs: evo/programs/batch.py. */
-typedef struct {
-    uint8_t *op;       /* [rows, width] */
-    uint8_t *arg;      /* [rows, width, 3] */
-    int32_t *n;        /* [rows] */
-    int32_t *k;        /* [rows] */
-    double *constants; /* [rows, width] */
-    int64_t rows, width;
-} Batch;
 
 static inline uint8_t from_batch(uint8_t slot) { return slot < BATCH_VALUE ? slot : (uint8_t)(slot - BATCH_VALUE + VALUE); }
 static inline uint8_t to_batch(uint8_t slot) { return slot < VALUE ? slot : (uint8_t)(slot - VALUE + BATCH_VALUE); }

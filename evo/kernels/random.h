@@ -21,10 +21,10 @@ static double normal(uint64_t *rng)
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
-/* A constant of either sign, its magnitude spread over four decades. */
+/* A constant of either sign, its magnitude spread over some decades around one. */
 static double random_constant(uint64_t *rng)
 {
-    const double magnitude = pow(10.0, 4.0 * uniform(rng) - 2.0);
+    const double magnitude = pow(10.0, DECADES * uniform(rng) - DECADES_BELOW);
     return uniform(rng) < 0.5 ? -magnitude : magnitude;
 }
 

@@ -2,7 +2,6 @@
    columns, reflections for the damping. The number of unknowns is known when it is compiled, so that everything
    stays in registers. */
 
-#define DEPENDENT 1e-28 /* square of solve.h's */
 enum {
     K = UNKNOWNS,
     FACTOR = K * (K + 1) / 2 + 2 * K, /* numbers of a factor that is kept */
@@ -28,12 +27,12 @@ template <int L, int J> DEVICE void eliminate(Pair (&a)[K + 1], Factor &f)
 #pragma unroll
             for (int i = 0; i < K; i++) {
                 const double square = i ? d[K + i] : d[0];
-                const bool usable = square > 1e-300 && square < 1e300;
+                const bool usable = square > LEAST_SQUARE && square < MOST_SQUARE;
                 f.scale[i] = usable ? inverse_root(square) : 0.0;
                 if (!usable) a[i] = pair(0.0, 0.0), d[i] = 0.0;
             }
         }
-        const bool dependent = !(d[0] * f.scale[J] * f.scale[J] > DEPENDENT);
+        const bool dependent = !(d[0] * f.scale[J] * f.scale[J] > DEPENDENT_SQUARE);
         const double inverse = dependent ? 0.0 : inverse_root(d[0]);
         const Pair q = pair(a[J].x * inverse, a[J].y * inverse);
         f.r[J][J] = dependent ? 1.0 : d[0] * inverse * f.scale[J];

@@ -8,8 +8,6 @@
 
 #include "interpret.h"
 
-#define DEPENDENT 1e-14 /* a unit column whose rest is that small counts as dependent: it gets no step */
-
 typedef struct {
     int k;
     double r[MAX_CONSTANTS][MAX_CONSTANTS]; /* upper triangle, of unit columns */
@@ -33,14 +31,14 @@ static void factorise(Factor *f, int k, double *columns, double *restrict rhs, i
     for (int j = 0; j < k; j++) {
         double *restrict a = columns + j * P;
         const double norm = sqrt(dot(a, a, P));
-        f->scale[j] = norm > 1e-290 && norm < 1e290 ? 1.0 / norm : 0.0;
+        f->scale[j] = norm > LEAST_NORM && norm < MOST_NORM ? 1.0 / norm : 0.0;
         for (int64_t q = 0; q < P; q++) a[q] = f->scale[j] > 0.0 ? a[q] * f->scale[j] : 0.0;
     }
     for (int j = 0; j < k; j++) {
         double *restrict a = columns + j * P;
         const double norm = sqrt(dot(a, a, P));
         f->r[j][j] = norm;
-        if (!(norm > DEPENDENT)) {
+        if (!(norm > DEPENDENT)) { /* it gets no step */
             f->r[j][j] = 1.0;
             f->scale[j] = f->b[j] = 0.0;
             for (int i = j + 1; i < k; i++) f->r[j][i] = 0.0;

@@ -4,11 +4,6 @@
    values. No lane reads another one's cell, so rows need no synchronisation. An instruction is decoded once:
    its op with flags, and the first cell of each operand's row. */
 
-#define MAX_OPS 64
-#define MAX_CONSTANTS 64
-#define WARP 32
-enum { SLOT_X = 0, SLOT_CONSTANT = 1, SLOT_VALUE = SLOT_CONSTANT + MAX_CONSTANTS };
-enum { FITTED, NOT_FINITE, POLE }; /* evo/backends/fit.py */
 enum { NEEDED = 1 << 8, FIRST = 1 << 12, LIVE = 1 << 16 }; /* flags; the first two by operand */
 
 struct Tape {
@@ -60,7 +55,7 @@ DEVICE Tape decode(const uint8_t *op, const uint8_t *arg, int n, int k, int code
         int at[3];
         for (int j = 0; j < 3; j++) {
             const int slot = arg[3 * i + j];
-            at[j] = WARP * (slot < SLOT_VALUE ? slot : slot - SLOT_VALUE + 1 + k);
+            at[j] = WARP * (slot < BATCH_VALUE ? slot : slot - BATCH_VALUE + 1 + k);
         }
         instruction(t, i) = int4{op[i], at[0], at[1], at[2]};
     }
@@ -162,21 +157,3 @@ DEVICE void reverse_open(const Tape &t, int n)
     for (int j = 0; j < t.k; j++) slope(t, j) = pair(0.0, 0.0);
     for (int i = 0; i < n; i++) adjoint(t, i) = pair(0.0, 0.0);
 }
-
-/* evo/backends/cuda.py. */
-struct Job {
-    const uint8_t *op, *arg; /* [rows, width], [rows, width, 3] */
-    const int32_t *n, *k;    /* [rows] */
-    double *constants;       /* [rows, width], in place */
-    const uint64_t *stream;  /* [rows] */
-    const double *worth;     /* [rows] */
-    double *rms, *error;     /* [rows] */
-    uint8_t *status;         /* [rows] */
-    const int32_t *chosen;   /* [todo] rows to fit */
-    const double *x, *exact, *weight; /* [points] */
-    unsigned long long *iterations;
-    int32_t *counter;
-    int32_t todo, width, points, most_n, most_k;
-    int32_t starts, clear_steps, finalists, first_steps, final_steps, lawson_rounds, lawson_steps;
-    double lawson_stop;
-};

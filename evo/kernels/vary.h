@@ -10,21 +10,6 @@
 
 #define MOST_EDITS 6 /* of one mutant */
 
-/* What became of the mutants; names and meanings: evo/kernels/vary.py. */
-enum { MADE, INVALID, TOO_LARGE, SEEN_TEXT, UNDEFINED, REDUNDANT, SEEN_FUNCTION, COLLISIONS, AUDITED, COUNTERS };
-
-typedef struct {
-    uint64_t stream;          /* of this generation */
-    const uint8_t *allowed;   /* [n_allowed] */
-    const double *weights;    /* [N_MUTATIONS] */
-    int32_t n_allowed;
-    int32_t max_ops;
-    int32_t attempts;         /* per wanted offspring, before giving up */
-    int32_t tiers;            /* bit 0: skip seen texts, bit 1: seen functions, bit 2: redundant ones */
-    double further;           /* chance of each further edit after the first */
-    double audit;             /* share of the functions seen before that are fitted all the same */
-} Brood;
-
 /* A program on its way to an offspring. */
 typedef struct {
     Program program, donor;
@@ -79,7 +64,7 @@ static void finish(const Brood *brood, const Cache *texts, int64_t width, Mutant
 {
     Program p;
     const Context x = {&m->rng, brood->allowed, brood->n_allowed, &m->donor};
-    const int skips = brood->tiers & 1;
+    const int skips = brood->tiers & TIER_TEXT;
     m->walked = 0;
     m->fate = INVALID;
     for (int edits = 1; m->text; edits++) {
@@ -101,7 +86,7 @@ static void finish(const Brood *brood, const Cache *texts, int64_t width, Mutant
    new texts are redundant, and their constants are the hardest to tell apart. */
 static int by_rank(Field *field, const Brood *brood, const Program *p)
 {
-    if (!(brood->tiers & 4)) return MADE;
+    if (!(brood->tiers & TIER_REDUNDANT)) return MADE;
     const int rank = rank_of(field, p);
     return rank < 0 ? UNDEFINED : rank < p->k ? REDUNDANT : MADE;
 }
@@ -110,7 +95,7 @@ static int by_rank(Field *field, const Brood *brood, const Program *p)
 static Fingerprint identify(Field *field, const Brood *brood, const Program *p, uint64_t text)
 {
     const Fingerprint of_text = {text, (uint32_t)mix(text)};
-    return brood->tiers & 6 ? fingerprint(field, p) : of_text;
+    return brood->tiers & (TIER_FUNCTION | TIER_REDUNDANT) ? fingerprint(field, p) : of_text;
 }
 
 /* What the cache of functions says of a mutant: MADE (new, or cheaper than known; `news` is then 1), COLLISIONS,
@@ -119,7 +104,7 @@ static int judge(const Brood *brood, const Cache *functions, Fingerprint found, 
                  int *news)
 {
     *news = 0;
-    if (!(brood->tiers & 2)) return MADE;
+    if (!(brood->tiers & TIER_FUNCTION)) return MADE;
     const int64_t at = cache_find(functions, found.key);
     *news = at < 0 || (functions->check[at] == found.check && functions->ops[at] > ops);
     if (*news) return MADE;
@@ -145,7 +130,7 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         count[SEEN_TEXT] += m->walked;
         int fate = m->fate, news;
         if (fate == MADE) {
-            if (brood->tiers & 1 && !m->refit) cache_add_key(texts, m->text);
+            if (brood->tiers & TIER_TEXT && !m->refit) cache_add_key(texts, m->text);
             fate = by_rank(&field, brood, &m->program);
         }
         Fingerprint found = {0, 0};

@@ -4,43 +4,17 @@ The mutations and their weights are one table in evo/kernels/mutate.h; this modu
 weigh them anew, and counts what became of the mutants.
 """
 
-import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from evo.kernels.binding import CBrood, Struct, batch_view
 from evo.kernels.build import kernels
 from evo.kernels.cache import Cache
-from evo.programs.batch import Batch, Programs, address
+from evo.kernels.layout import COUNTERS, TIERS
+from evo.programs.batch import Batch, Programs
 from evo.programs.ops import OPCODE
-
-COUNTERS = (
-    "made",  # mutants, those on the way of a walk too
-    "invalid",  # do not depend on x, or outgrow the kernels' tables
-    "too_large",  # more constants than a batch holds (mutants of too many ops are cut back)
-    "seen_text",  # tier 1: skipped
-    "undefined",  # divide by what is always zero
-    "redundant",  # tier 2: skipped, an equivalent program with fewer constants exists
-    "seen_function",  # tier 2: skipped, known
-    "collisions",  # equal fingerprint, different check: kept
-    "audited",  # known, but fitted all the same to check the cache
-)
-TIERS = {"text": 1, "function": 2, "redundant": 4, "behaviour": 8}
-"""Tiers that can be switched off for an ablation, by their bit; the islands see to the last."""
-
-
-class CBrood(ctypes.Structure):
-    """`Brood` of evo/kernels/vary.h."""
-
-    _fields_ = (
-        ("stream", ctypes.c_uint64),
-        ("allowed", ctypes.c_void_p),
-        ("weights", ctypes.c_void_p),
-        *((name, ctypes.c_int32) for name in ("n_allowed", "max_ops", "attempts", "tiers")),
-        ("further", ctypes.c_double),
-        ("audit", ctypes.c_double),
-    )
 
 
 def mutations() -> dict[str, float]:
@@ -113,17 +87,16 @@ def offspring(
         ValueError: a weight for an unknown mutation.
     """
     out = Batch.empty(rows, parents.width)
-    key, check = np.zeros(rows, np.uint64), np.zeros(rows, np.uint32)
+    fingerprint, check = np.zeros(rows, np.uint64), np.zeros(rows, np.uint32)
     audited, counts = np.zeros(rows, np.uint8), np.zeros(len(COUNTERS), np.int64)
     allowed, weights = allowed_ops(variation), mutation_weights(variation)
-    brood = brood_of(stream, variation, address(allowed), address(weights))
-    structs = (brood, parents.c(), texts.c(), functions.c(), out.c())
+    brood = brood_of(stream, variation, allowed.ctypes.data, weights.ctypes.data)
     made = kernels().offspring(
-        *(ctypes.byref(s) for s in structs),
-        *(ctypes.c_void_p(address(a)) for a in (key, check, audited, counts)),
-    )
+        brood, batch_view(parents), texts.c(), functions.c(), batch_view(out),
+        fingerprint, check, audited, counts,
+    )  # fmt: skip
     named = dict(zip(COUNTERS, counts.tolist(), strict=True))
-    return Offspring(out.take(slice(made)), key[:made], check[:made], audited[:made], named)
+    return Offspring(out.take(slice(made)), fingerprint[:made], check[:made], audited[:made], named)
 
 
 def allowed_ops(variation: Variation) -> np.ndarray:
@@ -145,7 +118,7 @@ def mutation_weights(variation: Variation) -> np.ndarray:
     return np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
 
 
-def brood_of(stream: int, variation: Variation, allowed: int, weights: int) -> CBrood:
+def brood_of(stream: int, variation: Variation, allowed: int, weights: int) -> Struct:
     """What the kernels are told of a generation; `allowed` and `weights` are addresses of their arrays."""
     return CBrood(
         stream=stream,

@@ -19,8 +19,9 @@ import flint
 import numpy as np
 from flint import arb, fmpq
 
-from evo.backends.fit import POLE, Effort
 from evo.backends.native import NativeBackend
+from evo.kernels.effort import Effort
+from evo.kernels.layout import POLE
 from evo.numbers.balls import BALLS
 from evo.numbers.duals import Dual, floats, middles
 from evo.programs.batch import MAX_CONSTANTS, MAX_OPS, Batch

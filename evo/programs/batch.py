@@ -4,7 +4,6 @@ An operand is one byte, a slot: 0 is x, then MAX_CONSTANTS constants, then the v
 (evo/kernels/program.h).
 """
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -19,15 +18,6 @@ MAX_OPS = 64
 MAX_CONSTANTS = 64
 CONSTANT = 1
 VALUE = CONSTANT + MAX_CONSTANTS
-
-
-class CBatch(ctypes.Structure):
-    """`Batch` of evo/kernels/program.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("op", "arg", "n", "k", "constants")),
-        *((name, ctypes.c_int64) for name in ("rows", "width")),
-    )
 
 
 class Programs(Protocol):
@@ -153,21 +143,6 @@ class Batch:
     def concatenate(cls, batches: Sequence["Batch"]) -> "Batch":
         """All rows of batches of one width."""
         return cls(*(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(cls)))
-
-    def c(self) -> CBatch:
-        """The kernels' view; this object must outlive it."""
-        return CBatch(
-            *(address(getattr(self, f.name)) for f in fields(self)),
-            rows=len(self),
-            width=self.width,
-        )
-
-
-def address(array: np.ndarray) -> int:
-    """Where a contiguous array's data lie, for the kernels."""
-    if not array.flags.c_contiguous:
-        raise ValueError(f"The kernels take contiguous arrays; got strides {array.strides} of {array.shape}.")
-    return array.ctypes.data
 
 
 def _slot(operand: Operand) -> int:

@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from evo.backends.backend import backend
-from evo.backends.fit import Effort
 from evo.classical.baselines import Baseline, baselines
+from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.targets.points import fit_points
