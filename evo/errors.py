@@ -3,8 +3,13 @@
 from typing import ClassVar
 
 EXIT_CODES = {"input": 2, "machine": 1, "refuted": 1}
-"""Exit code by kind: what the user gave is no good; what is needed is not here (a compiler, free CPUs, room
-on the disk, a store); what a file claims is not so."""
+"""Exit code by kind.
+
+input: the words or a file make no sense, here or on any machine.
+machine: what is needed is not here now: a compiler, free CPUs, room on the disk, a store, a port, a directory
+    that nobody else uses.
+refuted: what a file claims is not so.
+"""
 
 
 class EvonumError(Exception):
@@ -15,3 +20,8 @@ class EvonumError(Exception):
     """
 
     kind: ClassVar[str] = "input"
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        return EXIT_CODES[self.kind]

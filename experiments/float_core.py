@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from evo.cli.sources import load_source
 from evo.fronts.reading import make_member
 from evo.islands.pool import Pool
 from evo.numbers.formats import FLOAT_FORMATS, FloatFormat, ulp
 from evo.programs.floats import evaluate
 from evo.programs.program import Program
 from evo.runs.checkpoint import from_arrays, load
+from evo.runs.sources import load_source
 from evo.targets.target import Target, make_target
 
 INPUTS = 400_000

@@ -24,7 +24,7 @@ from PIL import Image, PngImagePlugin
 
 from evo.classical.baselines import Baseline, baselines, best_forms
 from evo.classical.pictures import curves, lines
-from evo.cli.display import printable
+from evo.cli.tables import printable
 from evo.fronts.front import Front, Member
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.target import make_target

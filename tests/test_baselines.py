@@ -15,11 +15,12 @@ from records import F2, F3, F5
 from searches import evonum
 
 from evo.classical import baselines as module
-from evo.classical.baselines import FAMILIES, baselines, baselines_table, best_forms, families_table
+from evo.classical.baselines import FAMILIES, baselines, best_forms
 from evo.classical.forms import Frame
 from evo.classical.goals import Goals
 from evo.classical.pictures import GROUPS, curves, lines
 from evo.classical.remez import minimax
+from evo.cli.tables import baselines_table, families_table
 from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse

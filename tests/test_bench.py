@@ -15,7 +15,8 @@ from evo.bench import driver as bench_driver
 from evo.bench import kernels as bench
 from evo.bench.naive import naive_fit
 from evo.bench.search import bench_search
-from evo.cli.app import BAD_INPUT, UsageError, app
+from evo.cli.app import UsageError, app
+from evo.errors import EvonumError
 from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.targets.points import fit_points
@@ -163,5 +164,5 @@ def test_a_benchmark_refuses_what_it_cannot_do_before_it_starts(monkeypatch, wor
     monkeypatch.setattr(bench, "bench_programs", work)
     monkeypatch.setattr(bench_driver, "script", work)
     done = CliRunner().invoke(app, ["bench", *words], standalone_mode=False)
-    assert isinstance(done.exception, (*BAD_INPUT, UsageError)), done.exception
+    assert isinstance(done.exception, (EvonumError, UsageError)), done.exception
     assert reason in getattr(done.exception, "format_message", partial(str, done.exception))()

@@ -13,7 +13,8 @@ from records import F3, F5
 from typer.testing import CliRunner
 
 from evo.classical.baselines import baselines
-from evo.cli.app import BAD_INPUT, UsageError, app
+from evo.cli.app import UsageError, app
+from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse
@@ -28,7 +29,7 @@ def front(in_tmp):
 
 def refused(*words):
     done = CliRunner().invoke(app, list(words), standalone_mode=False)
-    assert isinstance(done.exception, (*BAD_INPUT, UsageError)), (done.exception, done.output)
+    assert isinstance(done.exception, (EvonumError, UsageError)), (done.exception, done.output)
     return str(done.exception)
 
 

@@ -7,7 +7,8 @@ import pytest
 from records import F3, F5
 from typer.testing import CliRunner
 
-from evo.cli.app import BAD_INPUT, app
+from evo.cli.app import app
+from evo.errors import EvonumError
 from evo.fronts.front import Front, FrontError
 from evo.fronts.verify import VerifyError, verify
 from evo.programs.program import parse
@@ -101,7 +102,7 @@ def test_nothing_proved_is_no_success(in_tmp, monkeypatch):
 def test_what_makes_no_member_is_one_line(in_tmp, changes, reason):
     (in_tmp / "front.json").write_text(json.dumps([F3 | changes]))
     error, _ = refused("verify", ".")
-    assert isinstance(error, BAD_INPUT)
+    assert isinstance(error, EvonumError)
     with pytest.raises(type(error), match=reason):
         raise error
 

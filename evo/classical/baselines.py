@@ -7,7 +7,7 @@ and its error is measured by the same code, with the decimal constants as given.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import flint
 import numpy as np
 from flint import arb
-from rich.table import Table
 
 from evo.classical.forms import MAX_SQUARINGS, Builder, Frame, odd_fraction, write_odd
 from evo.classical.goals import Goals
@@ -306,26 +305,3 @@ def best_forms(found: Iterable[Baseline], max_ops: int | None = None) -> dict[in
     for ops in range(ordered[0].ops, (max_ops or ordered[-1].ops) + 1) if ordered else ():
         out[ops] = min((b for b in ordered if b.ops <= ops), key=lambda b: b.error)
     return out
-
-
-def baselines_table(found: Iterable[Baseline], title: str = "") -> Table:
-    """The best form of at most so many ops."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
-    for name in ("ops", "max error", "worst x", "form", "family"):
-        table.add_column(name, justify="left" if name in ("form", "family") else "right", no_wrap=True)
-    for ops, best in best_forms(found).items():
-        form = best.form if best.ops == ops else f"{best.form} ({best.ops} ops)"
-        table.add_row(str(ops), f"{best.error:.4e}", f"{best.worst_x:.6g}", form, best.family)
-    return table
-
-
-def families_table(found: Sequence[Baseline]) -> Table:
-    """The max error of each family at each op count, where it is better than with fewer ops."""
-    names = [name for name in FAMILIES if any(b.family == name for b in found)]
-    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
-    for name in ("ops", *names):
-        table.add_column(name, overflow="fold")
-    for ops, group in groupby(found, key=lambda b: b.ops):
-        errors = {b.family: f"{b.error:.1e}" for b in group}
-        table.add_row(str(ops), *(errors.get(name, "") for name in names))
-    return table

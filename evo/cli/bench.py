@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from evo.backends.backend import BACKENDS
+from evo.api import BACKENDS, local_sink
 from evo.cli.display import Terminal
-from evo.cli.session import sink_of
 
 bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
 
@@ -88,7 +87,7 @@ def bench_driver_command(
     from evo.bench.driver import bench_driver
 
     counts = _numbers("--islands", islands)
-    _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, sink_of), as_json)
+    _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, local_sink), as_json)
 
 
 def _numbers(option: str, text: str, most: float = math.inf) -> list[int]:

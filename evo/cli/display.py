@@ -8,19 +8,17 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, Any, NoReturn
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from evo.fronts.front import Front, Member
-from evo.runs.journal import Progress
+from evo.api import Member, Progress
+from evo.cli.tables import front_table
 
 LINE_EVERY = 5.0
 """Seconds between plain lines that say nothing new."""
@@ -34,11 +32,6 @@ class Terminal(Console):
     def on_broken_pipe(self) -> NoReturn:
         """The reader has gone away."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-
-def printable(text: str) -> str:
-    """Text from elsewhere for a table: no markup, no control characters."""
-    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 def abandon(stream: IO[str] | None) -> None:
@@ -71,27 +64,6 @@ class Teller:
         except RuntimeError as error:  # a signal's message came in the midst of another's writing
             if "reentrant" not in str(error):
                 raise
-
-
-COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
-    ("ops", lambda m: str(m.ops)),
-    ("max error", lambda m: f"{m.sampled_error:.4e}"),
-    ("proved", lambda m: "" if m.proved_bound is None else f"{m.proved_bound:.4e}"),
-    ("worst x", lambda m: f"{m.worst_x:.3g}"),
-    ("found", lambda m: f"{m.seconds_to_find:.1f}s"),
-)
-
-
-def front_table(front: Front, title: str = "") -> Table:
-    """The front as a table: ops, errors (those that are known), where the worst is, formula."""
-    table = Table(title=printable(title) or None, title_justify="left", header_style="bold", pad_edge=False)
-    known = [(name, cell) for name, cell in COLUMNS if any(cell(m) for m in front)]
-    for name, _ in known:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("formula", overflow="fold")
-    for m in front:
-        table.add_row(*(cell(m) for _, cell in known), printable(m.formula))
-    return table
 
 
 def summary(progress: Progress) -> str:

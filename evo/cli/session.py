@@ -1,24 +1,17 @@
-"""One search as its user runs it: workers, signals, display, records."""
+"""One search as its user runs it: signals, display, last words."""
 
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
-from evo.backends.backend import BACKENDS
-from evo.cli.display import Display, Teller, Terminal, front_table
-from evo.cli.sources import REGISTERED
-from evo.fronts.front import Front
-from evo.runs.directory import DirectoryError, cannot_keep
-from evo.runs.search import Search, make_workers
-from evo.runs.workers import Workers
+from evo.api import End, Progress, Target, Watcher, undelivered
+from evo.cli.display import Display, Teller, Terminal
+from evo.cli.tables import front_table
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MLFLOW_S = 60.0
-"""How long the end may wait for MLflow [s]; a store that does not answer is given up sooner."""
 
 
 class StoppedError(Exception):
@@ -89,106 +82,75 @@ class Signals:
         self._tell("Stopping after this epoch; everything is kept. Once more to end at once.")
 
 
-def run_search(
-    search: Search, kind: str, address: str | None, tracking_uri: str | None, tell: Teller
-) -> tuple[Front, int]:
-    """Runs a search whose directory is locked; its front, and the exit code.
+class Session(Watcher):
+    """A search as its user sees and stops it; a context around it.
 
     Raises:
         StoppedError: ended at once by a signal.
-        WorkersError: no workers, or they failed for good.
-        OSError: the directory cannot be written.
     """
-    with Signals(tell) as signals:
-        try:
-            front, status = _run(search, kind, address, tracking_uri, tell, signals)
-        except KeyboardInterrupt:
-            raise StoppedError(signals.code or 130) from None
-        except DirectoryError:
-            raise
-        except OSError as error:
-            raise OSError(
-                f"{cannot_keep(search.directory, error.strerror or str(error))} What was saved before stays; "
-                f"go on with: evonum search --resume {search.directory}"
-            ) from error
-    _tell_end(search.directory, front, status, tell)
-    return front, signals.code
 
+    def __init__(self, tell: Teller) -> None:
+        self.code = 0
+        self._tell = tell
+        self._signals = Signals(tell)
+        self._display: Display | None = None
 
-def _run(
-    search: Search,
-    kind: str,
-    address: str | None,
-    tracking_uri: str | None,
-    tell: Teller,
-    signals: Signals,
-) -> tuple[Front, str]:
-    from evo.classical.pictures import BackgroundLines
-    from tracking.mlflow_sink import open_sink
+    def __enter__(self) -> "Session":
+        self._signals.__enter__()
+        return self
 
-    target = search.problem.target
-    title = (
-        f"{target.name} on ({target.interval[0]}, {target.interval[1]}), max {target.metric} error "
-        f"[{search.directory}]"
-    )
-    tell(title)
-    crew = _crew(search, kind, address, tell)
-    with contextlib.closing(crew):
-        signals.begin()
-        search.make_directory()
-        sink = open_sink(search.directory, tracking_uri, warn=tell)
-        classical = BackgroundLines(target, search.spec.max_ops)
-        try:
-            with Display(tell, title) as display:
-                return search.run(crew, sink, display.update, lambda: bool(signals.received), classical, tell)
-        finally:
-            classical.close()
-            sink.close(timeout_s=MLFLOW_S)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._signals.__exit__()
+        self._end_display()
+        if isinstance(error, KeyboardInterrupt):
+            raise StoppedError(self._signals.code or 128 + signal.SIGINT) from None
+        if isinstance(error, SystemExit):  # a SIGTERM while Ray starts is answered by Ray
+            raise StoppedError(128 + signal.SIGTERM) from None
 
+    def says(self, text: str) -> None:
+        """See `Watcher.says`."""
+        self._tell(text)
 
-def _crew(search: Search, kind: str, address: str | None, tell: Teller) -> Workers:
-    """The workers; a SIGTERM while Ray starts is answered by Ray, which ends the process."""
-    if kind == "ray":
-        tell("starting workers ...")
-    try:
-        crew = make_workers(search.problem, search.islands, kind, address)
-    except SystemExit:
-        raise StoppedError(128 + signal.SIGTERM) from None
-    if first := BACKENDS[search.spec.backend].first:
-        tell(first)
-    return crew
+    def opens(self, directory: Path, target: Target) -> None:
+        """See `Watcher.opens`."""
+        ends = ", ".join(target.interval)
+        self._title = f"{target.name} on ({ends}), max {target.metric} error [{directory}]"
+        self._tell(self._title)
 
+    def begins(self) -> None:
+        """See `Watcher.begins`; from now on the first signal asks."""
+        self._signals.begin()
+        self._display = Display(self._tell, self._title)
+        self._display.__enter__()
 
-def _tell_end(here: Path, front: Front, status: str, tell: Teller) -> None:
-    from tracking.mlflow_sink import undelivered
+    def advances(self, progress: Progress) -> None:
+        """See `Watcher.advances`."""
+        if self._display is not None:
+            self._display.update(progress)
 
-    tell(front_table(front))
-    tell(
-        f"{'stopped' if status == 'KILLED' else 'finished'}; front: {here}/front.json; "
-        f"go on: evonum search --resume {here}; dashboard: evonum ui"
-    )
-    if left := undelivered(here):
-        tell(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
+    def stops(self) -> bool:
+        """See `Watcher.stops`."""
+        return bool(self._signals.received)
 
+    def ends(self, end: End) -> None:
+        """See `Watcher.ends`."""
+        self._end_display()
+        self.code = self._signals.code
+        here = end.directory
+        self._tell(front_table(end.front))
+        self._tell(
+            f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
+            f"go on: evonum search --resume {here}; dashboard: evonum ui"
+        )
+        if left := undelivered(here):
+            self._tell(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
 
-def sink_of(directory: Path) -> Any:
-    """A sink whose store is a database in the directory itself."""
-    from tracking.mlflow_sink import open_sink
-
-    return open_sink(directory, f"sqlite:///{directory}/mlflow.db")
-
-
-def recorded(source: str, tracking_uri: str | None = None) -> tuple[Any, Mapping[str, Any]]:
-    """What MLflow has of a run id or a registered model (evo/cli/sources.py, `Recorded`).
-
-    Raises:
-        LookupError: there is none.
-    """
-    from tracking.mlflow_sink import model_member, run_front, run_params
-
-    if source.startswith(REGISTERED):
-        return model_member(source, tracking_uri)
-    return run_front(source, tracking_uri), run_params(source, tracking_uri)
+    def _end_display(self) -> None:
+        display, self._display = self._display, None
+        if display is not None:
+            display.__exit__(None, None, None)
 
 
 def teller(to_stderr: bool) -> Teller:

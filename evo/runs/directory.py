@@ -1,6 +1,7 @@
 """A search's directory: its name, and the lock under which it is read, checked and written."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -12,10 +13,24 @@ from typing import IO
 from evo.errors import EvonumError
 
 _LOCK = "lock"
+_NO_NAMES = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""What the system says of a name under which no disk has a directory."""
 
 
 class DirectoryError(EvonumError, OSError):
     """A search directory that cannot be used; one line says why."""
+
+
+class DirectoryBusyError(DirectoryError):
+    """Another process runs the search in it."""
+
+    kind = "machine"
+
+
+class UnwritableError(DirectoryError):
+    """The disk is full, broken or not to be written."""
+
+    kind = "machine"
 
 
 def default_directory(target: str, seed: int) -> Path:
@@ -58,7 +73,7 @@ def _make(directory: Path, made: list[Path]) -> None:
                 folder.mkdir(exist_ok=True)  # another process may be faster
                 made.append(folder)
     except (OSError, ValueError) as error:
-        raise cannot_keep(directory, getattr(error, "strerror", None) or str(error)) from None
+        raise cannot_keep(directory, error) from None
 
 
 @contextmanager
@@ -67,12 +82,12 @@ def _lock(path: Path) -> Iterator[None]:
         try:
             file: IO[str] = path.open("a")
         except OSError as error:
-            raise cannot_keep(path.parent, error.strerror or str(error)) from None
+            raise cannot_keep(path.parent, error) from None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise DirectoryError(f"Another process runs the search in {path.parent}.") from None
+                raise DirectoryBusyError(f"Another process runs the search in {path.parent}.") from None
             if _is_file(path, file):
                 yield
                 return
@@ -93,6 +108,9 @@ def _entries(directory: Path) -> list[str]:
         return []
 
 
-def cannot_keep(directory: Path, reason: str) -> DirectoryError:
-    """The error of a directory that cannot be written."""
-    return DirectoryError(f"The search cannot be kept in {directory}: {reason}.")
+def cannot_keep(directory: Path, error: Exception) -> DirectoryError:
+    """The error of a directory that cannot be written: its name is no good, or the disk is."""
+    reason = getattr(error, "strerror", None) or str(error)
+    is_name = isinstance(error, ValueError) or getattr(error, "errno", None) in _NO_NAMES
+    kind = DirectoryError if is_name else UnwritableError
+    return kind(f"The search cannot be kept in {directory}: {reason}.")

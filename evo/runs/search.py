@@ -117,7 +117,7 @@ class Search:
             text = self.spec.model_dump_json(indent=1) + "\n"
             write_atomically(self.directory / "spec.json", text.encode())
         except OSError as error:
-            raise cannot_keep(self.directory, error.strerror or str(error)) from None
+            raise cannot_keep(self.directory, error) from None
         return self.directory
 
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS
+from evo.errors import EvonumError
 from evo.exports.formula import Origin
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
@@ -20,9 +21,15 @@ from evo.targets.target import Target
 REGISTERED = "models:/"
 Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
 """Of a run id or a name such as `models:/exp2-relative@ops-07`: front.json's objects, the parameters.
-LookupError if there is none."""
+LookupError if there is none, OSError if the store is away."""
 _ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
 _OPTIONS = (*_ALWAYS, "metric", "backend")
+
+
+class StoreError(EvonumError, OSError):
+    """MLflow's store is away or broken, or has no room; one line says which."""
+
+    kind = "machine"
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,32 @@ class Source:
             certificate=_digest(member, self.folder),
         )
 
+    def chosen(self, ops: int | None, every: bool) -> list[Member]:
+        """The members that the options name.
+
+        Raises:
+            FrontError: none, or several without `every`; lists what there is.
+        """
+        if not len(self.front):
+            raise FrontError(f"{self.name} has no members.")
+        if every or (ops is None and len(self.front) == 1):
+            return list(self.front)
+        there = ", ".join(str(m.ops) for m in self.front)
+        if ops is None:
+            raise FrontError(
+                f"{self.name} has members of {there} operations: choose one by --ops, or take --all."
+            )
+        if not (found := [m for m in self.front if m.ops == ops]):
+            raise FrontError(f"{self.name} has no member of {ops} operations; it has {there}.")
+        return found
+
 
 def load_source(source: str, recorded: Recorded) -> Source:
     """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
 
     Raises:
         FrontError: none of these; one line says what was tried.
+        StoreError: nothing could be tried, as the store does not answer.
     """
     path = Path(source)
     if os.path.isdir(path):
@@ -76,6 +103,8 @@ def load_source(source: str, recorded: Recorded) -> Source:
         registered = source.startswith(REGISTERED)
         kind = "registered model" if registered else "search directory, and no MLflow run either"
         raise FrontError(f"{source!r} is no {kind}: {error}") from None
+    except OSError as error:
+        raise StoreError(f"{source!r} cannot be looked up in MLflow: {error}") from None
     return Source(source, Front.from_objects(objects), params, params.get("version"))
 
 
@@ -104,11 +133,6 @@ def _from_file(source: str, text: str) -> Source:
         texts = {}
     spec = {"seed": texts["seed"]} if "seed" in texts else {}
     return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
-
-
-def load_front(source: str, recorded: Recorded) -> Front:
-    """The formulas alone; as `load_source`."""
-    return load_source(source, recorded).front
 
 
 def _command(spec: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,420 @@
+"""What evonum does, as plain functions: what the command line, Python and a service call, and nothing below.
+
+In: words as a user has them (names of targets, directories, options of a search). Out: fronts, members,
+certificates, texts; progress and questions go through a `Watcher`. What can go wrong is an `EvonumError`,
+whose kind says whose fault it is (evo/errors.py).
+"""
+
+import json
+import os
+import time as clock
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evo.backends.backend import BACKENDS
+from evo.classical.baselines import FAMILIES, Baseline, best_forms
+from evo.errors import EvonumError
+from evo.exports.export import EXPORT_FORMATS, ExportError, find_export, prepare, write
+from evo.exports.export import export as export_members
+from evo.exports.formula import Formula
+from evo.exports.text import JSON_FORMAT
+from evo.fronts.front import Front, FrontError, Member
+from evo.fronts.verify import Verified, VerifyError, false_claims, save_certificates
+from evo.fronts.verify import verify as verify_member
+from evo.proofs.certificate import Certificate
+from evo.proofs.prove import check
+from evo.runs.directory import DirectoryError, default_directory, locked
+from evo.runs.journal import Progress, Sink
+from evo.runs.search import Search
+from evo.runs.session import QUIET, End, Opener, Watcher, run_search
+from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
+from evo.runs.spec import SpecError, load_spec, make_spec
+from evo.targets.catalogue import CATALOGUE, CatalogueRow
+from evo.targets.target import Target, TargetError, make_target
+
+__all__ = [
+    "BACKENDS", "EXPORT_FORMATS", "FAMILIES", "Baseline", "Certificate", "End", "EvonumError", "Exported",
+    "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines", "best_forms",
+    "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
+    "refuse_false", "resume", "search", "targets", "undelivered", "verify",
+    "verify_source",
+]  # fmt: skip
+
+MAX_CLASSICAL = 24
+"""Most ops of a classical form."""
+WORKERS = ("ray", "serial")
+
+
+def search(
+    target: str | None = None,
+    *,
+    spec: str | Path | None = None,
+    out: str | Path | None = None,
+    workers: str = "ray",
+    address: str | None = None,
+    record: bool = True,
+    tracking_uri: str | None = None,
+    sink: Sink | None = None,
+    watcher: Watcher = QUIET,
+    **entries: Any,
+) -> Front:
+    """Evolves formulas for `target` and returns the front.
+
+    Args:
+        target: a catalogue name, or an expression of x.
+        spec: a YAML file of entries; those given here take precedence.
+        out: directory of the search; a new one under `runs` by default.
+        workers: "ray", or "serial" for all islands in this process.
+        address: a running Ray cluster; a local one by default.
+        record: keep records in the directory and deliver them to MLflow.
+        tracking_uri: of MLflow; $MLFLOW_TRACKING_URI, else mlflow.db in the current folder, by default.
+        sink: takes the records instead.
+        watcher: is told of progress, and may stop the search.
+        entries: of `evo.runs.spec.SearchSpec`: interval, ops, metric, max_ops, time, generations, seed, ...
+
+    Raises:
+        SpecError, TargetError, OpError: the search makes no sense.
+        DirectoryError: the directory holds a search already, or cannot be written.
+        WorkersError, BackendError, BuildError: this machine or cluster cannot run it.
+    """
+    _check_workers(workers)
+    if target is None and spec is None and "target" not in entries:
+        names = ", ".join(row.name for row in CATALOGUE)
+        raise SpecError(f"Name a target ({names}) or a --spec file")
+    given = entries if target is None else {"target": target, **entries}
+    full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
+    made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
+    with locked(made.directory):
+        made.refuse_if_taken()
+        return run_search(made, workers, address, _opener(record, tracking_uri, sink, watcher), watcher)
+
+
+def resume(
+    directory: str | Path,
+    *,
+    workers: str = "ray",
+    address: str | None = None,
+    record: bool = True,
+    tracking_uri: str | None = None,
+    sink: Sink | None = None,
+    watcher: Watcher = QUIET,
+    **budget: Any,
+) -> Front:
+    """Goes on with the search of a directory; its front never gets worse.
+
+    Args:
+        directory: of the search.
+        workers, address, record, tracking_uri, sink, watcher: as for `search`.
+        budget: `time` or `generations`, in place of the first session's.
+
+    Raises:
+        DirectoryError: no such directory, or another process runs its search.
+        CheckpointError: a damaged checkpoint, or none.
+        SpecError, WorkersError, BackendError, BuildError: as `search`.
+    """
+    _check_workers(workers)
+    if other := set(budget) - {"time", "generations"}:
+        raise SpecError(f"A search goes on as it was: leave out {', '.join(sorted(other))}")
+    checked = make_spec({"target": "x", **budget}).model_dump(include=set(budget))
+    here = Path(directory)
+    if not os.path.isdir(here):
+        raise DirectoryError(f"No search directory {here}.")
+    with locked(here):
+        opener = _opener(record, tracking_uri, sink, watcher)
+        return run_search(Search.resume(here, checked), workers, address, opener, watcher)
+
+
+def _check_workers(kind: str) -> None:
+    if kind not in WORKERS:
+        raise SpecError(f"--workers is {' or '.join(WORKERS)}, not {kind!r}")
+
+
+def _opener(record: bool, tracking_uri: str | None, sink: Sink | None, watcher: Watcher) -> Opener:
+    """What opens the sink of a directory, once there is something to keep."""
+    from tracking.mlflow_sink import open_sink
+    from tracking.sink import NullSink
+
+    if sink is not None:
+        return lambda directory: _Lent(sink)
+    if not record:
+        return lambda directory: NullSink()
+    return partial(open_sink, tracking_uri=tracking_uri, warn=watcher.says)
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """A caller's sink, which the caller closes."""
+
+    sink: Sink
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        self.sink.write(record)
+
+    def close(self, timeout_s: float) -> None:
+        pass
+
+
+def local_sink(directory: Path) -> Any:
+    """A sink whose store is a database in the directory itself."""
+    from tracking.mlflow_sink import open_sink
+
+    return open_sink(directory, f"sqlite:///{directory}/mlflow.db")
+
+
+def front(source: str | Path, tracking_uri: str | None = None) -> Front:
+    """The formulas of a search directory, a file, an MLflow run or a registered model.
+
+    Raises:
+        FrontError: `source` is none of these.
+        StoreError: MLflow does not answer.
+    """
+    return _load(source, tracking_uri).front
+
+
+def _load(source: str | Path, tracking_uri: str | None) -> Source:
+    return load_source(str(source), partial(_recorded, tracking_uri=tracking_uri))
+
+
+def _recorded(source: str, tracking_uri: str | None = None) -> tuple[Any, Mapping[str, Any]]:
+    """What MLflow has of a run id or a registered model (evo/runs/sources.py, `Recorded`)."""
+    from tracking.mlflow_sink import model_member, run_front, run_params
+
+    if source.startswith(REGISTERED):
+        return model_member(source, tracking_uri)
+    return run_front(source, tracking_uri), run_params(source, tracking_uri)
+
+
+def verify(member: Member) -> Verified:
+    """Polishes and proves one member of a front, and bounds its error in float64.
+
+    Raises:
+        FrontError, TargetError: the member has constants that are no numbers, or no such target.
+    """
+    return verify_member(member)
+
+
+def verify_source(
+    source: str | Path, ops: int | None = None, tracking_uri: str | None = None
+) -> list[tuple[Member, Verified]]:
+    """Every member of a source (or that of so many ops) as given, and with what is proved of it.
+
+    A search directory keeps the certificates and the bounds, if the front is what it says.
+
+    Raises:
+        FrontError, StoreError: as `front`; or there is no such member.
+    """
+    found = front(source, tracking_uri)
+    members = [m for m in found if ops in (None, m.ops)]
+    if not members:
+        what = f"member of {ops} ops" if len(found) else "members"
+        raise FrontError(f"{source} has no {what}.")
+    pairs = [(m, verify_member(m)) for m in members]
+    path = Path(source)
+    if path.is_dir() and not any(one.faults for _, one in pairs):
+        save_certificates(path, (one for _, one in pairs))
+        new = {m: one.member for m, one in pairs}
+        Front(tuple(new.get(m, m) for m in found)).save(path / "front.json")
+    return pairs
+
+
+def refuse_false(pairs: Iterable[tuple[Member, Verified]]) -> None:
+    """Raises where verified members are not what they say, or are not proved.
+
+    Raises:
+        VerifyError: one line with every complaint.
+    """
+    if wrong := [f"{one.member.ops} ops: {text}" for _, one in pairs for text in one.complaints]:
+        raise VerifyError("; ".join(wrong))
+
+
+def check_certificate(path: str | Path) -> Certificate | None:
+    """Proves a certificate again from its file alone; None if the file holds something else.
+
+    Raises:
+        CertificateError: it does not hold, or is damaged.
+        FrontError: the file cannot be read.
+    """
+    if not os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
+        return None
+    text = read_text(Path(path))
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("format") in (None, JSON_FORMAT):
+        return None
+    certificate = Certificate.from_json(text)
+    check(certificate)
+    return certificate
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Formulas in a format.
+
+    Attributes:
+        content: of the file: str, or bytes for binary formats.
+        formulas: what is in it.
+    """
+
+    content: str | bytes
+    formulas: tuple[Formula, ...]
+
+
+def export(member: Member | Sequence[Member], to: str, **options: Any) -> Any:
+    """A member (or several, as a family) as the text of a format; options: dtype, full, name, origin.
+
+    Raises:
+        ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
+    """
+    return export_members(member, to, **options)
+
+
+def export_source(
+    source: str | Path,
+    to: str,
+    *,
+    ops: int | None = None,
+    every: bool = False,
+    dtype: str = "float64",
+    full: bool = False,
+    name: str | None = None,
+    tracking_uri: str | None = None,
+) -> Exported:
+    """Formulas of a source in a format, with their origin, if they are what they say.
+
+    Args:
+        source: as for `front`.
+        to: a name of `EXPORT_FORMATS`.
+        ops: the member of so many; may be left out where there is one.
+        every: all members, as a family in one file.
+        dtype, full, name: as for `export`.
+        tracking_uri: of MLflow.
+
+    Raises:
+        FrontError, StoreError: as `front`; or no such member; or one that is not what it says.
+        ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
+    """
+    find_export(to)
+    if every and (ops is not None or name is not None):
+        raise ExportError("--all takes every member: leave out --ops and --name.")
+    found = _load(source, tracking_uri)
+    members = found.chosen(ops, every)
+    formulas = [replace(prepare(m, dtype, full, name, found.origin(m)), to=to) for m in members]
+    if wrong := [f"{m.ops} ops: {text}" for m in members for text in false_claims(m)]:
+        raise FrontError(f"{source} is not what it says (see evonum verify): {'; '.join(wrong)}")
+    return Exported(write(formulas, to), tuple(formulas))
+
+
+def baselines(
+    target: str,
+    interval: tuple[str, str] | None = None,
+    metric: str | None = None,
+    max_ops: int = 12,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[Target, list[Baseline]]:
+    """The target, and its best classical forms of every family at every op count: what to beat.
+
+    Args:
+        target, interval, metric: as for `search`.
+        max_ops: largest program, at most `MAX_CLASSICAL`.
+        report: told of every form that is tried, one line each.
+
+    Raises:
+        TargetError: no such target, or no form of it.
+    """
+    from evo.classical.baselines import baselines as classical
+
+    checked = make_target(target, interval, metric)
+    tried: list[str] = []
+
+    def note(line: str) -> None:
+        tried.append(line)
+        report(line)
+
+    found = classical(checked, max_ops, note)
+    if not found:
+        raise TargetError(
+            f"No classical form of {checked.name} on ({', '.join(checked.interval)}) with at most {max_ops} "
+            f"ops: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
+        )
+    return checked, found
+
+
+def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, Path]:
+    """Writes the figures of a front: errors against ops to `path`, error curves beside it.
+
+    Raises:
+        FrontError: no members, or no figure can be there.
+    """
+    from evo.classical.baselines import baselines as classical
+    from evo.classical.pictures import curves, lines
+    from tracking.figures import curves_figure, front_figure
+
+    if not len(found):
+        raise FrontError("The front has no members to draw.")
+    path = path if path.suffix else path.with_name(f"{path.name}.png")
+    first, most = found[0], min(max(found[-1].ops, 2), MAX_CLASSICAL)
+    target = make_target(first.target, first.interval, first.metric)
+    shown = lines(classical(target, most)) if with_baselines else None
+    members = json.loads(found.to_json())
+    beside = path.with_name(f"{path.stem}-curves{path.suffix}")
+    try:
+        front_figure(members, shown).savefig(path)
+        curves_figure(members, curves(found)).savefig(beside)
+    except (OSError, ValueError) as error:
+        raise FrontError(f"Cannot draw {path}: {error}") from None
+    return path, beside
+
+
+def targets() -> Sequence[CatalogueRow]:
+    """The catalogue."""
+    return CATALOGUE
+
+
+def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
+    """Sends the records of a search that MLflow does not have yet.
+
+    Raises:
+        DirectoryError: no records there.
+        StoreError: some are still undelivered.
+    """
+    from tracking.mlflow_sink import deliver as send
+
+    began = clock.monotonic()
+    try:
+        left = send(directory, tracking_uri)
+    except FileNotFoundError as error:
+        raise DirectoryError(str(error)) from None
+    if left:
+        raise StoreError(
+            f"{left} records are still undelivered after {clock.monotonic() - began:.0f} s; "
+            f"they stay in {directory}."
+        )
+
+
+def undelivered(directory: str | Path) -> int:
+    """How many records of a search the store that it was last delivered to does not have."""
+    from tracking.mlflow_sink import undelivered as count
+
+    return count(directory)
+
+
+def dashboard(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:
+    """Serves the MLflow dashboard until it is interrupted; its exit code.
+
+    Raises:
+        FrontError: there is no such store.
+        StoreError: the store cannot be opened, or the port is taken.
+    """
+    from tracking.ui import open_ui
+
+    try:
+        return open_ui(tracking_uri, host, port)
+    except (FileNotFoundError, ValueError) as error:
+        raise FrontError(str(error)) from None
+    except OSError as error:
+        raise StoreError(error.strerror or str(error)) from None

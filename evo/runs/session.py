@@ -1,0 +1,112 @@
+"""One search in its directory, from the lock to the last record, as a watcher sees it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evo.backends.backend import BACKENDS
+from evo.errors import EvonumError
+from evo.fronts.front import Front
+from evo.runs.directory import UnwritableError, cannot_keep
+from evo.runs.journal import Progress
+from evo.runs.search import Search, make_workers
+from evo.targets.target import Target
+
+MLFLOW_S = 60.0
+"""How long a search's end may wait for MLflow [s]; a store that does not answer is given up sooner."""
+
+Opener = Callable[[Path], Any]
+"""Opens the sink of a directory, once there is something to keep."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a search ended.
+
+    Attributes:
+        directory: where everything is.
+        front: proved.
+        stopped: by its watcher, before the budget was spent.
+    """
+
+    directory: Path
+    front: Front
+    stopped: bool
+
+
+class Watcher:
+    """What a search tells and asks, in its own thread; this one says nothing and never stops it.
+
+    The calls come in this order: `opens`, `begins`, `advances` and `stops` again and again, `ends` (not after
+    an error); `says` at any time.
+    """
+
+    def says(self, text: str) -> None:
+        """One line: what the search waits for, what went wrong and how it goes on."""
+
+    def opens(self, directory: Path, target: Target) -> None:
+        """The specification is right and the directory is the search's; workers are started next."""
+
+    def begins(self) -> None:
+        """The workers are there; from now on everything is kept. An exception ends the search before that."""
+
+    def advances(self, progress: Progress) -> None:
+        """Epochs ended."""
+
+    def stops(self) -> bool:
+        """Whether the search is to end at the next safe point."""
+        return False
+
+    def ends(self, end: End) -> None:
+        """All is kept, and the workers are gone."""
+
+
+QUIET = Watcher()
+
+
+def run_search(
+    search: Search, workers: str, address: str | None, open_sink: Opener, watcher: Watcher
+) -> Front:
+    """Runs a search whose directory is locked; its front.
+
+    Raises:
+        WorkersError: no workers, or they failed for good.
+        UnwritableError: the directory cannot be written.
+    """
+    try:
+        front, status = _evolve(search, workers, address, open_sink, watcher)
+    except EvonumError:
+        raise
+    except OSError as error:
+        raise UnwritableError(
+            f"{cannot_keep(search.directory, error)} What was saved before stays; "
+            f"go on with: evonum search --resume {search.directory}"
+        ) from error
+    watcher.ends(End(search.directory, front, status == "KILLED"))
+    return front
+
+
+def _evolve(
+    search: Search, workers: str, address: str | None, open_sink: Opener, watcher: Watcher
+) -> tuple[Front, str]:
+    """The front and the status, with everything that was opened for them closed again."""
+    from evo.classical.pictures import BackgroundLines
+
+    target = search.problem.target
+    watcher.opens(search.directory, target)
+    if workers == "ray":
+        watcher.says("starting workers ...")
+    with contextlib.closing(make_workers(search.problem, search.islands, workers, address)) as crew:
+        if first := BACKENDS[search.spec.backend].first:
+            watcher.says(first)
+        watcher.begins()
+        search.make_directory()
+        sink = open_sink(search.directory)
+        classical = BackgroundLines(target, search.spec.max_ops)
+        try:
+            return search.run(crew, sink, watcher.advances, watcher.stops, classical, watcher.says)
+        finally:
+            classical.close()
+            sink.close(timeout_s=MLFLOW_S)
