@@ -20,7 +20,7 @@ def address(array: Any, row: Row) -> int:
     """Where the array's data lie.
 
     Raises:
-        TypeError: not an array of the row's type, or not contiguous, or read-only where it is written.
+        TypeError: not an array of the row's type, or not contiguous.
     """
     kind = np.dtype(KINDS[row.kind].dtype)
     if not isinstance(array, np.ndarray) or array.dtype != kind or not array.flags.c_contiguous:
@@ -71,7 +71,8 @@ class ArrayArgument:
         """The array's address.
 
         Raises:
-            TypeError: see `address`; ctypes makes it an ArgumentError with the argument's number.
+            TypeError: see `address`, or read-only though the function writes to it; ctypes makes it an
+                ArgumentError with the argument's number.
         """
         if array is None and self.row.name.endswith(OR_NULL):
             return ctypes.c_void_p(None)

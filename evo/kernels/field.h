@@ -35,8 +35,8 @@
 enum { ZERO_DIVISOR = 1, NO_SQUARE = 2 }; /* why a draw failed */
 
 typedef struct {
-    uint64_t key;   /* 0: no fingerprint (undefined everywhere) */
-    uint32_t check;
+    uint64_t function; /* 0: none (undefined everywhere) */
+    uint32_t check;    /* independent of it: where that agrees and this does not, they collide */
 } Fingerprint;
 
 typedef struct {
@@ -319,23 +319,23 @@ static Fingerprint fingerprint(Field *f, const Program *p)
     const int found = field_sample(f, p, signature, 'f', has_roots(p) ? KEYS + SIGNS : KEYS, result);
     if (found < KEYS) return out;
     for (int j = 0; j < p->k; j++) names += mix(signature[j]);
-    out.key = mix2((uint64_t)p->k, names);
+    out.function = mix2((uint64_t)p->k, names);
     for (int i = 0; i < found; i++)
-        if (i != CHECK) out.key = mix2(out.key, result[i]);
+        if (i != CHECK) out.function = mix2(out.function, result[i]);
     out.check = (uint32_t)result[CHECK];
-    if (!out.key) out.key = 1;
+    if (!out.function) out.function = 1;
     return out;
 }
 
-/* key, check and rank of every row [rows]; key 0 where the program is undefined. */
-EXPORT void fingerprints(const Batch *batch, uint64_t *key, uint32_t *check, int32_t *rank)
+/* Fingerprint and rank of every row [rows]; `function` is 0 where the program is undefined. */
+EXPORT void fingerprints(const Batch *batch, uint64_t *function, uint32_t *check, int32_t *rank)
 {
     Program p;
     Field field;
     for (int64_t row = 0; row < batch->rows; row++) {
         load(batch, row, &p);
         const Fingerprint found = fingerprint(&field, &p);
-        key[row] = found.key;
+        function[row] = found.function;
         check[row] = found.check;
         rank[row] = rank_of(&field, &p);
         if (rank[row] < 0) rank[row] = p.k;

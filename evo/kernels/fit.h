@@ -293,7 +293,7 @@ static int has_pole(const Tape *t, const Program *p, int64_t points)
 }
 
 /* Max weighted error of every row at the points, infinite if there are poles between them: `error` [rows], its
-   place `worst` [rows], the key of the signed weighted errors at probe points (every points/probes-th point)
+   place `worst` [rows], what the signed weighted errors at probe points come to (every points/probes-th point)
    `behaviour` [rows], `status` [rows]. Returns 0, or 1 if memory ran out. */
 EXPORT int measure(const Batch *batch, const Points *points, int64_t probes, double *error, double *worst,
                    uint64_t *behaviour, uint8_t *status)
@@ -325,9 +325,10 @@ EXPORT int measure(const Batch *batch, const Points *points, int64_t probes, dou
 }
 
 /* Tier 3 of every curve [rows, probes] of that max error [rows]. */
-EXPORT void behaviours(const double *curve, const double *error, int64_t rows, int64_t probes, uint64_t *key)
+EXPORT void behaviours(const double *curve, const double *error, int64_t rows, int64_t probes,
+                       uint64_t *behaviour)
 {
-    for (int64_t row = 0; row < rows; row++) key[row] = behaviour_of(curve + row * probes, probes, error[row]);
+    for (int64_t row = 0; row < rows; row++) behaviour[row] = behaviour_of(curve + row * probes, probes, error[row]);
 }
 
 #endif

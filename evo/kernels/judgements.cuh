@@ -1,11 +1,11 @@
 /* What the cache says of the chosen rows; news [rows]: 1 for what it should learn. */
 KERNEL void judgements(const Brood *brood, const Cache *functions, const int64_t *chosen, uint64_t n,
-                       const uint64_t *key, const uint32_t *check, const uint8_t *ops, const uint8_t *refit,
+                       const uint64_t *function, const uint32_t *check, const uint8_t *ops, const uint8_t *refit,
                        uint64_t *rng, uint8_t *fate, uint8_t *news)
 {
     for (uint64_t i = thread_number(); i < n; i += threads()) {
         const int64_t row = chosen[i];
-        const Fingerprint found = {key[row], check[row]};
+        const Fingerprint found = {function[row], check[row]};
         int new_here;
         fate[row] = (uint8_t)judge(brood, functions, found, ops[row], refit[row], rng + row, &new_here);
         news[row] = (uint8_t)new_here;

@@ -209,20 +209,20 @@ FUNCTIONS = {
     ),
     "canonical_forms": _function("void", "const Batch *batch, uint8_t *ok, uint64_t *text"),
     "fingerprints": _function(
-        "void", "const Batch *batch, uint64_t *fingerprint, uint32_t *check, int32_t *rank"
+        "void", "const Batch *batch, uint64_t *function, uint32_t *check, int32_t *rank"
     ),
     "offspring": _function(
         "int64_t",
         """const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,
-        const Batch *out, uint64_t *fingerprint, uint32_t *check, uint8_t *audited, int64_t *count""",
+        const Batch *out, uint64_t *function, uint32_t *check, uint8_t *audited, int64_t *count""",
     ),
     "cache_merge": _function(
         "void",
-        """const Cache *cache, const uint64_t *fingerprint, const uint32_t *check, const uint8_t *ops,
+        """const Cache *cache, const uint64_t *function, const uint32_t *check, const uint8_t *ops,
         const float *score, int64_t n""",
     ),
     "cache_scores": _function(
-        "void", "const Cache *cache, const uint64_t *fingerprint, float *score, int64_t n"
+        "void", "const Cache *cache, const uint64_t *function, float *score, int64_t n"
     ),
     "mutation_count": _function("int", ""),
     "mutation_name": _function("const char *", "int i"),

@@ -91,7 +91,7 @@ static int by_rank(Field *field, const Brood *brood, const Program *p)
     return rank < 0 ? UNDEFINED : rank < p->k ? REDUNDANT : MADE;
 }
 
-/* A mutant's fingerprint, its text's if functions are not told apart; the key is 0 if it is undefined. */
+/* A mutant's fingerprint, its text's if functions are not told apart; `function` is 0 if it is undefined. */
 static Fingerprint identify(Field *field, const Brood *brood, const Program *p, uint64_t text)
 {
     const Fingerprint of_text = {text, (uint32_t)mix(text)};
@@ -105,7 +105,7 @@ static int judge(const Brood *brood, const Cache *functions, Fingerprint found, 
 {
     *news = 0;
     if (!(brood->tiers & TIER_FUNCTION)) return MADE;
-    const int64_t at = cache_find(functions, found.key);
+    const int64_t at = cache_find(functions, found.function);
     *news = at < 0 || (functions->check[at] == found.check && functions->ops[at] > ops);
     if (*news) return MADE;
     if (functions->check[at] != found.check) return COLLISIONS;
@@ -114,10 +114,10 @@ static int judge(const Brood *brood, const Cache *functions, Fingerprint found, 
 }
 
 /* Fills `out` with up to out->rows programs that no cache knows; returns how many.
-   key, check [rows]: fingerprints; audited [rows]: 1 for a known function taken to check the cache.
+   function, check [rows]: fingerprints; audited [rows]: 1 for a known function taken to check the cache.
    count [COUNTERS] is added to. Without parents all are random. `texts` and `functions` learn what is made. */
 EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,
-                         const Batch *out, uint64_t *key, uint32_t *check, uint8_t *audited, int64_t *count)
+                         const Batch *out, uint64_t *function, uint32_t *check, uint8_t *audited, int64_t *count)
 {
     int64_t made = 0;
     Field field;
@@ -136,14 +136,14 @@ EXPORT int64_t offspring(const Brood *brood, const Batch *parents, const Cache *
         Fingerprint found = {0, 0};
         if (fate == MADE) {
             found = identify(&field, brood, &m->program, m->text);
-            cache_expect(functions, found.key);
+            cache_expect(functions, found.function);
         }
         begin(brood, parents, texts, i + 2, next);
         if (fate == MADE) {
             const int ops = cost(&m->program);
-            fate = found.key ? judge(brood, functions, found, ops, m->refit, &m->rng, &news) : UNDEFINED;
-            if (fate == MADE && news) cache_put(functions, found.key, found.check, ops);
-            key[made] = found.key;
+            fate = found.function ? judge(brood, functions, found, ops, m->refit, &m->rng, &news) : UNDEFINED;
+            if (fate == MADE && news) cache_put(functions, found.function, found.check, ops);
+            function[made] = found.function;
             check[made] = found.check;
         }
         if (fate == AUDITED) count[SEEN_FUNCTION]++;
