@@ -5,6 +5,7 @@ import pytest
 
 from evo.backends.backend import BACKENDS, BackendRow, Defaults
 from evo.kernels.vary import mutations
+from evo.runs.sources import _command
 from evo.runs.spec import SpecError, load_spec, make_spec, parse_duration
 
 
@@ -115,6 +116,14 @@ def test_what_depends_on_the_machine_is_filled_in_once():
     assert (gpu.islands, gpu.offspring, gpu.parents, gpu.cache_entries) == (2, 1 << 19, 2048, 1 << 22)
     assert (cpu.offspring, cpu.parents, cpu.niche, cpu.cache_entries) == (4096, 256, 32, 1 << 20)
     assert gpu.settled() == gpu
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_command_of_a_search_names_its_backend_but_not_what_follows_from_it(name):
+    spec = make_spec({"target": "exp2", "backend": name}).settled()
+    command = _command(spec.model_dump(mode="json")) or ""
+    assert (f"--backend {name}" in command) == (name != make_spec({"target": "exp2"}).backend)
+    assert "--spec" not in command, command
 
 
 def test_a_backend_added_as_a_row_brings_its_own_defaults(monkeypatch):

@@ -269,7 +269,7 @@ def levenberg_marquardt(
 
 
 def _mix(z: Array) -> Array:
-    """splitmix64's finaliser, as in evo/kernels/program.h."""
+    """splitmix64's finaliser, as in evo/kernels/mix.h."""
     z = (z ^ (z >> 30)) * jnp.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> 27)) * jnp.uint64(0x94D049BB133111EB)
     return z ^ (z >> 31)
