@@ -39,7 +39,7 @@ __all__ = [
     "BACKENDS", "EXPORT_FORMATS", "FAMILIES", "Baseline", "Certificate", "End", "EvonumError", "Exported",
     "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines", "best_forms",
     "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
-    "refuse_false", "resume", "search", "targets", "undelivered", "verify",
+    "refuse_false", "resume", "search", "store_of", "targets", "undelivered", "verify",
     "verify_source",
 ]  # fmt: skip
 
@@ -401,6 +401,13 @@ def undelivered(directory: str | Path) -> int:
     from tracking.mlflow_sink import undelivered as count
 
     return count(directory)
+
+
+def store_of(directory: str | Path) -> str | None:
+    """MLflow's address for a search's records, where it is not the usual one."""
+    from tracking.mlflow_sink import store_of as found
+
+    return found(directory)
 
 
 def dashboard(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:

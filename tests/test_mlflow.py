@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 import warnings
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pandas as pd
 import pytest
 from records import F2, F3, F5, end, f3, front, metrics, search, start
 
+from tracking.database import prepare_database
 from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri
 from tracking.ui import open_ui
 
@@ -138,6 +141,38 @@ def test_the_best_members_are_registered_under_target_and_metric_with_an_alias_p
     assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version == before
     known.end(only.info.run_id, end(52, [F2 | {"sampled_error": 2.9821e-2}]))
     assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version > before
+
+
+def test_a_store_that_two_searches_open_first_at_once_is_made_once_and_whole(tmp_path):
+    code = "import pathlib, sys, tracking.database as d; d.prepare_database(pathlib.Path(sys.argv[1]))"
+    file = tmp_path / "new.db"
+    both = [subprocess.Popen([sys.executable, "-c", code, str(file)]) for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    prepare_database(file)
+    store = MlflowStore(f"sqlite:///{file}", "e", None)
+    assert store.start(start())
+
+
+def test_a_store_that_was_killed_while_it_was_made_is_none_and_an_older_versions_names_the_cure(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "new.db"
+
+    def kill(old, new):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr("os.replace", kill)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_database(file)
+    assert not file.exists()
+    prepare_database(file)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("DROP TABLE runs")
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        database.commit()
+    with pytest.raises(OSError, match=f"never finished .* mv {file} {file}.broken"):
+        prepare_database(file)
 
 
 def test_delivering_everything_again_changes_nothing(tmp_path):

@@ -353,6 +353,18 @@ def test_a_store_that_never_opened_does_not_hold_up_the_end(tmp_path, monkeypatc
     assert not any("\n" in text for text in said)
 
 
+def test_a_store_that_is_away_from_the_start_is_remembered(tmp_path, monkeypatch):
+    def away(ledger):
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(mlflow_sink, "_open_store", away)
+    sink = mlflow_sink.open_sink(tmp_path, "http://127.0.0.1:9")
+    sink.write(start())
+    sink.close(timeout_s=60)
+    assert mlflow_sink.store_of(tmp_path) == "http://127.0.0.1:9"
+    assert mlflow_sink.MlflowSink(tmp_path).tracking_uri == "http://127.0.0.1:9"
+
+
 @pytest.mark.parametrize("content", [b"no database", None])
 def test_a_file_that_is_no_database_is_told_at_once(tmp_path, content):
     path = tmp_path / "store.db"

@@ -6,13 +6,12 @@ imported in the thread, because that takes seconds.
 """
 
 import os
-import sqlite3
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracking.database import prepare_database, sqlite_path
 from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record
 from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written, iter_lines
 
@@ -40,25 +39,6 @@ def resolve_tracking_uri(tracking_uri: str | None = None, base: str | os.PathLik
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     path = sqlite_path(uri)
     return uri if path is None else f"sqlite:///{Path(base, path).resolve()}"
-
-
-def sqlite_path(tracking_uri: str) -> Path | None:
-    """The file of a SQLite store; None for any other."""
-    prefix = "sqlite:///"
-    return Path(tracking_uri[len(prefix) :].split("?")[0]) if tracking_uri.startswith(prefix) else None
-
-
-def check_database(file: Path) -> None:
-    """Opens a SQLite store, or makes it; MLflow would try for minutes.
-
-    Raises:
-        OSError: it is none, or cannot be opened; one line.
-    """
-    try:
-        with closing(sqlite3.connect(file, timeout=1)) as database:
-            database.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.Error as error:
-        raise OSError(f"The store {file} cannot be opened: {error}.") from None
 
 
 def open_sink(
@@ -148,6 +128,7 @@ class MlflowSink:
             last = self._closing.is_set()
             try:
                 if self._outbox.acquire():
+                    self._outbox.remember()
                     store = store or _open_store(self._outbox.ledger)
                     self._outbox.deliver(store, draw_now=last)
                     self._opened = True
@@ -221,6 +202,12 @@ def undelivered(directory: str | os.PathLike[str]) -> int:
     return sum(1 for _ in iter_lines(Path(directory) / "records.jsonl", offset))
 
 
+def store_of(directory: str | os.PathLike[str]) -> str | None:
+    """The address of the store that a search's records go to, where that is not the usual one."""
+    ledger = Ledger.load(Path(directory) / "mlflow.json")
+    return ledger.tracking_uri if ledger and ledger.tracking_uri != resolve_tracking_uri() else None
+
+
 def run_front(run_id: str, tracking_uri: str | None = None) -> list[dict[str, Any]]:
     """The front that a run logged: the objects of its front.json.
 
@@ -285,11 +272,10 @@ def _open_store(ledger: Ledger) -> "MlflowStore":
 
     file = sqlite_path(ledger.tracking_uri)
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        check_database(file)
+        prepare_database(file)
     return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
 
 
 def _away(tracking_uri: str, error: Exception) -> str:
-    reason = (str(error).splitlines() or [""])[0][:300] or type(error).__name__
+    reason = (str(error).splitlines() or [""])[0][:600] or type(error).__name__
     return f"MLflow ({tracking_uri}) takes no records now; they are kept and sent later. {reason}"

@@ -133,6 +133,11 @@ class Outbox:
             self.ledger = kept
         return True
 
+    def remember(self) -> None:
+        """Keep where the records go, before the first of them is taken: the store may be away."""
+        if Ledger.load(self._path) is None:
+            self.ledger.save(self._path)
+
     def release(self) -> None:
         """Let others deliver."""
         if self._lock is not None:

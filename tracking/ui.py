@@ -8,7 +8,8 @@ import sys
 import threading
 from types import FrameType
 
-from tracking.mlflow_sink import check_database, resolve_tracking_uri, sqlite_path
+from tracking.database import check_database, sqlite_path
+from tracking.mlflow_sink import resolve_tracking_uri
 
 STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
 

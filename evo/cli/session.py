@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import shlex
 import signal
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from evo.api import End, Progress, Target, Watcher, undelivered
+from evo.api import End, Progress, Target, Watcher, store_of, undelivered
 from evo.cli.display import Display, Teller, Terminal
 from evo.cli.tables import front_table
 
@@ -138,14 +139,17 @@ class Session(Watcher):
         """See `Watcher.ends`."""
         self._end_display()
         self.code = self._signals.code
-        here = end.directory
+        here, uri = end.directory, store_of(end.directory)
+        elsewhere = f" --tracking-uri {shlex.quote(uri)}" if uri else ""
         self._tell(front_table(end.front))
         self._tell(
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
-            f"go on: evonum search --resume {here}; dashboard: evonum ui"
+            f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"
         )
         if left := undelivered(here):
-            self._tell(f"MLflow does not have {left} records yet; send them with: evonum deliver {here}")
+            self._tell(
+                f"MLflow does not have {left} records yet; send them with: evonum deliver {here}{elsewhere}"
+            )
 
     def _end_display(self) -> None:
         display, self._display = self._display, None
