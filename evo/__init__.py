@@ -8,8 +8,7 @@ formula(0.5)
 print(evo.export(formula, "c"))
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # type checkers know the name; importing it would be slow enough for a Ctrl-C
 
 if TYPE_CHECKING:
     from evo.api import Watcher, baselines, export, front, resume, search, verify
@@ -17,8 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Watcher", "baselines", "export", "front", "resume", "search", "verify"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The public functions, imported when they are first used: a worker needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module("evo.api"), name)
+    import evo.api
+
+    return getattr(evo.api, name)

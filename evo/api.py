@@ -69,7 +69,7 @@ def search(
         out: directory of the search; a new one under `runs` by default.
         workers: "ray", or "serial" for all islands in this process.
         address: a running Ray cluster; a local one by default.
-        record: keep records in the directory and deliver them to MLflow.
+        record: deliver the records to MLflow; without it they stay in the directory (see `deliver`).
         tracking_uri: of MLflow; $MLFLOW_TRACKING_URI, else mlflow.db in the current folder, by default.
         sink: takes the records instead.
         watcher: is told of progress, and may stop the search.
@@ -89,7 +89,8 @@ def search(
     made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
     with locked(made.directory):
         made.refuse_if_taken()
-        return run_search(made, workers, address, _opener(record, tracking_uri, sink, watcher), watcher)
+        opener = _opener(record, tracking_uri, sink, watcher)
+        return _remembered(run_search(made, workers, address, opener, watcher), made.directory)
 
 
 def resume(
@@ -124,7 +125,7 @@ def resume(
         raise DirectoryError(f"No search directory {here}.")
     with locked(here):
         opener = _opener(record, tracking_uri, sink, watcher)
-        return run_search(Search.resume(here, checked), workers, address, opener, watcher)
+        return _remembered(run_search(Search.resume(here, checked), workers, address, opener, watcher), here)
 
 
 def _check_workers(kind: str) -> None:
@@ -135,12 +136,12 @@ def _check_workers(kind: str) -> None:
 def _opener(record: bool, tracking_uri: str | None, sink: Sink | None, watcher: Watcher) -> Opener:
     """What opens the sink of a directory, once there is something to keep."""
     from tracking.mlflow_sink import open_sink
-    from tracking.sink import NullSink
+    from tracking.sink import JsonLinesSink
 
     if sink is not None:
         return lambda directory: _Lent(sink)
     if not record:
-        return lambda directory: NullSink()
+        return lambda directory: JsonLinesSink(directory / "records.jsonl", watcher.says)
     return partial(open_sink, tracking_uri=tracking_uri, warn=watcher.says)
 
 
@@ -155,6 +156,15 @@ class _Lent:
 
     def close(self, timeout_s: float) -> None:
         pass
+
+
+_FOUND: dict[Member | None, Path] = {}
+"""The directories of what this process found: what a member's export says of its origin stands there."""
+
+
+def _remembered(front: Front, directory: Path) -> Front:
+    _FOUND.update((member, directory.resolve()) for member in front)
+    return front
 
 
 def local_sink(directory: Path) -> Any:
@@ -267,9 +277,14 @@ class Exported:
 def export(member: Member | Sequence[Member], to: str, **options: Any) -> Any:
     """A member (or several, as a family) as the text of a format; options: dtype, full, name, origin.
 
+    A member that a search of this process found says so, unless `origin` says otherwise.
+
     Raises:
         ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
     """
+    first = member if isinstance(member, Member) else next(iter(member), None)
+    if first is not None and first in _FOUND and "origin" not in options:
+        options["origin"] = _load(_FOUND[first], None).origin(first)
     return export_members(member, to, **options)
 
 

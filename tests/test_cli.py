@@ -6,10 +6,12 @@ import socket
 from importlib.metadata import version
 
 import pytest
+from records import F3
 from searches import evonum, without_times, write_spec
 from typer.testing import CliRunner
 
 from evo.cli.app import app
+from evo.errors import EXIT_CODES, EvonumError
 from evo.fronts.front import Front
 from evo.targets.catalogue import CATALOGUE
 
@@ -87,6 +89,71 @@ def test_an_unwritable_directory_a_full_name_and_a_cluster_that_is_not_there(in_
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No Ray cluster answers" in done.stderr
     assert not (in_tmp / "s").exists()
+
+
+NO_COMPILER = {"CC": "/nonexistent", "PATH": "/nonexistent", "EVONUM_CACHE": "empty"}
+IN_THE_WAY = {
+    "no compiler for a search": (
+        ["search", "exp2", "--workers", "serial", "--generations", "1", "--out", "s"],
+        NO_COMPILER,
+        r"No C compiler found",
+    ),
+    "no compiler for a benchmark": (["bench", "fit"], NO_COMPILER, r"No C compiler found"),
+    "a store that is away": (
+        ["front", "0" * 32, "--tracking-uri", "http://127.0.0.1:9"],
+        {},
+        r"cannot be looked up",
+    ),
+    "a cluster that is dead": (
+        ["search", "exp2", "--address", "auto", "--out", "s"],
+        {"RAY_ADDRESS": "127.0.0.1:9"},
+        r"No Ray cluster answers at '127.0.0.1:9'",
+    ),
+    "a full disk": (["export", "f3.json", "--to", "c", "--output", "/dev/full"], {}, r"/dev/full: No space"),
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_WAY)
+def test_what_is_in_the_way_is_one_line_and_exit_code_1(name, in_tmp):
+    words, env, reason = IN_THE_WAY[name]
+    (in_tmp / "f3.json").write_text(json.dumps([F3]))
+    done = evonum(*words, cwd=in_tmp, env=env)
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    last = done.stderr.splitlines()[-1]
+    assert re.search(reason, last), done.stderr
+    assert last.startswith("evonum: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_is_between_1_and_65535(in_tmp):
+    done = evonum("ui", "--port", "99999", cwd=in_tmp)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_an_interval_whose_errors_underflow_is_searched(in_tmp):
+    words = [
+        "sin",
+        "--metric",
+        "absolute",
+        "--interval",
+        "0",
+        "1e-300",
+        "--max-ops",
+        "1",
+        "--generations",
+        "1",
+    ]
+    done = evonum("search", *words, "--workers", "serial", "--out", "s", "--islands", "1", cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_error_says_whose_fault_it_is():
+    def below(kind):
+        return {kind}.union(*map(below, kind.__subclasses__()))
+
+    kinds = below(EvonumError)
+    assert len(kinds) > 15
+    assert all(kind.kind in EXIT_CODES for kind in kinds)
 
 
 def test_a_damaged_checkpoint_is_refused(in_tmp):

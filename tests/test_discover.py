@@ -3,6 +3,7 @@
 import errno
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -175,13 +176,14 @@ def test_a_checkpoint_of_other_content_is_one_line(tmp_path, changes):
 
 
 def test_the_python_interface_is_a_search(in_tmp):
-    front = evo.search(
-        "exp2", workers="serial", generations=6, out="s", **{k: v for k, v in SMALL.items() if k != "target"}
-    )
+    front = evo.search(**SMALL, workers="serial", generations=6, out="s", record=False)
     best = front.best(ops=3)
     assert best == Front.load(in_tmp / "s" / "front.json").best(ops=3)
     x = np.linspace(0.01, 1, 50)
     assert np.max(np.abs(best(x) / np.exp2(x) - 1)) <= best.sampled_error * 1.0001
+    text = evo.export(best, "c")
+    assert f"evonumerics {version('evonumerics')}, seed" in text
+    assert "its search" in text
     with pytest.raises(DirectoryError, match="holds a search already"):
         evo.search("exp2", workers="serial", generations=6, out="s")
 

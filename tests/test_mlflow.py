@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from records import F2, F3, F5, end, f3, front, metrics, search, start
+from searches import SMALL
 
+import evo
 from tracking.database import prepare_database
 from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri
 from tracking.ui import open_ui
@@ -141,6 +143,12 @@ def test_the_best_members_are_registered_under_target_and_metric_with_an_alias_p
     assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version == before
     known.end(only.info.run_id, end(52, [F2 | {"sampled_error": 2.9821e-2}]))
     assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version > before
+
+
+def test_a_search_from_python_is_recorded(in_tmp):
+    evo.search(**SMALL, workers="serial", generations=1, out="s")
+    (only,) = runs(f"sqlite:///{in_tmp}/mlflow.db")
+    assert only.info.status == "FINISHED"
 
 
 def test_a_store_that_two_searches_open_first_at_once_is_made_once_and_whole(tmp_path):

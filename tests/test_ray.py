@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from searches import EVONUM, evonum, start, wait_for, without_times, write_spec
+from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
 
 GENERATIONS = 150
 
@@ -203,3 +204,17 @@ def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_ag
         assert driver.returncode == 0, output
         assert "Going back from" in output
         assert without_times(in_tmp / "s" / "front.json") == five
+
+
+def test_a_search_from_python_leaves_its_callers_ray_alone(in_tmp):
+    small = {**SMALL, "out": "s", "generations": 2, "record": False}
+    code = (
+        "import evo, ray\n"
+        "ray.init(address='local', num_cpus=1, include_dashboard=False, logging_level='error')\n"
+        "kept = ray.put(7)\n"
+        f"evo.search(**{small!r})\n"
+        "assert ray.get(kept) == 7\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (in_tmp / "mlflow.db").exists()

@@ -38,7 +38,7 @@ def prepare_database(file: Path) -> None:
         OSError: it cannot be made or opened, or is one that was never finished; one line names the cure.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file.with_name(f".{file.name}.lock"), "w") as lock:
+    with open(file.with_name(f"{file.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists() or (file.is_file() and not file.stat().st_size):
             _make(file)
@@ -55,7 +55,7 @@ def _make(file: Path) -> None:
     """Under the lock."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    new = file.with_name(f".{file.name}.new")
+    new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)  # of a process that was killed here
     store = SqlAlchemyStore(f"sqlite:///{new}", (file.parent / "mlartifacts").as_uri())
     store.engine.dispose()

@@ -212,7 +212,8 @@ def run_front(run_id: str, tracking_uri: str | None = None) -> list[dict[str, An
     """The front that a run logged: the objects of its front.json.
 
     Raises:
-        LookupError: no such run, no front in it yet, or MLflow is away; one line says which.
+        LookupError: no such run, or no front in it yet; one line says which.
+        ConnectionError: MLflow is away.
     """
     uri = _existing_store(tracking_uri)
     from tracking.mlflow_store import download_front
@@ -232,7 +233,8 @@ def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[
     """The member of a registered model (`models:/exp2-relative@ops-07`) and its run's parameters.
 
     Raises:
-        LookupError: no such model, or MLflow is away; one line says which.
+        LookupError: no such model.
+        ConnectionError: MLflow is away.
     """
     uri = _existing_store(tracking_uri)
     from tracking import registry

@@ -26,7 +26,7 @@ from mlflow.types import ColSpec, Schema
 
 from tracking.figures import curves_figure, front_figure
 from tracking.outbox import Record, RejectedError, RunMissingError
-from tracking.registry import MEMBER_TAG, alias_of, digest, one_line, register
+from tracking.registry import MEMBER_TAG, alias_of, digest, lookup_error, register
 from tracking.tables import front_csv, front_markdown
 
 SEARCH_TAG = "evonum.search_id"
@@ -242,7 +242,8 @@ def download_front(tracking_uri: str, run_id: str) -> list[dict[str, Any]]:
     """A run's front.json.
 
     Raises:
-        LookupError: no such run, no front in it, or MLflow is away.
+        LookupError: no such run, or no front in it.
+        ConnectionError: MLflow is away.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -251,4 +252,4 @@ def download_front(tracking_uri: str, run_id: str) -> list[dict[str, Any]]:
             members: list[dict[str, Any]] = json.loads(Path(path).read_text())
             return members
     except (MlflowException, OSError, ValueError) as error:
-        raise LookupError(one_line(error)) from None
+        raise lookup_error(error) from None

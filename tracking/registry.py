@@ -81,7 +81,8 @@ def model_member(tracking_uri: str, name: str) -> tuple[list[dict[str, Any]], di
         name: `models:/exp2-relative@ops-07` or `models:/exp2-relative/3`.
 
     Raises:
-        LookupError: no such model, or MLflow is away; one line.
+        LookupError: no such model; one line.
+        ConnectionError: MLflow is away; one line.
     """
     found = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))", name)
     if not found:
@@ -100,7 +101,7 @@ def model_member(tracking_uri: str, name: str) -> tuple[list[dict[str, Any]], di
             )
             member = json.loads(Path(path).read_text())
     except (MlflowException, OSError, ValueError) as error:
-        raise LookupError(one_line(error)) from None
+        raise lookup_error(error) from None
     return [member], run_params(tracking_uri, version.run_id) if version.run_id else {}
 
 
@@ -111,6 +112,12 @@ def run_params(tracking_uri: str, run_id: str) -> dict[str, Any]:
         return dict(client.get_run(run_id).data.params)
     except MlflowException:
         return {}
+
+
+def lookup_error(error: Exception) -> Exception:
+    """What a look-up that failed with this says: there is none, or nobody answered."""
+    is_away = isinstance(error, MlflowException) and error.error_code == "INTERNAL_ERROR"
+    return (ConnectionError if is_away else LookupError)(one_line(error))
 
 
 def one_line(error: Exception) -> str:

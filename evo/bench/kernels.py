@@ -28,7 +28,7 @@ import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
 from evo.islands.generation import Problem, State, init, step
-from evo.kernels.build import _compiler
+from evo.kernels.build import _compiler, kernels
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
 from evo.kernels.vary import TIERS, Offspring, Variation, offspring
@@ -88,6 +88,7 @@ def bench_fit(batches: Sequence[int] = (256, 1024), seconds: float = 10.0) -> di
         `{"machine": {...}, "results": [...]}`, a row for each backend, number of threads and batch size;
         `ratio_to_naive` compares with `naive-vmap` in the same process, at the same batch size.
     """
+    kernels()  # without a compiler it ends here, in one line
     free = free_cores()
     groups = [free[:1]] if len(free) == 1 else [free[:1], free]
     results = [

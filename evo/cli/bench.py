@@ -22,6 +22,7 @@ def bench_fit_command(as_json: Json = False) -> None:
     """LM iterations per second of each backend."""
     from evo.bench.kernels import bench_fit
 
+    print("Measuring the fits, for some three minutes ...", file=sys.stderr)
     _print_bench(bench_fit(), as_json)
 
 

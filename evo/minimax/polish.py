@@ -263,7 +263,7 @@ def _newton(
 def _decimals(curves: Curves, curve: Curve) -> tuple[str, ...]:
     """The constants with so many digits that the error keeps about six of its own."""
     model, texts = LinearisedProblem(curves, curve), []
-    share = _DIGITS * max(curve.error, NONE * curves.size) / max(len(curve.constants), 1)
+    share = _DIGITS * max(curve.error, NONE * curves.size) / max(len(curve.constants), 1) or math.ulp(0.0)
     for k, constant in enumerate(curve.constants):
         ratio = min(max(1.0, model.needs.get(k, 0.0) / share), 1e300)  # 1 for nan: `max` keeps its first
         digits = math.ceil(math.log10(ratio)) + 1

@@ -7,6 +7,7 @@ object store) unless they are fetched. Processes are few, one per CPU: they run 
 import contextlib
 import math
 import os
+import re
 import socket
 import time
 from collections import Counter, deque
@@ -162,7 +163,7 @@ class RayWorkers:
         processes: int | None = None,
         settings: Sequence[Any] = (),
     ) -> None:
-        connect(address)
+        self._owns = connect(address)
         import ray
 
         self._ray = ray
@@ -288,9 +289,10 @@ class RayWorkers:
         return [i for i in range(self._islands) if self._process(i) in late]
 
     def close(self) -> None:
-        """See `Workers.close`; a local cluster ends with it."""
+        """See `Workers.close`; a local cluster ends with it, a connection that its caller made stays."""
         self._end_actors()
-        self._ray.shutdown()
+        if self._owns:
+            self._ray.shutdown()
 
 
 def _share(resource: float, processes: int) -> float:
@@ -299,8 +301,11 @@ def _share(resource: float, processes: int) -> float:
     return int(10_000 / each) / 10_000
 
 
-def connect(address: str | None) -> None:
-    """Joins the cluster at `address`, or starts a local one.
+def connect(address: str | None) -> bool:
+    """Joins the cluster at `address`, or starts a local one, unless this process has a connection already.
+
+    Returns:
+        Whether the connection was made here, and is to be closed.
 
     Raises:
         WorkersError: nothing answers there.
@@ -316,18 +321,39 @@ def connect(address: str | None) -> None:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
+    if ray.is_initialized():
+        return False
+    if address == "auto":
+        _knock(_found_cluster())
     try:
         ray.init(
             address=address or "local", include_dashboard=False if address in (None, "local") else None,
-            log_to_driver=False, logging_level="error", ignore_reinit_error=True,
+            log_to_driver=False, logging_level="error",
         )  # fmt: skip
     except Exception as error:  # Ray raises many kinds, a plain Exception when its processes are slow
         with contextlib.suppress(Exception):
             ray.shutdown()
         raise WorkersError(
-            f"No Ray cluster at {address or 'this machine'}: {_last_line(error)} "
+            f"Ray does not start on this machine: {_last_line(error)} Search without it: --workers serial."
+            if address in (None, "local")
+            else f"No Ray cluster at {address}: {_last_line(error)} "
             "Start one with `ray start --head`, or leave out --address."
         ) from None
+    return True
+
+
+def _found_cluster() -> str:
+    """The address of the cluster that "auto" stands for, which may be dead.
+
+    Raises:
+        WorkersError: there is none.
+    """
+    from ray._private.services import get_ray_address_from_environment
+
+    try:
+        return str(get_ray_address_from_environment("auto", None))
+    except Exception as error:
+        raise WorkersError(f"No Ray cluster at 'auto': {_last_line(error)}") from None
 
 
 def _has_token() -> bool:
@@ -350,7 +376,8 @@ def _knock(address: str) -> None:
 
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    last = lines[-1] if lines else type(error).__name__
+    return re.sub(r"^evo\.[\w.]+: ", "", last)[:300]  # Python's name of an error of evonum's own
 
 
 def _kind(error: Any) -> str:
