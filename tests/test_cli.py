@@ -6,7 +6,7 @@ import socket
 from importlib.metadata import version
 
 import pytest
-from records import F3
+from records import F3, F5
 from searches import evonum, without_times, write_spec
 from typer.testing import CliRunner
 
@@ -30,7 +30,7 @@ BAD = {
     "no generations": (["search", "exp2", "--generations", "0"], r"generations"),
     "unknown metric": (["search", "exp2", "--metric", "ulp"], r"metric"),
     "float search is not here yet": (["search", "exp2", "--dtype", "float32"], r"dtype"),
-    "too many ops": (["search", "exp2", "--max-ops", "1000"], r"max_ops"),
+    "too many ops": (["search", "exp2", "--max-ops", "1000"], r"evonum: --max-ops: "),
     "hostile expression": (["search", "__import__('os').system('true')"], r"position|character|Unknown"),
     "deep expression": (["search", "(" * 300 + "x" + ")" * 300], r"nest|depth|deep"),
     "endless power": (["search", "9^9^9^9^9"], r"."),
@@ -123,6 +123,20 @@ def test_what_is_in_the_way_is_one_line_and_exit_code_1(name, in_tmp):
     assert re.search(reason, last), done.stderr
     assert last.startswith("evonum: ")
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_told(in_tmp):
+    assert evonum("--version", cwd=in_tmp).stdout == f"evonum {version('evonumerics')}\n"
+
+
+def test_formulas_stay_on_a_line_in_a_pipe_and_numbers_are_whole_on_a_narrow_terminal(in_tmp):
+    long = {**F5, "program": "\n".join(["v1 = c1 * x", *(f"v{n} = v{n - 1} + c{n}" for n in range(2, 30))])}
+    member = {**long, "ops": 29, "constants": ["1"] * 29}
+    (in_tmp / "front.json").write_text(json.dumps([member]))
+    piped = evonum("front", ".", cwd=in_tmp).stdout
+    assert "c29" in next(line for line in piped.splitlines() if "c1 * x" in line)
+    narrow = evonum("front", ".", cwd=in_tmp, env={"COLUMNS": "40"}).stdout
+    assert f"{member['sampled_error']:.4e}" in narrow
 
 
 def test_a_port_is_between_1_and_65535(in_tmp):

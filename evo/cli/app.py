@@ -4,7 +4,9 @@ import contextlib
 import json
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,21 @@ app.add_typer(bench, name="bench")
 INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
 METRIC = "relative or absolute; the target's own by default."
 Interval = Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"evonum {version('evonumerics')}")
+        raise typer.Exit
+
+
+@app.callback()
+def evonum(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Evolves fast, provably accurate approximations of mathematical functions."""
 
 
 def main() -> None:
@@ -140,7 +157,7 @@ def search(
     given = {name: value for name, value in context.params.items() if value is not None}
     entries = {name: value for name, value in given.items() if name not in NOT_ENTRIES}
     how = {name: given[name] for name in HOW if name in given}
-    with Session(teller(to_stderr=as_json)) as session:
+    with _in_words_of_options(entries), Session(teller(to_stderr=as_json)) as session:
         if resume is None:
             found = api.search(spec=spec, out=out, watcher=session, **how, **entries)
         else:
@@ -153,6 +170,18 @@ def search(
     if as_json:
         print(found.to_json(), end="", flush=True)
     raise typer.Exit(session.code)
+
+
+@contextlib.contextmanager
+def _in_words_of_options(entries: Mapping[str, Any]) -> Iterator[None]:
+    """An error of an entry `max_ops` says `--max-ops`, where that was given."""
+    try:
+        yield
+    except EvonumError as error:
+        name, colon, rest = str(error).partition(":")
+        if colon and name in entries:
+            error.args = (f"--{name.replace('_', '-')}:{rest}",)
+        raise
 
 
 @app.command("baselines")

@@ -103,7 +103,7 @@ def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(result, indent=1))
         return
-    console = Terminal(width=None if sys.stdout.isatty() else 300)
+    console = Terminal()
     console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)
     for rows in (result["results"], result.get("islands", ())):
         if rows:

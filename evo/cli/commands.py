@@ -52,7 +52,8 @@ def front_command(
     if as_json:
         print(found.to_json(), end="")
     else:
-        Terminal().print(front_table(found))
+        terminal = Terminal()
+        terminal.print(front_table(found, width=terminal.width))
 
 
 def verify_command(

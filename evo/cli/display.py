@@ -26,8 +26,20 @@ REDRAW_EVERY = 0.2
 """Seconds between two tables of the same front."""
 
 
+UNBOUNDED = 10_000
+"""Columns of what is no terminal."""
+
+
 class Terminal(Console):
-    """A console that raises BrokenPipeError where rich's own would end the process."""
+    """A console that raises BrokenPipeError where rich's own would end the process.
+
+    Files and pipes have lines of any length: a formula stays on one.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = UNBOUNDED
 
     def on_broken_pipe(self) -> NoReturn:
         """The reader has gone away."""
@@ -114,7 +126,7 @@ class Display:
             if progress.front.members == self._front and time.monotonic() - self._last < REDRAW_EVERY:
                 return
             self._front, self._last = progress.front.members, time.monotonic()
-            table = front_table(progress.front, self._title)
+            table = front_table(progress.front, self._title, self._tell.console.width)
             with self._tell.lenient():
                 self._live.update(Group(table, Text(summary(progress))), refresh=True)
             return

@@ -141,7 +141,7 @@ class Session(Watcher):
         self.code = self._signals.code
         here, uri = end.directory, store_of(end.directory)
         elsewhere = f" --tracking-uri {shlex.quote(uri)}" if uri else ""
-        self._tell(front_table(end.front))
+        self._tell(front_table(end.front, width=self._tell.console.width))
         self._tell(
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
             f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"

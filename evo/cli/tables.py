@@ -23,10 +23,15 @@ def printable(text: str) -> str:
     return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
-def front_table(front: Front, title: str = "") -> Table:
+NARROW, ALWAYS = 72, ("ops", "max error")
+"""Width of a terminal below which only these are shown beside the formula: a number is whole or not there."""
+
+
+def front_table(front: Front, title: str = "", width: int = NARROW) -> Table:
     """The front as a table: ops, errors (those that are known), where the worst is, formula."""
     table = Table(title=printable(title) or None, title_justify="left", header_style="bold", pad_edge=False)
-    known = [(name, cell) for name, cell in COLUMNS if any(cell(m) for m in front)]
+    fitting = [(name, cell) for name, cell in COLUMNS if width >= NARROW or name in ALWAYS]
+    known = [(name, cell) for name, cell in fitting if any(cell(m) for m in front)]
     for name, _ in known:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("formula", overflow="fold")
