@@ -42,6 +42,12 @@ REFINED = 4
 GOLDEN = 0.6180339887498949
 
 
+FORM = re.compile(r"[-+ 0-9pie/*^()]+")
+TERM = re.compile(
+    r"[+-]?(?:[0-9]+|pi|e)(?:\^[0-9]{1,3})?(?:/[0-9]+)?(?:\*(?:[0-9]+(?:/[0-9]+)?|(?:pi|e)(?:\^[0-9]{1,3})?))*"
+)
+
+
 class NoFrontError(ValueError):
     """What is not a front: says which part."""
 
@@ -88,9 +94,33 @@ def number(value: Any) -> Any:
         NoFrontError: it is none, or one of absurd length or size.
     """
     text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    if len(text) > MAX_DIGITS or not NUMBER.fullmatch(text):
+    if len(text) > MAX_DIGITS or not (NUMBER.fullmatch(text) or FORM.fullmatch(text)):
         raise NoFrontError(f"{str(value)[:60]!r} is no number")
-    return mpf(text)
+    return mpf(text) if NUMBER.fullmatch(text) else quotient(text)
+
+
+def quotient(text: str) -> Any:
+    """A form such as 1/4*pi^2 or (3*pi + 1)/(2*e): a polynomial in pi and e with fractions, or two.
+
+    Raises:
+        NoFrontError: it is none.
+    """
+    top, _, below = text.replace(" ", "").partition(")/(")
+    parts = [top.removeprefix("("), below.removesuffix(")")] if below else [top]
+    values = [sum((_term(term) for term in TERM.findall(part)), mpf(0)) for part in parts]
+    if any("".join(TERM.findall(part)) != part or not part for part in parts) or (below and not values[1]):
+        raise NoFrontError(f"{text[:60]!r} is no number")
+    return values[0] / values[1] if below else values[0]
+
+
+def _term(text: str) -> Any:
+    value = mpf(-1 if text[0] == "-" else 1)
+    for factor in text.lstrip("+-").split("*"):
+        name, _, power = factor.partition("^")
+        symbol, _, divisor = name.partition("/")
+        base = {"pi": mpmath.pi, "e": mpmath.e}.get(symbol)
+        value *= (mpf(symbol) if base is None else base ** int(power or 1)) / int(divisor or 1)
+    return value
 
 
 def members_of(path: Path) -> list[Mapping[str, Any]]:
@@ -155,7 +185,7 @@ class Curve:
         exact: dict[str, dict[Any, Any]],
     ) -> None:
         self._lines = instructions(program)
-        self._constants = {f"c{k}": mpf(c) for k, c in enumerate(constants, start=1)}
+        self._constants = {f"c{k}": number(c) for k, c in enumerate(constants, start=1)}
         self._target, self._relative = FUNCTIONS[target], metric == "relative"
         self._exact = exact.setdefault(target, {})
 
@@ -175,7 +205,7 @@ class Curve:
 
 def places(interval: Sequence[str], points: int) -> list[Any]:
     """Chebyshev's points, and some that approach both ends."""
-    lo, hi = (mpf(end) for end in interval)
+    lo, hi = (number(end) for end in interval)
     parts = [mpmath.sin(mpmath.pi * k / (2 * points)) ** 2 for k in range(1, points)]
     near = [mpf(2) ** -k for k in range(8, 61, 4)]
     return [lo + (hi - lo) * part for part in sorted([*parts, *near, *(1 - n for n in near)])]

@@ -24,7 +24,7 @@ BAD = {
     "interval of words": (["search", "exp2", "--interval", "a", "b"], r"interval|number|a"),
     "pole inside": (["search", "tan", "--interval", "0", "3"], r"near x = 1\.57"),
     "pole of an expression": (["search", "1/(x-1/2)"], r"near x = 0\.5"),
-    "zero with relative metric": (["search", "sin", "--interval", "-1", "1"], r"--metric absolute"),
+    "zero with relative metric": (["search", "airy", "--metric", "relative"], r"--metric absolute"),
     "unknown op": (["search", "exp2", "--ops", "+ - mull"], r"Unknown op 'mull'.*Did you mean 'mul'"),
     "negative budget": (["search", "exp2", "--time", "-5s"], r"time"),
     "no generations": (["search", "exp2", "--generations", "0"], r"generations"),

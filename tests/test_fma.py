@@ -116,15 +116,18 @@ def test_constants_are_rounded_once_and_refused_where_the_format_ends():
     assert round_decimal("-0.0", single) == 0
     assert np.signbit(round_decimal("-0.0", single))
     assert round_decimal("1e-320", double) == 1e-320
+    assert round_decimal("0x1.8p3", single) == round_decimal("12.f", single) == 12
+    assert round_decimal("-1/3", double) == -1 / 3
+    assert round_decimal("1/4*pi^2", double) == np.pi**2 / 4
     for text, fmt, reason in (
         ("1e-320", single, "rounds to zero"),
         ("1e39", single, "beyond"),
         ("1e400", double, "beyond"),
         ("inf", double, "finite decimal"),
         ("nan", double, "finite decimal"),
-        ("0x1p3", double, "finite decimal"),
+        ("0x1p", double, "finite decimal"),
         ("1_000", double, "finite decimal"),
-        ("1/3", double, "finite decimal"),
+        ("1/0", double, "divides by zero"),
         ("1e99999", double, "finite decimal"),
     ):
         with pytest.raises(FloatError, match=reason):

@@ -21,8 +21,11 @@ from flint import arb
 from evo.classical.forms import MAX_SQUARINGS, Builder, Frame, odd_fraction, write_odd
 from evo.classical.goals import Goals
 from evo.classical.remez import FitError, Rational, chebyshev, minimax, through
+from evo.minimax.pins import pinned
 from evo.minimax.polish import polish
 from evo.numbers.balls import BALLS
+from evo.numbers.constants import exact
+from evo.numbers.reals import ball
 from evo.proofs.enclosure import evaluator
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target
@@ -165,7 +168,7 @@ def _levelled(fits: Goals, code: Builder) -> Builder:
         raise FitError(str(error)) from None
     if polished.status == "not finite":
         raise FitError("not finite")
-    return Builder(code.instructions, [arb(c) for c in polished.constants])
+    return Builder(code.instructions, [ball(exact(c)) for c in polished.constants])
 
 
 def polynomial(m: int, n: int) -> bool:
@@ -287,6 +290,7 @@ def _measured(name: str, form: str, code: Builder, fits: Goals) -> Baseline:
     error, _ = sampled_error(partial(program.evaluate, BALLS, constants=constants), fits.target, x)
     digits = _SPARE_DIGITS + max(0, math.ceil(-math.log10(max(error, 1e-300)))) if error < math.inf else 17
     texts = tuple(c.str(digits, radius=False) for c in constants)
+    texts = pinned(program, texts, fits.target) or texts
     error, worst_x = sampled_error(evaluator(program, texts), fits.target, x)
     return Baseline(name, form, program.ops, str(program), texts, error, worst_x)
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from flint import arb, arb_mat, fmpq
+from flint import arb, arb_mat
 
+from evo.numbers.reals import ball
 from evo.programs.program import Instruction, Operand, Program, X
 from evo.targets.target import Target
 
@@ -236,7 +237,7 @@ class Traits:
 def traits(target: Target) -> Traits:
     """The target's symmetries, and its behaviour at 0."""
     lo, hi = target.ends
-    x = [_ball(lo + (hi - lo) * part) for part in _PROBES]
+    x = [ball(lo + (hi - lo) * part) for part in _PROBES]
     right, left = [target.ball(a) for a in x], [target.ball(-a) for a in x]
     frames = [frame for factor in _factors(target, right, left) for frame in _frames(factor, x, right, left)]
     if _vanish([a * b - 1 for a, b in zip(right, left, strict=True)], [arb(1)] * len(x)):
@@ -287,7 +288,7 @@ def _involutions(right: Sequence[Any], left: Sequence[Any]) -> dict[int, tuple[A
 
 def _logarithmic(target: Target, x: Sequence[Any]) -> Frame | None:
     """The frame of an f with f(x) + f(c^2/x) = 2 f(c), c^2 = lo hi: f(c) + an odd function of s."""
-    lo, hi = (_ball(end) for end in target.ends)
+    lo, hi = (ball(end) for end in target.ends)
     c = (lo * hi).sqrt().mid()
     offset = target.ball(c)
     rest = [target.ball(a) + target.ball(c * c / a) - 2 * offset for a in x]
@@ -297,7 +298,7 @@ def _logarithmic(target: Target, x: Sequence[Any]) -> Frame | None:
 def _power_at_zero(target: Target) -> float:
     """The a of f ~ c x^a at 0, rounded; 0 if f has none or a value there."""
     lo, hi = target.ends
-    h = _ball((hi if hi > 0 else lo) / 2**_TINY)
+    h = ball((hi if hi > 0 else lo) / 2**_TINY)
     ratio = target.ball(h) / target.ball(h / 4)
     return round(float((abs(ratio)).log() / arb(4).log()), 6) if ratio.is_finite() and ratio != 0 else 0.0
 
@@ -335,7 +336,3 @@ def _vanish(values: Sequence[Any], scales: Sequence[Any]) -> bool:
         v.is_finite() and abs(v).upper() < abs(s).upper() * _SMALL
         for v, s in zip(values, scales, strict=True)
     )
-
-
-def _ball(value: Fraction) -> Any:
-    return arb(fmpq(value.numerator, value.denominator))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_series, fmpq
+from flint import arb, arb_series
 
 from evo.classical.forms import Builder, Frame, traits
 from evo.classical.remez import (
@@ -21,6 +21,7 @@ from evo.classical.remez import (
     pade,
     substituted,
 )
+from evo.numbers.reals import ball
 from evo.targets.target import Target
 
 _STRIP = 60
@@ -34,7 +35,7 @@ class Variable:
 
     def __init__(self, target: Target, even: bool, ratio: Any = None) -> None:
         self.target, self.even, self.ratio = target, even, ratio
-        lo, hi = (arb(fmpq(end.numerator, end.denominator)) for end in target.ends)
+        lo, hi = (ball(end) for end in target.ends)
         if ratio is not None:
             hi = (hi - ratio) / (hi + ratio)
             lo = -hi

@@ -63,7 +63,7 @@ class Member:
 
     def __call__(self, x: Any) -> np.ndarray:
         """The formula in float64 at an array of inputs, op by op; an fma rounds once."""
-        return evaluate(self.code, [float(c) for c in self.constants], x, FLOAT_FORMATS["float64"])
+        return evaluate(self.code, self.constants, x, FLOAT_FORMATS["float64"])
 
     @property
     def code(self) -> Program:

@@ -17,7 +17,7 @@ from typing import Any
 
 from evo.fronts.fpcore import read_fpcore
 from evo.fronts.front import Front, FrontError, Member
-from evo.numbers.formats import MAX_DIGITS
+from evo.numbers.constants import ConstantError, exact
 from evo.programs.program import Program, parse
 from evo.proofs.enclosure import evaluator
 from evo.targets.points import holdout_points
@@ -25,7 +25,6 @@ from evo.targets.sampled import sampled_error
 from evo.targets.target import Target, make_target
 
 MAX_TEXT = 1_000_000
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _MARK = re.compile(r"#\s*(target|interval|metric|c[1-9][0-9]*)\s*[:=]\s*(.*)")
 
 
@@ -83,8 +82,11 @@ def _member(data: Any, where: str) -> Member:
     if missing := [f"c{k + 1}" for k in _used(program) if k >= len(constants) or not constants[k]]:
         raise FrontError(f"{where} uses {missing[0]} but gives no number for it.")
     for k, text in enumerate(constants):
-        if k in _used(program) and (len(text) > MAX_DIGITS or not _NUMBER.fullmatch(text)):
-            raise FrontError(f"{where}: c{k + 1} = {text[:40]!r} is not a finite decimal number.")
+        if k in _used(program):
+            try:
+                exact(text)
+            except ConstantError as error:
+                raise FrontError(f"{where}: c{k + 1} = {error}.") from None
     return make_member(program, tuple(c or "0" for c in constants), target, data)
 
 

@@ -12,7 +12,7 @@ float64 cannot even tell optima apart, nothing else does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from evo.islands.pool import Pool
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
 from evo.minimax.polish import polish
+from evo.numbers.constants import exact
 from evo.programs.batch import Batch
 from evo.targets.points import Points
 from evo.targets.target import Target
@@ -150,7 +151,8 @@ def deepen(target: Target, batch: Batch, keys: np.ndarray, seconds: float) -> Po
     return pool.take(np.flatnonzero(np.isfinite(error)))
 
 
-def _split(decimals: Sequence[str]) -> tuple[list[float], list[float]]:
+def _split(texts: Sequence[str]) -> tuple[list[float], list[float]]:
     """Each constant as a float64 and the float64 of what is left."""
-    high = [float(d) for d in decimals]
-    return high, [float(Decimal(d) - Decimal(h)) for d, h in zip(decimals, high, strict=True)]
+    numbers = [exact(text) for text in texts]
+    high = [float(number) for number in numbers]
+    return high, [float(number - Fraction(h)) for number, h in zip(numbers, high, strict=True)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from evo.islands.deep import deepen
 from evo.islands.pool import Pool
+from evo.targets.checks import anchors
 from evo.targets.target import Target, TargetError, make_target
 
 RANKS = 12
@@ -35,9 +36,14 @@ def stretched(target: Target, factor: float) -> Target:
         if lo < 0 < hi:
             ends = lo * by, hi * by
         else:
-            ends = (lo, lo + (hi - lo) * by) if abs(lo) <= abs(hi) else (hi - (hi - lo) * by, hi)
+            ends = (
+                (lo, lo + (hi - lo) * by) if abs(float(lo)) <= abs(float(hi)) else (hi - (hi - lo) * by, hi)
+            )
         try:
-            return make_target(target.name, (repr(float(ends[0])), repr(float(ends[1]))), target.metric)
+            longer = make_target(target.name, (repr(float(ends[0])), repr(float(ends[1]))), target.metric)
+            if any(anchor.inner for anchor in anchors(longer)):
+                raise TargetError("A zero inside takes other families.")
+            return longer
         except TargetError:
             factor = 0.75 * factor if factor > 1.3 else 1
     return target

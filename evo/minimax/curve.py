@@ -17,15 +17,18 @@ from typing import Any, NamedTuple
 
 import flint
 import numpy as np
-from flint import arb, fmpq
+from flint import arb
 
 from evo.backends.native import NativeBackend
 from evo.kernels.effort import Effort
 from evo.kernels.layout import POLE
 from evo.numbers.balls import BALLS
+from evo.numbers.constants import exact
 from evo.numbers.duals import Dual, floats, middles
+from evo.numbers.reals import ball
 from evo.programs.batch import MAX_CONSTANTS, MAX_OPS, Batch
 from evo.programs.program import Program
+from evo.targets.checks import anchors
 from evo.targets.expression import Expression
 from evo.targets.points import Points, fit_points, select_points
 from evo.targets.target import Target
@@ -151,7 +154,7 @@ class Curves:
     def of(self, constants: Sequence[Any], rounds: int = 1) -> Curve:
         """The curve of these constants at the precision of now, its extrema refined `rounds` times."""
         with flint.ctx.workprec(self.precision):
-            numbers = [arb(c) for c in constants]
+            numbers = [ball(exact(c)) if isinstance(c, str) else arb(c) for c in constants]
             balls = self.errors(self.grid, numbers)
             points, errors, noise = self.grid, floats(balls), math.inf
             if np.isfinite(errors).all():
@@ -207,10 +210,13 @@ class Curves:
 
 def _samples(target: Target, weight: Expression | None, theta: np.ndarray) -> Samples:
     """The target at the current precision; from the nearer end, so that no digits are lost there."""
-    lo, hi = (arb(fmpq(end.numerator, end.denominator)) for end in target.ends)
+    lo, hi = (ball(end) for end in target.ends)
     near = np.maximum(np.sin(np.minimum(theta, np.pi - theta) / 2) ** 2, _STRIP).tolist()
     left = (theta < np.pi / 2).tolist()
     places = [lo + (hi - lo) * s if side else hi - (hi - lo) * s for s, side in zip(near, left, strict=True)]
+    inner = [ball(anchor.at) for anchor in anchors(target) if anchor.inner]
+    step = (hi - lo) * _STRIP
+    places = [p + step if any(abs(p - a) < step for a in inner) else p for p in places]
     x = np.array([place.mid() for place in places], object)
     exact = np.array([_exact(target, point) for point in x], object)
     scale = 1 / exact if target.metric == "relative" else np.array([arb(1)] * len(x), object)

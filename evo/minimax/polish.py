@@ -31,6 +31,7 @@ from flint import arb, arb_mat
 
 from evo.minimax.curve import NONE, Curve, Curves, Samples
 from evo.minimax.linear import SMALL, ChebyshevStep, LinearisedProblem
+from evo.minimax.pins import pinned
 from evo.numbers.duals import floats
 from evo.programs.program import Program
 from evo.targets.expression import Expression
@@ -59,6 +60,7 @@ _SHRINKS = 14
 _RETURN = 6  # steps of an excursion
 _RARELY = 4  # every so many steps what failed before is tried again
 _NEWTON_STEPS, _DAMPED, _CLOSE = 12, 0.2, 1e-7
+_FAR = 0.02  # relative change of a constant of the start that meets a zero of the target
 _DIGITS = 1e-6  # relative change of the error by the constants' rounding
 
 
@@ -106,24 +108,47 @@ def polish(
 
     Raises:
         ProgramError: fewer constants than the program uses.
-        ValueError: a constant that is no decimal number.
+        ConstantError: a constant that is no exact number.
     """
     texts = tuple(c.strip() if isinstance(c, str) else repr(float(c)) for c in constants)
+    if any(text.lower().lstrip("+-") in ("nan", "inf") for text in texts):
+        return Polished("not finite", texts, math.inf, target.span[0], (), math.inf, 0)
     used, unused = texts[: program.n_constants], texts[program.n_constants :]
     curves = Curves(program, target, weight)
-    start = curves.measured(used)
-    best, steps = _best(curves, start, tolerance)
+    start = _held(curves, curves.measured(used), used)
+    best, steps = _best(curves, _first(curves, used), tolerance)
     if best.error == math.inf:
         return Polished("not finite", texts, math.inf, start.worst_x, (), math.inf, steps)
     final = start
     if best.error < start.error:
         rounded = _decimals(curves, best)
-        curve = curves.measured(rounded)
+        rounded = pinned(program, rounded, target) or rounded
+        curve = _held(curves, curves.measured(rounded), rounded)
         if curve.error < start.error:
             used, final = rounded, curve
+    if final.error == math.inf:
+        return Polished("not finite", texts, math.inf, final.worst_x, (), math.inf, steps)
     status, extrema, leveling = _judged(curves, final, tolerance)
     status = status or ("unchanged" if final is start else "improved")
     return Polished(status, used + unused, final.error, final.worst_x, extrema, leveling, steps)
+
+
+def _first(curves: Curves, constants: Sequence[str]) -> Curve:
+    """Where to start: at the constants, or at those moved to where the target's zeros are met."""
+    plain = curves.measured(constants)
+    moved = pinned(curves.program, constants, curves.target, _FAR)
+    if moved is None or moved == tuple(constants):
+        return plain
+    return min(plain, curves.measured(moved), key=lambda curve: curve.error)
+
+
+def _held(curves: Curves, curve: Curve, constants: Sequence[str]) -> Curve:
+    """The curve; its error is infinite where the program misses an exact zero of the target.
+
+    Beside that zero the error of constants that nearly hit it is small, at any distance that is looked at.
+    """
+    held = pinned(curves.program, constants, curves.target) == tuple(constants)
+    return curve if held else curve._replace(error=math.inf)
 
 
 def _best(curves: Curves, start: Curve, tolerance: float) -> tuple[Curve, int]:

@@ -1,18 +1,16 @@
 """The float formats: decimal strings rounded once to them, their spacing, their flushed subnormals."""
 
 import math
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import flint
 import numpy as np
 
 from evo.errors import EvonumError
-
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-MAX_DIGITS = 5000
-"""Characters of a constant."""
+from evo.numbers.constants import ConstantError, exact
+from evo.numbers.reals import Real
 
 
 class FloatError(EvonumError, ValueError):
@@ -68,26 +66,42 @@ def find_float_format(name: str) -> FloatFormat:
 
 
 def round_decimal(text: str, fmt: FloatFormat) -> float:
-    """The number of a decimal string, rounded once and correctly to `fmt`, as a Python float.
+    """The number that a constant's text means, rounded once and correctly to `fmt`, as a Python float.
 
     Raises:
-        FloatError: not a decimal number, too large for `fmt`, or rounded to zero without being zero.
+        FloatError: no exact number, too large for `fmt`, or rounded to zero without being zero.
     """
-    if not _DECIMAL.fullmatch(text) or len(text) > MAX_DIGITS:
-        raise FloatError(f"The constant {text[:40]!r} is not a finite decimal number.")
-    exact, wide = Fraction(text), float(text)
-    if fmt.digits == 53 or not math.isfinite(wide):
-        value = wide
-    else:  # rounded to odd first: then the second rounding is the only one that counts
-        if Fraction(wide) != exact and np.float64(wide).view(np.int64) % 2 == 0:
-            wide = math.nextafter(wide, math.inf if exact > Fraction(wide) else -math.inf)
-        with np.errstate(all="ignore"):
-            value = float(fmt.type(wide))
+    try:
+        number = exact(text)
+    except ConstantError as error:
+        raise FloatError(f"The constant {error}.") from None
+    value = _rounded(number if isinstance(number, Fraction) else _nearly(number), fmt)
     if not math.isfinite(value):
         raise FloatError(f"The constant {text[:40]} is beyond the largest {fmt.name}.")
-    if value == 0 and exact != 0:
+    if value == 0 and number != 0:
         raise FloatError(f"The constant {text[:40]} is not zero but rounds to zero in {fmt.name}.")
-    return value
+    return -0.0 if number == 0 and text.lstrip().startswith("-") else value
+
+
+def _nearly(number: Real) -> Fraction:
+    """A rational number within 2^-1000, relatively: no number with pi or e is so near to a tie of floats."""
+    with flint.ctx.workprec(1000):
+        mantissa, exponent = (int(part) for part in number.ball().mid().man_exp())
+    return Fraction(mantissa) * Fraction(2) ** exponent
+
+
+def _rounded(number: Fraction, fmt: FloatFormat) -> float:
+    """To float64 by Python's division, which rounds once; to fewer digits from there, by way of odd."""
+    try:
+        wide = number.numerator / number.denominator
+    except OverflowError:
+        return math.inf
+    if fmt.digits == 53:
+        return wide
+    if Fraction(wide) != number and np.float64(wide).view(np.int64) % 2 == 0:
+        wide = math.nextafter(wide, math.inf if number > Fraction(wide) else -math.inf)
+    with np.errstate(all="ignore"):
+        return float(fmt.type(wide))
 
 
 def flushed(value: Any, fmt: FloatFormat) -> Any:

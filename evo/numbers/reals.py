@@ -150,6 +150,9 @@ class Real:
             result = result * base
         return result
 
+    def __abs__(self) -> "Real":
+        return -self if self.sign() < 0 else self
+
     def __lt__(self, other: Any) -> bool:
         return (self - _lifted(other)).sign() < 0
 
@@ -196,6 +199,15 @@ class Real:
 
 PI = Real((_RING.gens()[0], _RING.constant(1)))
 E = Real((_RING.gens()[1], _RING.constant(1)))
+
+
+Number = Fraction | Real
+"""An exact number; a Fraction where it is rational."""
+
+
+def ball(number: Number) -> Any:
+    """An arb that contains the number, at the current precision."""
+    return number.ball() if isinstance(number, Real) else arb(fmpq(number.numerator, number.denominator))
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ MAX_TEXT = 20_000
 MAX_ROOT = 32
 """Of t in x = lo + t^root: functions such as x^(1/13) bend like a root of that degree at an end."""
 MAX_CONSTANTS = 1000
+MAX_CUTS = 100
 MAX_FILE = 10_000_000
 _BOUND = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _DYADIC = re.compile(r"[01]|[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
@@ -29,22 +31,26 @@ class CertificateError(EvonumError, ValueError):
 
 
 class Piece(NamedTuple):
-    """A part of the interval on which the bound is proved at once.
+    """A part of a section on which the bound is proved at once.
+
+    A section is the interval, or what lies between two neighbours among its ends and its cuts.
 
     Attributes:
-        lo, hi: its ends as parts of the interval, from 0 to 1.
+        lo, hi: its ends as parts of the section, from 0 to 1.
         order: of the Taylor model.
         root: m in x = lo + t^m or hi - t^m, on a piece at an end.
+        section: which one, from the left.
     """
 
     lo: Fraction
     hi: Fraction
     order: int
     root: int = 1
+    section: int = 0
 
     @property
     def at_end(self) -> bool:
-        """Whether it touches an end of the interval."""
+        """Whether it touches an end of its section."""
         return self.lo == 0 or self.hi == 1
 
 
@@ -61,9 +67,10 @@ class Certificate:
         bound: decimal string, rounded up, in the metric's unit.
         lower: an error reached at `lower_x`, decimal string, rounded down: how tight the bound is.
         lower_x: a float64 inside the interval.
-        pieces: in order, without a gap.
+        pieces: in order, without a gap in any section.
         precision: of the balls [bits].
         versions: of the software that made it; a record only.
+        cuts: exact places inside the interval where sections meet; the error there is its limit.
     """
 
     program: str
@@ -77,6 +84,7 @@ class Certificate:
     pieces: tuple[Piece, ...]
     precision: int
     versions: dict[str, str]
+    cuts: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -89,7 +97,8 @@ class Certificate:
 
     def _plain(self) -> dict[str, Any]:
         pieces = [[str(p.lo), str(p.hi), p.order, p.root] for p in self.pieces]
-        return {"format": FORMAT, **asdict(self), "pieces": pieces}
+        plain = {"format": FORMAT, **asdict(self), "pieces": pieces}
+        return plain if self.cuts else {name: value for name, value in plain.items() if name != "cuts"}
 
     @classmethod
     def from_json(cls, text: str) -> "Certificate":
@@ -109,7 +118,7 @@ class Certificate:
         digest = data.pop("digest", None)
         del data["format"]
         for name in cls.__dataclass_fields__:
-            if name not in data:
+            if name not in data and name != "cuts":
                 raise CertificateError(f"The certificate lacks {name!r}.")
         if unknown := sorted(set(data) - set(cls.__dataclass_fields__)):
             raise CertificateError(f"A certificate has no {unknown[0][:40]!r}.")
@@ -125,11 +134,12 @@ class Certificate:
         Raises:
             CertificateError: one line with what is wrong.
         """
-        texts = (self.program, self.target, self.metric, *self.interval, *self.constants)
+        texts = (self.program, self.target, self.metric, *self.interval, *self.constants, *self.cuts)
         numbers = (self.bound, self.lower)
         for wrong, message in (
             (not all(isinstance(t, str) and len(t) <= MAX_TEXT for t in texts), "a text that is none"),
             (len(self.constants) > MAX_CONSTANTS, "too many constants"),
+            (len(self.cuts) > MAX_CUTS, "too many cuts"),
             (len(self.interval) != 2, "an interval without two ends"),
             (
                 not all(isinstance(n, str) and len(n) <= 100 and _BOUND.fullmatch(n) for n in numbers),
@@ -142,29 +152,41 @@ class Certificate:
         ):
             if wrong:
                 raise CertificateError(f"The certificate has {message}.")
-        at = Fraction(0)
+        at, section = Fraction(0), 0
         for piece in self.pieces:
-            if piece.lo != at or piece.hi <= at:
+            if at == 1 and section < len(self.cuts):
+                at, section = Fraction(0), section + 1
+            if piece.section != section or piece.lo != at or piece.hi <= at:
                 raise CertificateError(f"The pieces leave a gap or overlap at {at} of the interval.")
             if not (
                 _is_count(piece.order, 2, 200) and _is_count(piece.root, 1, MAX_ROOT if piece.at_end else 1)
             ):
                 raise CertificateError(f"The piece at {at} of the interval has a bad order or root.")
             at = piece.hi
-        if at != 1:
+        if at != 1 or section != len(self.cuts):
             raise CertificateError(f"The pieces leave a gap at {at} of the interval.")
 
 
 def _lists(data: dict[str, Any]) -> dict[str, Any]:
     """The members that JSON has as arrays."""
-    for name in ("constants", "interval", "pieces"):
-        if not isinstance(data[name], list):
+    for name in ("constants", "interval", "pieces", "cuts"):
+        if not isinstance(data.get(name, []), list):
             raise CertificateError(f"The certificate's {name} are no array.")
     return {
         "constants": tuple(data["constants"]),
         "interval": tuple(data["interval"]),
-        "pieces": tuple(_piece(item) for item in data["pieces"]),
+        "pieces": tuple(_pieces(data["pieces"])),
+        "cuts": tuple(data.get("cuts", ())),
     }
+
+
+def _pieces(items: list[Any]) -> Iterator[Piece]:
+    """The pieces, each section beginning at 0."""
+    section = 0
+    for n, item in enumerate(items):
+        piece = _piece(item)
+        section += n > 0 and piece.lo == 0
+        yield piece._replace(section=section)
 
 
 def _piece(item: Any) -> Piece:

@@ -7,25 +7,27 @@ polynomial is bounded by bisection, each part expanded about its own middle.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
-from flint import arb, arb_poly, fmpq
+import flint
+from flint import arb, arb_poly
 
 from evo.numbers.balls import BALLS
+from evo.numbers.constants import ConstantError, exact
 from evo.numbers.known import LENGTH, ZERO
-from evo.numbers.reals import Real
+from evo.numbers.reals import Number, Real, ball
 from evo.programs.program import Program
 from evo.proofs.certificate import Piece
+from evo.targets.checks import anchors
 from evo.targets.target import Target
 from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
 
 _MAX_BOXES = 4000
 _SAMPLES = 12
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
 class WideError(Exception):
@@ -43,11 +45,25 @@ class AboveError(Exception):
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is proved: a program with exact constants, and the target it stands for."""
+    """What is proved: a program with exact constants, and the target it stands for.
+
+    Attributes:
+        program: the code.
+        constants: exact numbers, c1 first.
+        target: function, interval and metric.
+        cuts: places inside the interval where it is cut into sections, ascending.
+    """
 
     program: Program
-    constants: tuple[Fraction, ...]
+    constants: tuple[Number, ...]
     target: Target
+    cuts: tuple[Number, ...] = ()
+
+    def section(self, number: int) -> tuple[Number, Number]:
+        """The ends of a section."""
+        lo, hi = self.target.ends
+        places = (lo, *self.cuts, hi)
+        return places[number], places[number + 1]
 
     def on_models(self, x: TaylorModel) -> TaylorModel:
         """The error in the target's metric."""
@@ -62,7 +78,7 @@ class Candidate:
 
     def on_ball(self, x: Any) -> Any:
         """The program on an arb."""
-        return self.program.evaluate(BALLS, x, self._balls())
+        return self.program.evaluate(BALLS, x, _balls(self.constants, flint.ctx.prec))
 
     def error_at(self, x: float) -> Any:
         """The error at a point, a ball."""
@@ -73,27 +89,27 @@ class Candidate:
     def _numbers(self) -> list[Real]:
         return [Real.of(c) for c in self.constants]
 
-    def _balls(self) -> list[Any]:
-        return [ball(c) for c in self.constants]
-
-
-def ball(value: Fraction) -> Any:
-    """A rational number at the current precision."""
-    return arb(fmpq(value.numerator, value.denominator))
-
 
 def make_candidate(program: Program, constants: Sequence[str], target: Target) -> Candidate:
     """The candidate with its constants read exactly.
 
     Raises:
-        ValueError: a constant that is not a decimal number of at most 400 digits, or too few of them.
+        ValueError: a constant that is no exact number, or too few of them.
     """
     if len(constants) < program.n_constants:
         raise ValueError(f"the program uses {program.n_constants} constants, got {len(constants)}")
+    numbers: list[Number] = []
     for k, text in enumerate(constants):
-        if not (isinstance(text, str) and len(text) <= 400 and _DECIMAL.fullmatch(text)):
-            raise ValueError(f"constant c{k + 1} = {str(text)[:40]!r} is not a finite decimal number")
-    return Candidate(program, tuple(Fraction(c) for c in constants), target)
+        try:
+            numbers.append(exact(text))
+        except ConstantError as error:
+            raise ValueError(f"constant c{k + 1} = {error}") from None
+    return Candidate(program, tuple(numbers), target, inner_places(target))
+
+
+def inner_places(target: Target) -> tuple[Number, ...]:
+    """Where the target has zeros or removable singularities inside its interval, ascending."""
+    return tuple(anchor.at for anchor in anchors(target) if anchor.inner)
 
 
 class ErrorModel:
@@ -105,7 +121,7 @@ class ErrorModel:
     """
 
     def __init__(self, candidate: Candidate, piece: Piece) -> None:
-        self._frame = _Frame(candidate.target, piece)
+        self._frame = _Frame(candidate, piece)
         model = candidate.on_models(self._frame.x)
         coefficients = model.poly.coeffs() or [arb(0)]
         if not all(a.is_finite() for a in coefficients):
@@ -156,10 +172,11 @@ class _Frame:
         ends: float64 bounds of t, no tighter than the piece.
     """
 
-    def __init__(self, target: Target, piece: Piece) -> None:
-        lo, hi = target.ends
+    def __init__(self, candidate: Candidate, piece: Piece) -> None:
+        lo, hi = candidate.section(piece.section)
         width = (piece.hi - piece.lo) * (hi - lo)
-        self._span = target.span
+        self._span = candidate.target.span
+        self._center: Number
         if piece.at_end:
             self._center, self._sign = (lo, 1) if piece.lo == 0 else (hi, -1)
             size = (ball(width).log() / piece.root).exp() if piece.root > 1 else ball(width)
@@ -192,5 +209,12 @@ def float_above(size: Any) -> float:
 
 
 def evaluator(program: Program, constants: Sequence[str]) -> Any:
-    """The candidate on an arb, its decimal constants exact to the current precision."""
-    return lambda x: program.evaluate(BALLS, x, [arb(c) for c in constants])
+    """The program on an arb, its constants exact to the current precision."""
+    numbers = tuple(exact(c) for c in constants)
+    return lambda x: program.evaluate(BALLS, x, _balls(numbers, flint.ctx.prec))
+
+
+@lru_cache(maxsize=1024)
+def _balls(constants: tuple[Number, ...], precision: int) -> tuple[Any, ...]:
+    """The constants at a precision, which is the current one: they are read again at every point."""
+    return tuple(ball(c) for c in constants)

@@ -13,16 +13,20 @@ branch and bound.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from flint import arb
 
+from evo.numbers.balls import BALLS
+from evo.numbers.constants import exact, text_of
+from evo.numbers.reals import Number, Real, ball
 from evo.programs.program import Program, ProgramError, parse
 from evo.proofs.certificate import MAX_ROOT, Certificate, CertificateError, Piece, versions
-from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, ball, make_candidate
+from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, make_candidate
 from evo.targets.points import fit_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target, TargetError
@@ -84,9 +88,12 @@ def prove(
         raise ValueError(f"`tightness` must be from 1e-6 to 1, got {tightness}.")
     try:
         candidate = make_candidate(program, constants, target)
+        if (cut := _undefined(candidate, MAX_PRECISION)) is not None:
+            x = float(cut)
+            raise _RefusedError("pole", f"The program divides by zero at x = {x:.9g}.", x)
         error, x = sampled_error(candidate.on_ball, target, fit_points(target).x)
         if error == math.inf:
-            raise _RefusedError("undefined", f"The program has no finite value at x = {x!r}.", x)
+            raise _infinite(candidate, x)
         return _prove(candidate, tuple(constants), x, max(error, _FLOOR), tightness)
     except _RefusedError as error:
         return error.refusal
@@ -122,9 +129,10 @@ def _prove(
         bound=bound,
         lower=lower,
         lower_x=cover.x,
-        pieces=tuple(sorted(cover.pieces)),
+        pieces=tuple(sorted(cover.pieces, key=lambda piece: (piece.section, piece.lo))),
         precision=precision,
         versions=versions(),
+        cuts=tuple(text_of(cut) for cut in candidate.cuts),
     )
 
 
@@ -156,8 +164,9 @@ class Cover:
                 rounding of balls is too coarse.
         """
         todo = [
-            Piece(Fraction(1, 2), Fraction(1), self.order),
-            Piece(Fraction(0), Fraction(1, 2), self.order),
+            Piece(lo, lo + Fraction(1, 2), self.order, section=section)
+            for section in range(len(self.candidate.cuts), -1, -1)
+            for lo in (Fraction(1, 2), Fraction(0))
         ]
         for _ in range(MAX_PIECES):
             if not todo:
@@ -197,7 +206,7 @@ class Cover:
     def _rooted(self, piece: Piece, error: BranchError) -> list[Piece]:
         root = math.lcm(piece.root, piece.root * error.degree)
         if piece.at_end and root <= MAX_ROOT:
-            return [Piece(piece.lo, piece.hi, max(piece.order, 2 * root), root)]
+            return [piece._replace(order=max(piece.order, 2 * root), root=root)]
         return self._halved(piece, error)
 
     def _neighbour(self, piece: Piece, error: UndefinedError) -> UndefinedError:
@@ -208,7 +217,7 @@ class Cover:
         width = _NEAR * (piece.hi - piece.lo)
         if not piece.at_end and error.kind == "undecided":
             try:
-                ErrorModel(self.candidate, Piece(piece.lo - width, piece.hi + width, piece.order))
+                ErrorModel(self.candidate, piece._replace(lo=piece.lo - width, hi=piece.hi + width))
             except UndefinedError as wider:
                 return wider
         return error
@@ -217,14 +226,52 @@ class Cover:
         middle = (piece.lo + piece.hi) / 2
         if piece.hi - piece.lo < Fraction(1, 2**_MAX_DEPTH):
             error = self._neighbour(piece, error)
-            lo, hi = self.candidate.target.ends
+            lo, hi = self.candidate.section(piece.section)
             end = {piece.lo == 0: lo, piece.hi == 1: hi}.get(True)
             x = float(lo + (hi - lo) * middle) if end is None else float(end)
             where = "near" if end is None else "towards the open end"
             reason = f"{str(error)[:1].upper()}{str(error)[1:]} {where} x = {x:.9g}."
             raise _RefusedError(error.kind, reason, x, more_bits=error.kind == "undecided")
-        parts = Piece(piece.lo, middle, self.order), Piece(middle, piece.hi, self.order)
-        return [parts[1], parts[0]]
+        plain = piece._replace(order=self.order, root=1)
+        return [plain._replace(lo=middle), plain._replace(hi=middle)]
+
+
+def _infinite(candidate: Candidate, x: float) -> _RefusedError:
+    """Why an error at or next to a point is infinite."""
+    with working(MAX_PRECISION, 2):
+        try:
+            finite = candidate.on_ball(arb(x)).is_finite()
+        except ZeroDivisionError:
+            finite = False
+    if finite:
+        ends = (float(end) for end in candidate.target.ends)
+        end = next((end for end in ends if abs(x - end) < 1e-12 * (1 + abs(end))), None)
+        where = f"near x = {x:.9g}" if end is None else f"towards the open end x = {end:.9g}"
+        return _RefusedError(
+            "pole", f"The error grows without bound {where}: the target's zero is missed.", x
+        )
+    return _RefusedError("undefined", f"The program has no finite value at x = {x!r}.", x)
+
+
+def _undefined(candidate: Candidate, precision: int) -> Number | None:
+    """A cut at which the program has no value of its own: there it would divide by zero."""
+    with working(precision, 2):
+        for cut in candidate.cuts:
+            try:
+                value = candidate.program.evaluate(
+                    BALLS, Real.of(cut), [Real.of(c) for c in candidate.constants]
+                )
+            except ZeroDivisionError:
+                return cut
+            if not (value.ball() if isinstance(value, Real) else value).is_finite():
+                return cut
+    return None
+
+
+def _refuse_undefined(candidate: Candidate, precision: int) -> None:
+    """Raises CertificateError where the program has no value at a cut."""
+    if (cut := _undefined(candidate, precision)) is not None:
+        raise CertificateError(f"The program has no finite value at x = {float(cut):.9g}.")
 
 
 def _decimal(value: Any, rounding: str, tightness: float) -> str:
@@ -250,8 +297,14 @@ def check(certificate: Certificate) -> None:
     try:
         target = Target(certificate.target, *certificate.interval, certificate.metric)
         candidate = make_candidate(parse(certificate.program), certificate.constants, target)
+        cuts = tuple(exact(cut) for cut in certificate.cuts)
+        candidate = replace(candidate, cuts=cuts)
     except (TargetError, ProgramError, ValueError) as error:
         raise CertificateError(str(error)) from None
+    lo, hi = target.ends
+    if any(not a < b for a, b in pairwise((lo, *cuts, hi))):
+        raise CertificateError("The certificate's cuts are not inside the interval, in ascending order.")
+    _refuse_undefined(candidate, certificate.precision)
     order = max(piece.order for piece in certificate.pieces)
     with working(certificate.precision, order):
         bound = ball(Fraction(certificate.bound))
@@ -279,7 +332,7 @@ def _narrowed(candidate: Candidate, piece: Piece) -> Piece:
     for _ in range(_MAX_DEPTH):
         middle = (piece.lo + piece.hi) / 2
         for lo, hi in ((piece.lo, middle), (middle, piece.hi)):
-            half = Piece(lo, hi, piece.order)
+            half = piece._replace(lo=lo, hi=hi)
             half = half._replace(root=piece.root if half.at_end else 1)
             try:
                 ErrorModel(candidate, half)
@@ -292,7 +345,7 @@ def _narrowed(candidate: Candidate, piece: Piece) -> Piece:
 
 
 def _where(candidate: Candidate, piece: Piece) -> str:
-    lo, hi = candidate.target.ends
+    lo, hi = candidate.section(piece.section)
     first, last = (float(lo + (hi - lo) * part) for part in (piece.lo, piece.hi))
     narrow = piece.hi - piece.lo < Fraction(1, 1 << 20)
     return f"near x = {(first + last) / 2:.9g}" if narrow else f"for x from {first:.9g} to {last:.9g}"

@@ -26,10 +26,11 @@ from flint import arb
 
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.numbers.functions import function_module
+from evo.numbers.reals import Number, ball
 from evo.programs.floats import evaluate
 from evo.programs.program import Program
 from evo.proofs.certificate import Certificate
-from evo.proofs.enclosure import Candidate, ball, float_above, make_candidate
+from evo.proofs.enclosure import Candidate, float_above, make_candidate
 from evo.proofs.prove import Refusal, prove
 from evo.targets.sampled import sampled_error_at
 from evo.targets.target import Target, TargetError
@@ -61,7 +62,7 @@ def sampled_float64_error(
         (error, worst_x); `inf` where the result is not finite.
     """
     x = np.asarray(x, float)
-    got = evaluate(program, [float(c) for c in constants], x, FLOAT_FORMATS["float64"])
+    got = evaluate(program, constants, x, FLOAT_FORMATS["float64"])
     worst = (-1.0, math.nan)
     for value, point in zip(got.tolist(), x.tolist(), strict=True):
         error = _error_of(value, point, target)
@@ -181,7 +182,7 @@ class Rounded:
 ROUNDED = function_module(sqrt=lambda a: a.sqrt())
 """The functions of `Rounded` for `Program.evaluate`."""
 
-Box = tuple[Fraction, Fraction]
+Box = tuple[Number, Number]
 
 
 class _Analysis:
@@ -235,7 +236,7 @@ class _Analysis:
             return Refusal("undecided", f"The rounding error has no finite bound near x = {x:.9g}.", x)
         return -worst
 
-    def _towards(self, end: Fraction, width: Fraction, limit: float) -> tuple[Fraction | None, float]:
+    def _towards(self, end: Number, width: Number, limit: float) -> tuple[Number | None, float]:
         """How near to the end the error stays below `_GROWTH` times `limit`: (place, error there).
 
         The place is None if that is all the way.
@@ -279,11 +280,11 @@ class _Analysis:
         return least if least > 0 else arb.nan()
 
 
-def _ordered(a: Fraction, b: Fraction) -> Box:
+def _ordered(a: Number, b: Number) -> Box:
     return min(a, b), max(a, b)
 
 
-def _inwards(place: Fraction, sign: int) -> float:
+def _inwards(place: Number, sign: int) -> float:
     """The next float64 on that side, or `place` itself."""
     x = float(place)
     return x if (Fraction(x) - place) * sign >= 0 else math.nextafter(x, sign * math.inf)

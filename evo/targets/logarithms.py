@@ -85,6 +85,16 @@ class LogModel(TaylorModel):
         """See `TaylorModel.range`."""
         return self.folded().range()
 
+    def leading(self) -> int:
+        """See `TaylorModel.leading`; a logarithm that leads has no power.
+
+        Raises:
+            UndefinedError: likewise.
+        """
+        if any(_leading(part) is not None for part in self.logs):
+            raise UndefinedError("undecided", "a logarithm is no power")
+        return self.parts[0].leading()
+
     def folded(self, what: str = "the function") -> TaylorModel:
         """A model without a logarithm.
 

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo.targets.checks import anchors
 from evo.targets.target import Target, TargetError
 
+_COARSE = 20
+"""Exponent down to which points approach a zero of the target that is not at 0: 2^-20 of the width, where
+float64 has some nine digits of the difference left."""
 _GOLDEN = 0.6180339887498949
 
 
@@ -90,10 +94,23 @@ def _chebyshev(target: Target, n: int) -> np.ndarray:
     return np.concatenate([lo + part[:half], float(target.ends[1]) - part[: n - half]])
 
 
-def _near_ends(target: Target, shift: float) -> np.ndarray:
+def _near_ends(target: Target, shift: float, furthest: int = 40) -> np.ndarray:
+    """Points that approach the ends, and what is exact inside, geometrically.
+
+    Next to a zero at another place than 0, floats are coarse: their own rounding would count as an error.
+    """
     lo, width = _frame(target)
-    distance = width * 2.0 ** -(np.arange(4, 41, 4) + shift)
-    return np.concatenate([lo + distance, float(target.ends[1]) - distance])
+    exponents = np.arange(4, furthest + 1, 4)
+    distance = width * 2.0 ** -(exponents + shift)
+    places = [(lo, 1), (float(target.ends[1]), -1)]
+    places += [(float(a.at), side) for a in anchors(target) if a.inner for side in (1, -1)]
+    coarse = {float(a.at) for a in anchors(target) if a.at != 0}
+    return np.concatenate(
+        [
+            x + side * distance[: np.count_nonzero(exponents <= _COARSE) if x in coarse else None]
+            for x, side in places
+        ]
+    )
 
 
 def _select(target: Target, n: int) -> np.ndarray:
@@ -101,6 +118,7 @@ def _select(target: Target, n: int) -> np.ndarray:
 
 
 def _inside(target: Target, x: np.ndarray) -> np.ndarray:
-    """Sorted, distinct, strictly inside."""
+    """Sorted, distinct, strictly inside, and not where the target is exactly 0 or has no value."""
     first, last = target.span
-    return np.unique(x[(x >= first) & (x <= last)])
+    x = np.unique(x[(x >= first) & (x <= last)])
+    return x[~np.isin(x, [float(anchor.at) for anchor in anchors(target) if anchor.inner])]

@@ -13,6 +13,8 @@ import flint
 import numpy as np
 from flint import arb
 
+from evo.numbers.reals import ball
+from evo.targets.checks import anchors
 from evo.targets.target import Target
 
 ZERO = 1e-300
@@ -22,6 +24,7 @@ _PRECISIONS = (128, 256, 512, 1024)
 _TOLERANCE = 1e-3
 _PEAKS = 6
 _STEPS = 24
+_BESIDE = 2.0**-52  # the float64 next to a number, relatively
 _GOLDEN = 0.6180339887498949
 
 Eval = Callable[[Any], Any]
@@ -43,6 +46,8 @@ def sampled_error(program_eval: Eval, target: Target, x: np.ndarray) -> tuple[fl
         (error, worst_x): the error to about 3 digits beyond its own size, at the float64 `worst_x`;
         `inf` where the program has no finite value (never nan).
     """
+    if (pole := _unmatched(program_eval, target)) is not None:
+        return math.inf, pole
     points = np.unique(np.concatenate([np.asarray(x, float), _ends(target)])).tolist()
     sizes, precision = _decided(program_eval, target, points)
     worst = max(range(len(points)), key=sizes.__getitem__)
@@ -64,11 +69,35 @@ def sampled_error_at(program_eval: Eval, target: Target, x: float) -> float:
     return _decided(program_eval, target, [x])[0][0]
 
 
+def _unmatched(program_eval: Eval, target: Target) -> float | None:
+    """A zero of the target, in the relative metric, at which the program is not 0: next to it, a float64.
+
+    Also a place inside where the program has no finite value.
+    """
+    first, last = target.span
+    for anchor in anchors(target):
+        for precision in _PRECISIONS if anchor.order > 0 or anchor.inner else ():
+            with flint.ctx.workprec(precision):
+                try:
+                    value = program_eval(ball(anchor.at))
+                except ZeroDivisionError:
+                    value = arb.nan()
+                if (anchor.order > 0 and value.is_finite() and not value.contains(0)) or (
+                    anchor.inner and not value.is_finite()
+                ):
+                    return min(max(float(anchor.at), first), last)
+    return None
+
+
 def _ends(target: Target) -> list[float]:
+    """The float64 next to the ends and to zeros or singularities inside, 2^-60 of the width away."""
     lo, hi = target.ends
     first, last = target.span
     strip = float(hi - lo) * 2.0**-60
-    return [min(max(float(lo) + strip, first), last), max(min(float(hi) - strip, last), first)]
+    inner = [float(anchor.at) for anchor in anchors(target) if anchor.inner]
+    beside = [x + s for x in inner for s in (max(strip, abs(x) * _BESIDE), -max(strip, abs(x) * _BESIDE))]
+    ends = [min(max(float(lo) + strip, first), last), max(min(float(hi) - strip, last), first)]
+    return [*ends, *beside]
 
 
 def _decided(program_eval: Eval, target: Target, points: list[float]) -> tuple[list[float], int]:

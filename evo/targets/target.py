@@ -16,31 +16,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import flint
 import numpy as np
-from flint import arb, fmpq
+from flint import arb
 
-from evo.errors import EvonumError
+from evo.numbers.reals import Number
 from evo.targets.catalogue import CATALOGUE
+from evo.targets.checks import check_target
+from evo.targets.ends import TargetError, end_text, end_value
 from evo.targets.expression import LEAVES, Expression, ExpressionError, parse_expression
 from evo.targets.functions import FUNCTIONS
 
 METRICS = ("relative", "absolute")
-MIN_FLOATS = 1 << 16
-"""Fewest float64 inside an interval: with fewer the sampling points would run into each other."""
-
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
-_STRIP = 60
-_MAX_BOXES = 3000
-_MAX_DEPTH = 40
-_DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
-
-class TargetError(EvonumError, ValueError):
-    """A function, interval or metric that cannot be a target; one line with the reason."""
 
 
 _ROWS = {row.name: row for row in CATALOGUE}
@@ -55,7 +45,7 @@ class Target:
 
     Attributes:
         name: a catalogue name or the text of an expression in x.
-        lo: lower end, a decimal string, exact as written.
+        lo: lower end, a decimal string or a constant expression, exact as written.
         hi: upper end, likewise.
         metric: one of `METRICS`.
 
@@ -86,9 +76,9 @@ class Target:
         return self.lo, self.hi
 
     @property
-    def ends(self) -> tuple[Fraction, Fraction]:
+    def ends(self) -> tuple[Number, Number]:
         """The ends as exact numbers."""
-        return _decimal(self.lo), _decimal(self.hi)
+        return end_value(self.lo), end_value(self.hi)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -105,11 +95,6 @@ class Target:
     def expression(self) -> Expression:
         """The function as a tree, found by name."""
         return _expression(self.name)
-
-    @property
-    def function(self) -> Callable[[Any], Any]:
-        """The function on balls, found by name."""
-        return self.expression.ball
 
     def ball(self, x: Any) -> Any:
         """Rigorous enclosure of the function on the arb (or arb_series) `x`; see `Expression.ball`."""
@@ -174,8 +159,8 @@ def make_target(text: str, interval: tuple[str, str] | None = None, metric: str 
 
     Args:
         text: catalogue name or expression.
-        interval: both ends, decimal numbers or constant expressions such as `pi/4`, which stand for
-            their nearest float64. Left out: the catalogue's, or 0 and 1.
+        interval: both ends, decimal numbers or constant expressions such as `pi/4`, exact as written. Left
+            out: the catalogue's, or 0 and 1.
         metric: one of `METRICS`. Left out: the catalogue's, or "relative".
 
     Raises:
@@ -185,8 +170,8 @@ def make_target(text: str, interval: tuple[str, str] | None = None, metric: str 
     row = _ROWS.get(text)
     name = text if row else _expression(text).text
     lo, hi = interval or ((row.lo, row.hi) if row else ("0", "1"))
-    target = Target(name, _end(lo), _end(hi), metric or (row.metric if row else METRICS[0]))
-    _validate(target)
+    target = Target(name, end_text(lo), end_text(hi), metric or (row.metric if row else METRICS[0]))
+    check_target(target)
     return target
 
 
@@ -212,52 +197,6 @@ def _expression(name: str) -> Expression:
     return expression
 
 
-@lru_cache(maxsize=256)
-def _decimal(text: str) -> Fraction:
-    """The exact value of a decimal string within float64's range."""
-    if not _DECIMAL.fullmatch(text):
-        raise TargetError(f"The interval's end {text[:40]!r} is not a decimal number.")
-    try:
-        number = parse_expression(text).nodes[0].number
-    except ExpressionError as error:
-        raise TargetError(f"The interval's end {text[:40]!r} is out of range. {error}") from error
-    value = Fraction(int(number.p), int(number.q))
-    try:
-        float(value)
-    except OverflowError:
-        raise TargetError(f"The interval's end {text[:40]!r} is infinite in float64.") from None
-    return value
-
-
-def _end(text: str) -> str:
-    """A user's interval end as a decimal string; the shortest for that float64 if it is one."""
-    text = text.strip()
-    if text.lower().lstrip("+-") in ("inf", "infinity", "nan"):
-        raise TargetError(f"The interval's end {text!r} is not finite; searches need a bounded interval.")
-    if _DECIMAL.fullmatch(text):
-        value = _decimal(text)
-        short = _short(float(value))
-        return short if Fraction(short) == value else text
-    try:
-        expression = parse_expression(text)
-    except ExpressionError as error:
-        raise TargetError(f"The interval's end {text[:40]!r} is not a constant. {error}") from error
-    if expression.depends_on_x:
-        raise TargetError(f"The interval's end {text[:40]!r} must be a constant, but has x in it.")
-    with flint.ctx.workprec(320):
-        ball = expression.ball(arb(0))
-        if not (
-            ball.is_finite() and ball.abs_upper() < 1e308 and ball.rad() < 1e-16 * (1 + ball.abs_upper())
-        ):
-            raise TargetError(f"The interval's end {text[:40]!r} is not finite, or out of range.")
-        return _short(float(ball))
-
-
-def _short(value: float) -> str:
-    text = repr(value)
-    return text[:-2] if text.endswith(".0") else text
-
-
 def _rounded(function: Callable[[Any], Any], x: float, target: Target) -> float:
     for precision in _PRECISIONS:
         with flint.ctx.workprec(precision):
@@ -279,95 +218,3 @@ def _rounded(function: Callable[[Any], Any], x: float, target: Target) -> float:
     if high - low > 1e-15 * abs(low + high) + 1e-300:
         raise TargetError(f"{target.name} at x = {x!r} cannot be resolved with {_PRECISIONS[-1]} bits.")
     return float(ball)
-
-
-@lru_cache(maxsize=256)
-def _validate(target: Target) -> None:
-    """Refuse what the module's docstring excludes."""
-    first, last = target.span
-    if (inside := _ordinal(last) - _ordinal(first) + 1) < MIN_FLOATS:
-        raise TargetError(
-            f"The interval ({target.lo}, {target.hi}) is too narrow: it holds {max(inside, 0)} float64"
-            f" numbers, sampling needs {MIN_FLOATS}."
-        )
-    lo, hi = target.ends
-    for end, width in ((lo, hi - lo), (hi, lo - hi)):
-        _check_end(target, end, width)
-    _check_inside(target)
-    near = float(hi - lo) * 2.0 ** -np.arange(4, 41, 4)
-    x = np.clip(np.concatenate([float(lo) + near, float(hi) - near]), first, last)
-    target.weights(x, target.exact(x))
-
-
-def _ordinal(x: float) -> int:
-    """Position among the float64 numbers, 0 for zero."""
-    bits = int(np.float64(x).view(np.int64))
-    return bits if bits >= 0 else -(bits & 0x7FFFFFFFFFFFFFFF)
-
-
-def _ball(value: Fraction) -> Any:
-    return arb(fmpq(value.numerator, value.denominator))
-
-
-def _check_inside(target: Target) -> None:
-    """Cover the interval less its end strips by boxes on which the function is proved to behave."""
-    lo, hi = target.ends
-    width = hi - lo
-    cuts = [lo + width / 2**k for k in range(_STRIP, 0, -1)]
-    cuts += [hi - width / 2**k for k in range(2, _STRIP + 1)]
-    boxes = [(a, b, 0) for a, b in zip(cuts[-2::-1], cuts[:0:-1], strict=True)]
-    tried = 0
-    with flint.ctx.workprec(384):
-        while boxes:
-            a, b, depth = boxes.pop()
-            tried += 1
-            if _behaves(target, _ball(a).union(_ball(b))):
-                continue
-            if depth == _MAX_DEPTH or tried > _MAX_BOXES:
-                _refuse(target, a, b)
-            boxes += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
-
-
-def _behaves(target: Target, box: Any) -> bool:
-    relative = target.metric == "relative"
-    for enclose in (target.expression.ball, target.expression.enclose):
-        value = enclose(box)
-        if value.is_finite() and not (relative and value.contains(0)):
-            return True
-    return False
-
-
-def _refuse(target: Target, a: Fraction, b: Fraction) -> None:
-    """Say what is wrong in [a, b]."""
-    width = target.ends[1] - target.ends[0]
-    place = float(round((a + b) / 2 / width, 9) * width) + 0.0
-    where = f"near x = {place:.5g} inside ({target.lo}, {target.hi})"
-    if not target.expression.enclose(_ball(a).union(_ball(b))).is_finite():
-        raise TargetError(f"{target.name} has no finite value {where}; narrow or split the interval.")
-    raise TargetError(
-        f"{target.name} has a zero (or cannot be told from zero) {where}, where a relative error has no"
-        " meaning; use --metric absolute or split the interval there."
-    )
-
-
-def _check_end(target: Target, end: Fraction, width: Fraction) -> None:
-    """Refuse a function that is not finite or keeps growing towards `end` (`width` points inside).
-
-    Growth is judged at the distances 2^-50, 2^-100, 2^-200 and 2^-400 of the width: a function that
-    converges has shrinking increments there, while those of log log(1/distance) are still equal.
-    """
-    where = f"towards the end x = {float(end):.5g} of ({target.lo}, {target.hi})"
-    sizes = []
-    for k in (50, 100, 200, 400):
-        for precision in (*_PRECISIONS[3:], 16384):
-            with flint.ctx.workprec(precision):
-                value = target.ball(_ball(end + width / 2**k))
-                if value.is_finite() and value.rel_accuracy_bits() > 30:
-                    break
-        if not value.is_finite():
-            raise TargetError(f"{target.name} has no finite value {where}; narrow the interval.")
-        sizes.append(abs(value))
-    steps = [after - before for before, after in pairwise(sizes)]
-    growing = steps[0] > 0 and steps[1] > 0.9 * steps[0] and steps[2] > 0.9 * steps[1]
-    if growing and steps[2] > 1e-6 * sizes[-1]:
-        raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")

@@ -27,8 +27,8 @@ from flint import arb, arb_poly, arb_series, fmpq
 
 from evo.numbers import known as known_series
 from evo.numbers.functions import function_module
-from evo.numbers.known import Known
-from evo.numbers.reals import PI, E, Real
+from evo.numbers.known import LENGTH, Known
+from evo.numbers.reals import PI, E, Number, Real, ball
 from evo.targets.expansions import expansion, quarter_turns
 from evo.targets.expression import Expression, Node, apply_node
 from evo.targets.functions import FUNCTIONS, Function
@@ -126,6 +126,8 @@ class TaylorModel:
         number = arb(other)
         if not number.is_finite():
             raise UndefinedError("undefined", "an op on constants alone has no finite value")
+        if self.known and number.is_integer():  # such as the 1 that a power begins with
+            return self.constant(Real.of(int(number.unique_fmpz())))
         return self._new(arb_poly([number]))
 
     def __add__(self, other: Any) -> "TaylorModel":
@@ -251,6 +253,17 @@ class TaylorModel:
         plain = self._new(unit.poly, known=unit.known).function(FUNCTIONS["log"])
         return LogModel([plain, self._lifted(unit.shift)]) if unit.shift else plain
 
+    def leading(self) -> int:
+        """The power of t that the function begins with, its coefficient and all values on the box not 0.
+
+        Raises:
+            UndefinedError: none is told from zero.
+        """
+        unit = self._stripped("undefined", "the function is zero")
+        if unit.poly(unit.box).contains(0):
+            raise UndefinedError("undecided", "the function cannot be told from zero")
+        return unit.shift
+
     def bounded(self, what: str = "the function") -> "TaylorModel":
         """The same with v = 0.
 
@@ -330,6 +343,16 @@ LOGARITHMS: dict[str, Callable[[], Any]] = {
     "log10": arb.const_log10,
 }
 """What divides log, by the name of the logarithm."""
+
+
+def model_at(at: Number, side: int, root: int, size: Any, order: int) -> TaylorModel:
+    """x = at + side t^root for t in (0, size], as a model that knows its coefficients exactly."""
+    coefficients = [ball(at), *[arb(0)] * (root - 1), arb(side)]
+    first = Real.of(at) if Real.of(at).form is not None else None
+    known = (first, *[known_series.ZERO] * (root - 1), Real.of(side), *[known_series.ZERO] * LENGTH)[:LENGTH]
+    box = arb(0).union(arb(size.upper()))
+    return TaylorModel(box, order, arb_poly(coefficients), positive=True, known=known)
+
 
 Branch = Callable[[TaylorModel], TaylorModel]
 
@@ -454,10 +477,10 @@ def _general_power(args: Sequence[Any], exponent: Any) -> TaylorModel:
     if exponent is not None:
         return args[0].power(Fraction(int(exponent.p), int(exponent.q)))
     if isinstance(args[0], TaylorModel) and not isinstance(args[1], TaylorModel):
-        return args[0].real_power(_ball(args[1]))
-    base = args[0].function(FUNCTIONS["log"]) if isinstance(args[0], TaylorModel) else _ball(args[0]).log()
+        return args[0].real_power(_as_ball(args[1]))
+    base = args[0].function(FUNCTIONS["log"]) if isinstance(args[0], TaylorModel) else _as_ball(args[0]).log()
     return (args[1] * base).function(FUNCTIONS["exp"])
 
 
-def _ball(value: Any) -> Any:
+def _as_ball(value: Any) -> Any:
     return value.ball() if isinstance(value, Real) else value
