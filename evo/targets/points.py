@@ -59,8 +59,22 @@ def sample(target: Target, x: np.ndarray) -> Points:
 
 
 def fit_points(target: Target, n: int = 48) -> Points:
-    """The `n` Chebyshev points of the interval."""
-    return sample(target, _inside(target, _chebyshev(target, n)))
+    """The `n` Chebyshev points of the interval, and some next to zeros of the target elsewhere than at 0.
+
+    There an approximation has to vanish, too, and a fit that does not look would leave it to chance.
+    """
+    return sample(target, _inside(target, np.concatenate([_chebyshev(target, n), _beside_zeros(target)])))
+
+
+def _beside_zeros(target: Target) -> np.ndarray:
+    width = _frame(target)[1]
+    sides = [
+        (float(a.at), side)
+        for a in anchors(target)
+        if a.at != 0
+        for side in ((1, -1) if a.inner else (a.side,))
+    ]
+    return np.array([x + side * width * 2.0**-k for x, side in sides for k in (_COARSE // 2, _COARSE)])
 
 
 def select_points(target: Target, n: int = 192) -> Points:
