@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import runs
 
+import runs
 from evo.islands.pool import Pool
 from evo.kernels.build import kernels
 from evo.kernels.fingerprint import functions

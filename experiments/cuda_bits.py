@@ -33,11 +33,10 @@ def digest(y: np.ndarray) -> str:
 
 def make(folder: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    from exported import everything, inputs, inputs_everywhere
-    from test_exports_full import CASES, full
-
     from evo.exports.export import write
     from evo.exports.samples import results
+    from exported import everything, inputs, inputs_everywhere
+    from test_exports_full import CASES, full
 
     folder.mkdir(parents=True, exist_ok=True)
     chosen = (*everything(), *(full(name, dtype, fused) for name, dtype in CASES for fused in (False, True)))

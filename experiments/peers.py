@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import runs
-from judge import best_by_ops
-
 from evo.kernels.build import kernels
+from judge import best_by_ops
 
 MAX_OPS = 12
 JOBS = {

@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from published import PUBLISHED
-from strategies import ALL, random_batch
 
 from evo.exports.formula import Formula, make_formula
 from evo.exports.measure import all_points
@@ -24,6 +22,8 @@ from evo.fronts.reading import read_members
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.reduction import ReductionError, find_reduction
 from evo.targets.target import Target
+from published import PUBLISHED
+from strategies import ALL, random_batch
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 PROGRAMS = 200

@@ -10,10 +10,8 @@ import flint
 import mpmath
 import numpy as np
 import pytest
-import recompute
-from records import F2, F3, F5
-from searches import evonum
 
+import recompute
 from evo.classical import baselines as module
 from evo.classical.baselines import FAMILIES, baselines, best_forms
 from evo.classical.forms import Frame
@@ -26,6 +24,8 @@ from evo.minimax.polish import polish
 from evo.programs.program import parse
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.target import make_target
+from records import F2, F3, F5
+from searches import evonum
 
 HORNER = dict(zip(range(2, 13, 2), ["3.0e-2", "1.7e-3", "7.5e-5", "2.6e-6", "7.5e-8", "1.9e-9"], strict=True))
 BEST = {

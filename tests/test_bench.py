@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from searches import evonum
 from typer.testing import CliRunner
 
 from evo.backends.jax import double
@@ -21,6 +20,7 @@ from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.targets.points import fit_points
 from evo.targets.target import make_target
+from searches import evonum
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from fractions import Fraction
 import flint
 import numpy as np
 import pytest
-from emulated import engine_of
 
+from emulated import engine_of
 from evo.backends.backend import BACKENDS, backend
 from evo.backends.native import clearing
 from evo.kernels.effort import Effort

@@ -6,14 +6,14 @@ import socket
 from importlib.metadata import version
 
 import pytest
-from records import F3, F5
-from searches import evonum, without_times, write_spec
 from typer.testing import CliRunner
 
 from evo.cli.app import app
 from evo.errors import EXIT_CODES, EvonumError
 from evo.fronts.front import Front
 from evo.targets.catalogue import CATALOGUE
+from records import F3, F5
+from searches import evonum, without_times, write_spec
 
 BAD = {
     "unknown target names the nearest": (["search", "exq2"], r"exp2"),

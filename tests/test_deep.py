@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from mpmath import mp, mpf
-from published import F5, F10
 
 from evo.islands.deep import EVERY, FLOOR, NOISE, START, Optima, affordable, at_floor, deepen, optima
 from evo.islands.pool import Pool
@@ -11,6 +10,7 @@ from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.targets.points import fit_points
 from evo.targets.target import make_target
+from published import F5, F10
 
 EXP2 = make_target("exp2", ("0", "1"))
 POINTS = fit_points(EXP2)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searches import SMALL, without_times
 
 import evo
 from evo.fronts.front import Front
@@ -18,6 +17,7 @@ from evo.runs.directory import DirectoryError, locked
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers
+from searches import SMALL, without_times
 
 
 class Records(list):

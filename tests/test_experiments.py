@@ -4,12 +4,12 @@ import argparse
 import json
 from dataclasses import replace
 
-import ablation
 import numpy as np
-import peers
 import pytest
-import runs
 
+import ablation
+import peers
+import runs
 from evo.islands.generation import Problem, _told_apart, init, step
 from evo.kernels.vary import TIERS, Variation
 from evo.runs.spec import make_spec

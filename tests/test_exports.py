@@ -9,11 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exported import assert_same, everything, formulas, inputs_of, member, wanted
 from hypothesis import HealthCheck, given, settings
-from published import PUBLISHED
-from strategies import ALL, programs
-from test_exports_bits import tool
 
 import evo
 from evo.exports.export import EXPORT_FORMATS, ExportError, export, find_export, prepare
@@ -26,6 +22,10 @@ from evo.programs.ops import LANGUAGES, OPS
 from evo.programs.program import ProgramError, parse
 from evo.proofs.prove import prove
 from evo.targets.target import Target, TargetError, make_target
+from exported import assert_same, everything, formulas, inputs_of, member, wanted
+from published import PUBLISHED
+from strategies import ALL, programs
+from test_exports_bits import tool
 
 F3, F5 = (member(*PUBLISHED[name][0]) for name in ("f3", "f5"))
 every_format = pytest.mark.parametrize("name", EXPORT_FORMATS)

@@ -9,6 +9,11 @@ import subprocess
 
 import numpy as np
 import pytest
+
+from evo.exports.export import write
+from evo.numbers.formats import flushed
+from evo.programs.floats import evaluate
+from evo.programs.program import parse
 from exported import (
     INPUTS,
     as_formula,
@@ -21,11 +26,6 @@ from exported import (
     inputs_of,
     member,
 )
-
-from evo.exports.export import write
-from evo.numbers.formats import flushed
-from evo.programs.floats import evaluate
-from evo.programs.program import parse
 
 OPTIMISED = ("-O3", "-march=native")
 PARTS = 64

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import assert_same, call, compiled, inputs_everywhere, member
-from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
 
 from evo.exports.export import ExportError, export, prepare, write
 from evo.exports.samples import results
@@ -13,6 +11,8 @@ from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.program import parse
 from evo.reductions.reduction import REDUCTIONS, Reduction, ReductionError, find_reduction
 from evo.targets.target import make_target
+from exported import assert_same, call, compiled, inputs_everywhere, member
+from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
 
 HORNER = {  # Taylor about 0 with the last digits that the functions have: 2e-8 at the ends
     "exp2": [

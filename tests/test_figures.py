@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from records import F2, F3, F5, f3_curve
 
+from records import F2, F3, F5, f3_curve
 from tracking.figures import curves_figure, extrema, front_figure
 from tracking.tables import best_error, front_csv, front_markdown
 

@@ -12,6 +12,13 @@ import pytest
 from flint import fmpq
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from evo.kernels import build as native
+from evo.kernels import fingerprint
+from evo.kernels.fingerprint import behaviours, functions, mixed, texts
+from evo.programs.batch import CONSTANT, VALUE, Batch
+from evo.programs.ops import BY_TEXT, OPS
+from evo.programs.program import parse
 from strategies import (
     RATIONAL,
     RULES,
@@ -24,13 +31,6 @@ from strategies import (
     rename,
     rewritten,
 )  # fmt: skip
-
-from evo.kernels import build as native
-from evo.kernels import fingerprint
-from evo.kernels.fingerprint import behaviours, functions, mixed, texts
-from evo.programs.batch import CONSTANT, VALUE, Batch
-from evo.programs.ops import BY_TEXT, OPS
-from evo.programs.program import parse
 
 fixed = settings(max_examples=1000, deadline=None, derandomize=True, database=None)
 SQRT = (*RATIONAL, "sqrt", "sqrt")
@@ -270,12 +270,12 @@ def test_a_value_and_the_root_of_its_square_never_share_a_key():
     """|v| and v agree at every second point of the field, so these are the nearest to a wrong match."""
     rng = np.random.default_rng(26)
     ops = ("add", "sub", "mul")
-    values = {
+    found = {
         str(p)
         for b in [random_batch(rng, 3000, ops=ops, size=(1, 5), constants=3)]
         for p in map(b.program, range(len(b)))
     }
-    values = [parse(text) for text in sorted(values)]
+    values = [parse(text) for text in sorted(found)]
     roots = []
     for program in values:
         n = len(program.instructions)

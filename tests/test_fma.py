@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from exported import compiled, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from evo.numbers.fma import fma
 from evo.numbers.formats import FLOAT_FORMATS, FloatError, round_decimal, ulp
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
+from exported import compiled, same_bits
 
 SOURCE = "#include <math.h>\n" + "".join(
     f"void fma{n}(long n, const {t} *a, const {t} *b, const {t} *c, {t} *o) "

@@ -63,10 +63,8 @@ def test_a_frame_means_the_same_as_text_as_value_and_as_program(name):
 @pytest.mark.parametrize("name", FRAMES)
 def test_wanted_undoes_value(name):
     frame, _, _ = FRAMES[name]
-    frame = Frame(
-        frame.factor, frame.even, frame.quotient,
-        *(None if c is None else flint.arb(float(c)) for c in (frame.offset, frame.ratio)), frame.squarings,
-    )  # fmt: skip
+    offset, ratio = (None if c is None else flint.arb(float(c)) for c in (frame.offset, frame.ratio))
+    frame = Frame(frame.factor, frame.even, frame.quotient, offset, ratio, frame.squarings)
     x, r = flint.arb("0.75"), flint.arb("2.5")
     assert abs(frame.wanted(x, frame.value(x, r)) - r) < 1e-12
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import gallery
 import pytest
 
+import gallery
 from evo.fronts.front import Front
 
 PARTS = list(gallery.parts())

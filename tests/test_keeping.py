@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
 from typer.testing import CliRunner
 
 import evo.runs.search
@@ -23,6 +22,7 @@ from evo.runs.directory import DirectoryError, locked
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers, WorkersError
+from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
 
 
 def make(directory: Path, **entries: object) -> Search:

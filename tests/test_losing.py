@@ -7,12 +7,12 @@ from math import inf
 from types import SimpleNamespace
 
 import pytest
-from searches import SMALL, without_times
 
 from evo.runs.checkpoint import load
 from evo.runs.search import TRIES, Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import LostError, RayWorkers, SerialWorkers, WorkersError
+from searches import SMALL, without_times
 
 
 class Losing(SerialWorkers):

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from records import F2, F3, F5, end, f3, front, metrics, search, start
-from searches import SMALL
 
 import evo
+from records import F2, F3, F5, end, f3, front, metrics, search, start
+from searches import SMALL
 from tracking.database import prepare_database
 from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri
 from tracking.ui import open_ui

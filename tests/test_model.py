@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import programs
 
 from evo.programs.ops import OPS
+from strategies import programs
 
 with warnings.catch_warnings():  # MLflow warns while it is imported
     warnings.simplefilter("ignore")

@@ -165,7 +165,7 @@ def test_the_library_is_loaded_once_and_exports_what_python_calls():
     library = kernels()
     assert kernels() is library
     for name in ("fit", "measure", "evaluate", "offspring", "fingerprints", "canonical_forms", "cache_merge"):
-        assert isinstance(getattr(library, name), ctypes._CFuncPtr)
+        assert callable(getattr(library, name))
     assert not hasattr(library, "canonicalise"), "helpers stay inside"
 
 

@@ -1,9 +1,10 @@
 """The judge of experiments/peers.py: everybody's formulas become programs, polished by one tool."""
 
-import judge
 import numpy as np
-import peers
 import pytest
+
+import judge
+import peers
 import runs
 import tools
 from published import F5

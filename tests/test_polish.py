@@ -11,7 +11,6 @@ import pytest
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import random_batch
 
 from evo.kernels.fingerprint import texts as canonical_forms
 from evo.minimax.exchange import level
@@ -24,6 +23,7 @@ from evo.targets.expression import parse_expression
 from evo.targets.points import select_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import make_target
+from strategies import random_batch
 
 EXP2 = make_target("exp2")
 EXP = make_target("exp", ("0", "1"), "relative")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import ALL, programs, rewritten
 
 from evo.numbers.functions import function_module
 from evo.programs.batch import Batch
 from evo.programs.ops import BY_TEXT, OPS
 from evo.programs.program import Instruction, Operand, Program, ProgramError, X, parse
+from strategies import ALL, programs, rewritten
 
 fixed = settings(max_examples=120, deadline=None, derandomize=True, database=None)
 fractions = st.builds(Fraction, st.integers(-99, 99), st.integers(1, 9))

@@ -10,8 +10,6 @@ import pytest
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import F5, PUBLISHED
-from strategies import ALL, random_batch
 
 from evo.programs.program import parse
 from evo.proofs import enclosure
@@ -21,6 +19,8 @@ from evo.proofs.enclosure import make_candidate
 from evo.proofs.prove import Cover, Refusal, check, prove
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.target import make_target
+from published import F5, PUBLISHED
+from strategies import ALL, random_batch
 
 EXP2 = make_target("exp2")
 GRID_TARGETS = [

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
 
 GENERATIONS = 150

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exported import member
 from hypothesis import HealthCheck, given, settings
-from strategies import ALL, programs
 
 from evo.exports.export import ExportError, export
 from evo.fronts.front import FrontError
 from evo.fronts.reading import read_members
 from evo.programs.program import ProgramError
 from evo.targets.target import TargetError
+from exported import member
+from strategies import ALL, programs
 
 
 @pytest.mark.parametrize("name", ["json", "fpcore", "text"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import mpmath
 import pytest
-import recompute
 
+import recompute
 from evo.programs.ops import OPS
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.target import make_target

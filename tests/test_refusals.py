@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import EXPERIMENTS
-from records import F3, F5
 from typer.testing import CliRunner
 
 from evo.classical.baselines import baselines
@@ -19,6 +17,8 @@ from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse
 from evo.targets.target import make_target
+from exported import EXPERIMENTS
+from records import F3, F5
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from records import F2, F3, F5, end, f3, front, start
 
 from evo.api import _recorded as recorded
 from evo.exports.export import export
 from evo.fronts.front import FrontError
 from evo.runs.sources import load_source
+from records import F2, F3, F5, end, f3, front, start
 from tracking.mlflow_sink import open_sink
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints

@@ -8,8 +8,6 @@ import pytest
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import F2, F5, F10, PUBLISHED
-from strategies import RATIONAL, programs, random_batch
 
 from evo.numbers.balls import BALLS
 from evo.programs.ops import OPS
@@ -21,6 +19,8 @@ from evo.proofs.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_e
 from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error_at
 from evo.targets.target import make_target
+from published import F2, F5, F10, PUBLISHED
+from strategies import RATIONAL, programs, random_batch
 
 EXP2 = make_target("exp2")
 CONSTANTS = ["0.1", "-1.3", "7", "0.0123", "2.6"]

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from records import F2, F3, end, front, metrics, search, start
 
+from records import F2, F3, end, front, metrics, search, start
 from tracking import mlflow_sink
 from tracking.outbox import Ledger, Outbox, RejectedError, RunMissingError
 from tracking.sink import JsonLinesSink, NullSink, Tee, is_being_written, iter_lines, read_records
@@ -17,7 +19,7 @@ from tracking.sink import JsonLinesSink, NullSink, Tee, is_being_written, iter_l
 URI = "sqlite:///store.db"
 
 
-SINKS = {
+SINKS: dict[str, Callable[[Path], Any]] = {
     "null": lambda folder: NullSink(),
     "lines": lambda folder: JsonLinesSink(folder / "records.jsonl"),
     "tee": lambda folder: Tee(NullSink(), JsonLinesSink(folder / "records.jsonl")),

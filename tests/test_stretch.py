@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from published import F5
 
 from evo.islands.archive import non_dominated
 from evo.islands.generation import Problem, admit, emigrate, init, step
@@ -14,6 +13,7 @@ from evo.kernels.vary import Variation
 from evo.minimax.polish import polish
 from evo.programs.batch import Batch
 from evo.targets.target import make_target
+from published import F5
 
 EXP2 = make_target("exp2")
 

@@ -4,13 +4,13 @@ import pytest
 from flint import arb, arb_poly
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import ALL, programs
 
 from evo.numbers.balls import BALLS
 from evo.targets import taylor
 from evo.targets.expression import parse_expression
 from evo.targets.functions import FUNCTIONS
 from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
+from strategies import ALL, programs
 
 CENTERS = {
     "asin": (-0.5, 0.0, 0.4),

@@ -3,7 +3,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from strategies import ALL, random_batch
 
 from evo.kernels.cache import Cache, Entries
 from evo.kernels.fingerprint import functions, texts
@@ -11,6 +10,7 @@ from evo.kernels.vary import COUNTERS, TIERS, Variation, mutations, offspring
 from evo.programs.batch import CONSTANT, Batch
 from evo.programs.ops import OPCODE, OPS
 from evo.programs.program import ProgramError, parse
+from strategies import ALL, random_batch
 
 MAIN = ("add", "sub", "mul", "div")
 VARIATION = Variation(ops=ALL, max_ops=12)
@@ -32,7 +32,8 @@ def caches(entries=2**17):
 
 
 def breed(variation=VARIATION, batch=None, rows=300, stream=1, known=None):
-    return offspring(stream, variation, parents() if batch is None else batch, *(known or caches()), rows)
+    texts, functions = known or caches()
+    return offspring(stream, variation, parents() if batch is None else batch, texts, functions, rows)
 
 
 def arrays(found):

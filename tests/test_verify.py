@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from records import F3, F5
 from typer.testing import CliRunner
 
 from evo.cli.app import app
@@ -15,6 +14,7 @@ from evo.programs.program import parse
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import check, prove
 from evo.targets.target import make_target
+from records import F3, F5
 
 POLE = F3 | {
     "ops": 2,

@@ -27,7 +27,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.bench.kernels import _machine
+from evo.bench.kernels import machine as this_machine
 from evo.exports.export import export
 from evo.fronts.reading import read_members
 
@@ -219,7 +219,7 @@ def main() -> None:
                     "by_balls": by_balls(x, calls[name]),
                 }
             results.append(row)
-        machine = _machine()
+        machine = this_machine()
     if args.json:
         print(json.dumps({"machine": machine, "results": results}, indent=1))
         return

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from polish import FORMS, form
-
 from evo.minimax.polish import polish
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check, prove
 from evo.proofs.rounding import bound_float64_error
 from evo.targets.target import make_target
+from polish import FORMS, form
 
 
 def timed(repeats: int, call: Callable[[], Any]) -> tuple[Any, float]:

@@ -1,0 +1,81 @@
+"""The house itself: scripts can be loaded, and what a command leaves behind changes no other's answer."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
+BIN = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT / "experiments")))
+def test_every_script_of_the_experiments_can_be_loaded(script, monkeypatch):
+    monkeypatch.syspath_prepend(str(script.parent))
+    spec = importlib.util.spec_from_file_location(f"script_{script.stem}", script)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def copied(folder: Path) -> Path:
+    """The checkout's own files, as git has them, in a folder."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def leave_things_behind(folder: Path) -> None:
+    """What users' commands leave in a checkout: searches, stores, exports, pip's build folder."""
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    search = [
+        "search",
+        "exp2",
+        "--max-ops",
+        "3",
+        "--generations",
+        "2",
+        "--islands",
+        "1",
+        "--workers",
+        "serial",
+    ]
+    evonum = [sys.executable, "-m", "evo"]
+    subprocess.run([*evonum, *search], cwd=folder, env=environment, check=True, capture_output=True)
+    (run,) = (folder / "runs").iterdir()
+    export = ["export", str(run), "--ops", "2", "--to", "numpy", "--output", "exp2.py"]
+    subprocess.run([*evonum, *export], cwd=folder, env=environment, check=True, capture_output=True)
+    (folder / "build" / "lib" / "evo").mkdir(parents=True)
+    (folder / "build" / "lib" / "evo" / "old.py").write_text("import os, sys\nfrom evo import gone\n")
+    (folder / "build" / "bdist").mkdir()
+
+
+def check(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_linter_says_the_same_after_the_main_job(tmp_path):
+    folder = copied(tmp_path / "checkout")
+    leave_things_behind(folder)
+    for words in (["check"], ["format", "--check"]):
+        done = check(
+            folder, str(BIN / "ruff"), *words, "--no-cache", "evo", "tracking", "experiments", "tests"
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_all_checks_say_the_same_after_the_main_job(tmp_path):
+    folder = copied(tmp_path / "checkout")
+    leave_things_behind(folder)
+    ready = f"{BIN.parent}/.ready"
+    done = check(folder, "make", "-o", ready, "check", f"VENV={BIN.parent}")
+    assert done.returncode == 0, done.stdout + done.stderr
