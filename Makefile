@@ -8,7 +8,7 @@ CODE := evo tracking experiments tests
 LENIENT := arg-type assignment union-attr var-annotated misc dict-item index call-overload import-untyped \
 	import-not-found operator has-type func-returns-value list-item return-value
 
-.PHONY: ready search test test-slow check format clean
+.PHONY: ready search test test-slow check generate format clean
 
 ready: $(READY)
 
@@ -27,6 +27,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy --no-warn-unused-ignores $(addprefix --disable-error-code=,$(LENIENT)) experiments tests
 	$(BIN)/lint-imports
+
+generate: $(READY)
+	$(BIN)/python -c "from evo.exports.numpy import arithmetic; print(arithmetic(), end='')" > tracking/arithmetic.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix $(CODE)

@@ -287,35 +287,48 @@ def test_a_value_and_the_root_of_its_square_never_share_a_key():
     assert sum(different) > 1000
 
 
+class Quotient:
+    """A quotient of integer polynomials, without a common factor."""
+
+    def __init__(self, top, below):
+        common = top.gcd(below)
+        self.top, self.below = (top // common, below // common) if common else (top, below)
+
+    def __add__(self, other):
+        return Quotient(self.top * other.below + other.top * self.below, self.below * other.below)
+
+    def __sub__(self, other):
+        return Quotient(self.top * other.below - other.top * self.below, self.below * other.below)
+
+    def __mul__(self, other):
+        return Quotient(self.top * other.top, self.below * other.below)
+
+    def __truediv__(self, other):
+        return Quotient(self.top * other.below, self.below * other.top)
+
+    def __rtruediv__(self, one):
+        return Quotient(one * self.below, self.top)
+
+    def __neg__(self):
+        return Quotient(-self.top, self.below)
+
+
 def as_quotient(program):
-    """Numerator and denominator as integer polynomials of x and the constants."""
+    """Numerator and denominator as integer polynomials of x and the constants; None after a division by 0."""
     names = ("x", *(f"c{j}" for j in range(program.n_constants)))
     ring = flint.fmpz_mpoly_ctx.get(names, "lex")
     one = ring.from_dict({(0,) * len(names): 1})
-    gens = [ring.gen(j) for j in range(len(names))]
-
-    def quotient(n, d):
-        common = n.gcd(d)
-        return (n // common, d // common) if common else (n, d)
-
-    done = {
-        "add": lambda a, b: quotient(a[0] * b[1] + b[0] * a[1], a[1] * b[1]),
-        "sub": lambda a, b: quotient(a[0] * b[1] - b[0] * a[1], a[1] * b[1]),
-        "mul": lambda a, b: quotient(a[0] * b[0], a[1] * b[1]),
-        "div": lambda a, b: quotient(a[0] * b[1], a[1] * b[0]),
-        "neg": lambda a: (-a[0], a[1]),
-    }
-    done["fma"] = lambda a, b, c: done["add"](done["mul"](a, b), c)
+    gens = [Quotient(ring.gen(j), one) for j in range(len(names))]
     values = []
     for op, args in program.instructions:
         operands = [
-            values[a.index] if a.kind == "v" else (gens[0] if a.kind == "x" else gens[1 + a.index], one)
+            values[a.index] if a.kind == "v" else (gens[0] if a.kind == "x" else gens[1 + a.index])
             for a in args
         ]
-        values.append(done[op](*operands))
-        if not values[-1][1]:
+        values.append(BY_TEXT[op].real(None, *operands))
+        if not values[-1].below:
             return None
-    return values[-1]
+    return values[-1].top, values[-1].below
 
 
 def test_keys_are_equal_if_and_only_if_the_reduced_quotients_of_polynomials_are():
@@ -383,35 +396,41 @@ def test_the_rank_is_that_of_the_jacobian_in_rational_arithmetic():
     assert seen > 1000
 
 
+class Forward:
+    """A rational number and its derivatives: dual numbers, not the table's partials."""
+
+    def __init__(self, value, slopes):
+        self.value, self.slopes = value, slopes
+
+    def __add__(self, other):
+        return Forward(
+            self.value + other.value, [p + r for p, r in zip(self.slopes, other.slopes, strict=True)]
+        )
+
+    def __neg__(self):
+        return Forward(-self.value, [-p for p in self.slopes])
+
+    def __sub__(self, other):
+        return self + -other
+
+    def __mul__(self, other):
+        pairs = zip(self.slopes, other.slopes, strict=True)
+        return Forward(self.value * other.value, [p * other.value + self.value * r for p, r in pairs])
+
+    def __truediv__(self, other):
+        v = self.value / other.value
+        pairs = zip(self.slopes, other.slopes, strict=True)
+        return Forward(v, [(p - v * r) / other.value for p, r in pairs])
+
+    def __rtruediv__(self, one):
+        return Forward(fmpq(one), [fmpq(0)] * len(self.slopes)) / self
+
+
 def _gradient(program, x, constants):
-    """Forward derivatives by the constants in rationals: dual numbers, not the table's partials."""
+    """Forward derivatives by the constants in rationals."""
     k = len(constants)
-    zero = [fmpq(0)] * k
-
-    def lift(a):
-        return {
-            "x": (x, zero),
-            "c": (constants[a.index], [fmpq(int(j == a.index)) for j in range(k)]),
-        }[a.kind]
-
-    def add(a, b, sign=1):
-        return a[0] + sign * b[0], [p + sign * r for p, r in zip(a[1], b[1], strict=True)]
-
-    def mul(a, b):
-        return a[0] * b[0], [p * b[0] + a[0] * r for p, r in zip(a[1], b[1], strict=True)]
-
-    def div(a, b):
-        v = a[0] / b[0]
-        return v, [(p - v * r) / b[0] for p, r in zip(a[1], b[1], strict=True)]
-
-    dual = {
-        "add": add, "sub": lambda a, b: add(a, b, -1), "mul": mul, "div": div,
-        "neg": lambda a: (-a[0], [-p for p in a[1]]), "fma": lambda a, b, c: add(mul(a, b), c),
-    }  # fmt: skip
-    values = []
-    for op, args in program.instructions:
-        values.append(dual[op](*(values[a.index] if a.kind == "v" else lift(a) for a in args)))
-    return values[-1][1]
+    numbers = [Forward(c, [fmpq(int(i == j)) for j in range(k)]) for i, c in enumerate(constants)]
+    return program.evaluate(None, Forward(x, [fmpq(0)] * k), numbers).slopes
 
 
 # Corner cases.

@@ -28,8 +28,9 @@ from tracking.ui import open_ui
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
     import mlflow.pyfunc
 
+    from tracking.arithmetic import OPS, fma
     from tracking.mlflow_store import MlflowStore, safe_names, save_model
-    from tracking.model import fma, parse, run
+    from tracking.model import parse, run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
@@ -109,7 +110,7 @@ def test_the_front_is_there_as_json_as_table_and_as_figures(store):
     files = base / "mlartifacts" / only.info.run_id / "artifacts"
     assert json.loads((files / "front.json").read_text()) == [F2, F3]
     assert (files / "error_curves.png").read_bytes().startswith(b"\x89PNG")
-    assert {path.name for path in base.iterdir()} == {"search", "mlflow.db", "mlartifacts"}
+    assert {path.name for path in base.iterdir()} == {"search", "mlflow.db", "mlflow.db.lock", "mlartifacts"}
 
 
 def test_every_front_member_is_a_logged_model_that_loads_and_predicts(store, monkeypatch):
@@ -256,7 +257,7 @@ def test_a_model_needs_nothing_of_this_project(tmp_path):
 )
 def test_program_texts_mean_what_they_say(text, constants, expected):
     x = np.array([0.0, 1.0, 4.0])
-    y = run(parse(text, len(constants)), constants, x)
+    y = run(parse(text, len(constants), OPS), constants, x)
     assert y.dtype == np.float64
     assert y.tolist() == expected(x).tolist()
 
@@ -276,7 +277,7 @@ def test_program_texts_mean_what_they_say(text, constants, expected):
 )
 def test_a_text_that_is_no_program_is_refused(text):
     with pytest.raises(ValueError, match=r"Line|instruction"):
-        parse(text, 0)
+        parse(text, 0, OPS)
 
 
 def test_fma_rounds_once_as_rational_arithmetic_does():

@@ -117,7 +117,7 @@ def test_the_generated_header_lists_every_op():
         "SYMMETRIC": [int(op.symmetric) for op in OPS],
         "COST": [op.cost for op in OPS],
         "ROOTS": [int(op.name == "sqrt") for op in OPS],
-        "DIVIDES": [int(op.name == "div") for op in OPS],
+        "DIVISOR": [{"div": 1, "rcp": 0}.get(op.name, 3) for op in OPS],
     }.items():
         assert f"static const int {table}[] = {{{', '.join(map(str, values))}}};" in header
 

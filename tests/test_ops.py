@@ -7,9 +7,23 @@ import mpmath
 import numpy as np
 import pytest
 
+import evo.minimax.pins
+import evo.proofs.rounding
+import evo.targets.taylor  # noqa: F401 - all kinds are known then
+from evo.backends.native import NativeBackend
 from evo.kernels.build import _compiler
-from evo.numbers.functions import function_module
+from evo.kernels.effort import Effort
+from evo.kernels.fingerprint import functions
+from evo.kernels.layout import POLE
+from evo.minimax.curve import Curves
+from evo.minimax.polish import polish
+from evo.numbers.functions import KINDS, function_module
+from evo.programs.batch import Batch
 from evo.programs.ops import BY_TEXT, OPS, OpError, find_op, parse_ops
+from evo.programs.program import parse
+from evo.proofs.prove import Refusal, prove
+from evo.targets.points import fit_points, select_points
+from evo.targets.target import make_target
 
 P = 2**31 - 1
 every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -55,6 +69,44 @@ def in_field(text: str, **names: int) -> int:
 def arguments(op, rng) -> list[Fraction]:
     """Random squares of rationals: every op is defined and rational there."""
     return [Fraction(int(rng.integers(1, 99)), int(rng.integers(1, 99))) ** 2 for _ in range(op.arity)]
+
+
+ALL_KINDS = [*KINDS]
+
+
+@every_op
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_every_kind_of_number_knows_every_op(op, kind):
+    """Its value is that of real numbers, at float64's precision."""
+    functions, number, value = KINDS[kind]
+    args = (0.75, 1.5, 2.25)[: op.arity]
+    try:
+        got = op.real(functions, *map(number, args))
+    except (AttributeError, TypeError) as error:
+        pytest.fail(f"the kind {kind!r} has no words for the op {op.name!r}: {error}")
+    with mpmath.workdps(30):
+        exact = op.real(REALS, *map(mpmath.mpf, args))
+    if kind != "lines" or op.name != "sqrt":  # a root without a form is known by its zeros alone
+        assert value(got) == pytest.approx(float(exact), rel=1e-14)
+
+
+@every_op
+def test_the_neutral_operand_leaves_the_first_as_it_is(op):
+    if op.arity == 2:
+        assert op.real(RATIONALS, Fraction(3, 7), Fraction(op.neutral)) == Fraction(3, 7)
+
+
+@every_op
+def test_a_divisor_is_what_makes_the_value_infinite(op):
+    args = [Fraction(3, 7)] * op.arity
+    for j in range(op.arity):
+        zeroed = [Fraction(0) if i == j else a for i, a in enumerate(args)]
+        try:
+            op.real(RATIONALS, *zeroed)
+            divides = False
+        except ZeroDivisionError:
+            divides = True
+        assert divides == (op.divisor == j)
 
 
 @every_op
@@ -178,3 +230,33 @@ def test_lists_of_ops_are_in_table_order_without_repetition():
     for text in ("", "sqrt neg"):
         with pytest.raises(OpError, match="two operands"):
             parse_ops(text)
+
+
+def test_a_pole_of_rcp_inside_the_interval_is_found_by_measure_polish_and_proof():
+    """c2 rcp(x - c1) is c2 / (x - c1): what divides is said by the row, not by a symbol."""
+    target = make_target("exp2")
+    for text in ("v1 = x - c1\nv2 = rcp(v1)\nv3 = c2 * v2", "v1 = x - c1\nv2 = c2 / v1"):
+        program = parse(text)
+        batch = Batch.of([program], [[0.4, 1e-3]])
+        measured = NativeBackend().measure(batch, np.arange(1), select_points(target), 4)
+        assert measured.status[0] == POLE
+        assert measured.error[0] == np.inf
+        assert Curves(program, target).measured(["0.4", "1e-3"]).error == np.inf
+        assert polish(program, ["0.4", "1e-3"], target).constants != ("0.4", "1e-3")
+        refusal = prove(program, ["0.4", "1e-3"], target)
+        assert isinstance(refusal, Refusal)
+        assert refusal.status == "pole"
+
+
+def test_reciprocals_are_fitted_and_recognised_like_divisions():
+    target = make_target("exp2")
+    divided, inverted = parse("v1 = x + c1\nv2 = c2 / v1"), parse("v1 = x + c1\nv2 = rcp(v1)\nv3 = c2 * v2")
+    fits = NativeBackend().fit(
+        Batch.of([divided, inverted], [[-2.0, -2.0]] * 2, width=3),
+        fit_points(target), Effort(), np.zeros(2, np.uint64), np.full(2, np.inf),
+    )  # fmt: skip
+    assert fits.error[0] == pytest.approx(fits.error[1], rel=1e-3)
+    assert fits.error[0] < 0.0299
+    function, check, _ = functions(Batch.of([divided, inverted], [[], []], width=3))
+    assert function[0] == function[1]
+    assert check[0] == check[1]

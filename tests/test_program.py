@@ -4,6 +4,7 @@ import re
 import time
 import tracemalloc
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def exact(program, x, constants):
 
 def by_text(text, x, constants):
     """The value of a text form or formula, by Python's own grammar, without evo/programs/program.py."""
-    names = {"x": x, "sqrt": np.sqrt, "neg": lambda a: -a, "fma": lambda a, b, c: a * b + c}
+    names = {"x": x, **{op.name: partial(op.real, np) for op in OPS}}
     names |= {f"c{j + 1}": c for j, c in enumerate(constants)}
     value = None
     for statement in re.split(r"\n|; ", text):

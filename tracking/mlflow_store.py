@@ -168,12 +168,12 @@ def save_model(folder: Path, member: Record, header: Model | None = None) -> Non
     """
     candidate = folder / "candidate.json"
     candidate.write_text(json.dumps(member, indent=1))
-    low, high = (float(end) for end in member["interval"])
+    low, high = (float(end) for end in member.get("span", member["interval"]))
     mlflow.pyfunc.save_model(
         path=str(folder / "model"),
         mlflow_model=header or Model(),
         python_model=str(Path(__file__).with_name("model.py")),
-        artifacts={"candidate": str(candidate)},
+        artifacts={"candidate": str(candidate), "arithmetic": str(Path(__file__).with_name("arithmetic.py"))},
         signature=SIGNATURE,
         input_example=[low + (high - low) * part for part in (0.25, 0.5, 0.75)],
         pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas")],

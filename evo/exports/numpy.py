@@ -6,10 +6,31 @@ from pathlib import Path
 
 from evo.exports.c import comment_block
 from evo.exports.formula import Formula
+from evo.programs.ops import OPS, Op
 from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = "NumPy 2 or newer"
 RUNTIME = Path(__file__).parents[1] / "numbers" / "fma.py"
+
+
+def arithmetic(ops: Sequence[Op] = OPS) -> str:
+    """A module of what each op means on NumPy's floats, by its symbol: the arithmetic of models in MLflow.
+
+    tracking/arithmetic.py is this module; `make generate` writes it.
+    """
+    lines = [
+        '"""What ops mean on NumPy arrays; made by `make generate` from the op table."""',
+        "",
+    ]
+    lines += [RUNTIME.read_text().split('"""', 2)[2].strip(), "", ""]
+    for op in ops:
+        operands = ["a", "b", "c"][: op.arity]
+        expression = op.template("numpy").format(**dict(zip("abc", operands, strict=False)), f="", d="")
+        if expression != f"{op.name}({', '.join(operands)})":
+            lines += [f"def {op.name}({', '.join(f'{o}: Any' for o in operands)}) -> Any:"]
+            lines += [f"    return {expression}", "", ""]
+    rows = [f'    "{op.symbol}": ({op.arity}, {op.name}),' for op in ops]
+    return "\n".join([*lines, "OPS = {", *rows, "}", ""])
 
 
 def render(formulas: Sequence[Formula]) -> str:

@@ -40,6 +40,10 @@ class BuildError(EvonumError, RuntimeError):
     kind = "machine"
 
 
+NOTHING = 3
+"""Number of an operand that no op has: it divides by nothing."""
+
+
 def ops_header(ops: tuple[Op, ...] = OPS) -> str:
     """The op table as C: `OPS(ROW)` applies ROW to (code, name, value, partials, field, its partials)."""
 
@@ -68,7 +72,9 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
             table("SYMMETRIC", [int(op.symmetric) for op in ops]),
             table("COST", [op.cost for op in ops]),
             table("ROOTS", [int("root(" in op.field) for op in ops]),
-            table("DIVIDES", [int(op.symbol == "/") for op in ops]),
+            "enum { NOTHING = 3 }; /* an operand that no op has */",
+            table("DIVISOR", [NOTHING if op.divisor is None else op.divisor for op in ops]),
+            f"static const double NEUTRAL[] = {{{', '.join(str(op.neutral) for op in ops)}}};",
             "static double clears(int op, double a, double b, double c)",
             "{",
             "    (void)a, (void)b, (void)c;",

@@ -68,7 +68,8 @@ static void common_denominator(const Program *p, int root, double *multiplicity)
                 in[j] = arg[j] >= VALUE && d <= arg[j] - VALUE ? of[arg[j] - VALUE][d] : 0.0;
             of[i][d] = clears(p->op[i], in[0], in[1], in[2]);
         }
-        if (DIVIDES[p->op[i]] && arg[1] >= VALUE) of[i][arg[1] - VALUE] += 1.0;
+        const int by = DIVISOR[p->op[i]];
+        if (by != NOTHING && arg[by] >= VALUE) of[i][arg[by] - VALUE] += 1.0;
     }
     memcpy(multiplicity, of[root - VALUE], (size_t)(root - VALUE + 1) * sizeof(double));
 }

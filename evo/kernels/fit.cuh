@@ -155,7 +155,7 @@ DEVICE void common_denominator(const Fitter &f, int root)
             for (int j = 0; j < 3; j++) of_operand[j] = at[j] >= d ? of[at[j]] : 0.0;
             const int op = in.x & 255;
             of[i] = clears(op, of_operand[0], of_operand[1], of_operand[2]);
-            if (DIVIDES[op] && at[1] == d) of[i] += 1.0;
+            if (DIVISOR[op] != NOTHING && at[DIVISOR[op]] == d) of[i] += 1.0;
         }
         f.multiplicity[d] = of[root];
     }

@@ -284,8 +284,9 @@ EXPORT int clearing(const Batch *batch, const Points *points, int32_t *root, dou
 static int has_pole(const Tape *t, const Program *p, int64_t points)
 {
     for (int i = 0; i < p->n; i++) {
-        if (!DIVIDES[p->op[i]]) continue;
-        const double *d = t->value + p->arg[i][1] * t->points;
+        const int by = DIVISOR[p->op[i]];
+        if (by == NOTHING) continue;
+        const double *d = t->value + p->arg[i][by] * t->points;
         for (int64_t q = 0; q + 1 < points; q++)
             if ((d[q] < 0) != (d[q + 1] < 0)) return 1;
     }

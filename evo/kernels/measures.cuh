@@ -32,8 +32,9 @@ KERNEL void measures(const Job *given, uint64_t probes, double *worst, uint64_t 
             }
             for (int i = 0; i < t.n; i++) {
                 const int4 in = instruction(t, i);
-                if (!DIVIDES[in.x & 255]) continue;
-                const Pair d = cells[in.z + t.lane];
+                const int by = DIVISOR[in.x & 255];
+                if (by == NOTHING) continue;
+                const Pair d = cells[(by == 0 ? in.y : by == 1 ? in.z : in.w) + t.lane];
                 if (d.x < 0 || d.y < 0) below |= 1ull << i;
                 if (!(d.x < 0) || !(d.y < 0)) above |= 1ull << i;
             }
@@ -41,7 +42,7 @@ KERNEL void measures(const Job *given, uint64_t probes, double *worst, uint64_t 
         const double error = largest(most), first = -largest(most == error ? -(double)place : -INFINITY);
         bool pole = false;
         for (int i = 0; i < t.n; i++)
-            if (DIVIDES[instruction(t, i).x & 255]) pole |= any(below >> i & 1) && any(above >> i & 1);
+            if (DIVISOR[instruction(t, i).x & 255] != NOTHING) pole |= any(below >> i & 1) && any(above >> i & 1);
         meet();
         if (t.lane) continue;
         worst[at] = job.x[(int)first];

@@ -91,16 +91,13 @@ static void replace_all(Program *p, int n, int from, int to)
     if (p->root == from) p->root = to;
 }
 
-/* A constant that leaves `op` without effect, where there is one. */
-static double neutral(int op) { return DIVIDES[op] || op == OP_MUL ? 1.0 : 0.0; }
-
 /* v becomes op(v, operand). */
 static void insert(const Context *x, Program *p)
 {
     const int n = p->n, op = random_op(x);
     const Site s = random_site(x, p);
     int other = random_operand(x, p, s.i);
-    if (is_constant(other) && chance(x, 0.5)) other = add_constant(p, neutral(op));
+    if (is_constant(other) && chance(x, 0.5)) other = add_constant(p, NEUTRAL[op]);
     const int third = ARITY[op] > 2 ? random_operand(x, p, s.i) : 0;
     write_site(p, s, n, combine(x, p, op, read_site(p, s), other, third));
 }

@@ -14,7 +14,7 @@ from typing import Any
 from flint import arb
 
 from evo.numbers.constants import exact, text_of
-from evo.numbers.functions import function_module
+from evo.numbers.functions import kind_of_number
 from evo.numbers.reals import Number, Real
 from evo.programs.program import Program
 from evo.targets.anchors import Anchor
@@ -104,7 +104,12 @@ class Line:
         return Line(None, (self,))
 
 
-LINES = function_module(sqrt=lambda a: a.sqrt())
+LINES = kind_of_number(
+    "lines",
+    lambda number: Line.number(Fraction(number)),
+    lambda line: float(line.parts[1] / line.parts[3]),
+    sqrt=lambda a: a.sqrt(),
+)
 """The functions of lines for `Program.evaluate`."""
 
 

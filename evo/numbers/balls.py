@@ -1,5 +1,7 @@
 """The functions of Arb balls for `Op.real` and `Program.evaluate`: rigorous enclosures."""
 
-from evo.numbers.functions import function_module
+from flint import arb
 
-BALLS = function_module(sqrt=lambda a: a.sqrt())
+from evo.numbers.functions import kind_of_number
+
+BALLS = kind_of_number("balls", arb, float, sqrt=lambda a: a.sqrt())

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from flint import arb
+
+from evo.numbers.functions import kind_of_number
 
 _SQRT = np.frompyfunc(lambda a: a.sqrt(), 1, 1)
 _MID = np.frompyfunc(lambda a: a.mid(), 1, 1)
@@ -52,10 +55,22 @@ class Dual:
         inverse = 1 / other.value
         return Dual(value, _sum(_scaled(self.partials, inverse), _scaled(other.partials, -value * inverse)))
 
+    def __rtruediv__(self, other: Any) -> "Dual":
+        return Dual(other) / self
+
     def sqrt(self) -> "Dual":
         """The root; nan of negative numbers."""
         value = _SQRT(self.value)
         return Dual(value, _scaled(self.partials, 1 / (2 * value)) if self.partials else None)
+
+
+DUALS = kind_of_number(
+    "duals",
+    lambda number: Dual(arb(number), {0: arb(1)}),
+    lambda dual: float(dual.value),
+    sqrt=lambda a: a.sqrt(),
+)
+"""The functions of duals (and of the balls among their operands) for `Program.evaluate`."""
 
 
 def middles(numbers: Any) -> Any:

@@ -1,10 +1,10 @@
 """a * b + c with one rounding, on NumPy arrays; needs NumPy alone, so that exports can carry this file.
 
-float32 goes through float64, where the product is exact and the sum is rounded to odd. float64 scales the
-operands' significands to [1/2, 1), forms the product exactly (Dekker), adds c with the rounding emulated
-by rounding to odd, and scales back; a result that becomes subnormal there is rounded again only at a tie,
-which the sign of what the first rounding lost decides. So every result is the correctly rounded one,
-with overflow, gradual underflow, signed zeros, infinities and NaN.
+float32 and shorter types go through float64, where the product is exact and the sum is rounded to odd.
+float64 scales the operands' significands to [1/2, 1), forms the product exactly (Dekker), adds c with the
+rounding emulated by rounding to odd, and scales back; a result that becomes subnormal there is rounded again
+only at a tie, which the sign of what the first rounding lost decides. So every result is the correctly
+rounded one, with overflow, gradual underflow, signed zeros, infinities and NaN.
 
 Source: S. Boldo, G. Melquiond, Emulation of FMA and correctly rounded sums: proved algorithms using rounding
 to odd, IEEE Trans. Computers 57 (2008).
@@ -22,17 +22,23 @@ def fma(a: Any, b: Any, c: Any) -> Any:
     """The correctly rounded a * b + c.
 
     Args:
-        a, b, c: arrays or scalars of one type, float32 or float64.
+        a, b, c: arrays or scalars of one type: float64, float32, float16 or bfloat16 (of ml_dtypes).
 
     Returns:
         The same type, the operands' common shape.
+
+    Raises:
+        TypeError: another type, such as a longer float or a complex one.
     """
+    kind = np.result_type(a, b, c)
     with np.errstate(all="ignore"):
-        if np.result_type(a, b, c) == np.float32:
+        if kind in (np.float32, np.float16) or kind.name == "bfloat16":
             wide = np.asarray(a, np.float64) * np.asarray(b, np.float64)
             total, lost = _two_sum(wide, np.asarray(c, np.float64))
-            return np.where(np.isfinite(total), _to_odd(total, lost), total).astype(np.float32)[()]
-        return _fma64(*np.broadcast_arrays(a, b, c))[()]
+            return np.where(np.isfinite(total), _to_odd(total, lost), total).astype(kind)[()]
+        if kind == np.float64:
+            return _fma64(*np.broadcast_arrays(a, b, c))[()]
+    raise TypeError(f"fma takes float64, float32, float16 or bfloat16, not {kind}.")
 
 
 def _fma64(a: Any, b: Any, c: Any) -> Any:

@@ -11,11 +11,11 @@ import numpy as np
 
 from evo.numbers.fma import fma
 from evo.numbers.formats import FloatFormat, flushed, round_decimal
-from evo.numbers.functions import function_module
+from evo.numbers.functions import kind_of_number
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Program, ProgramError
 
-NUMPY = function_module(sqrt=np.sqrt, fma=fma)
+NUMPY = kind_of_number("floats", np.float64, float, sqrt=np.sqrt, fma=fma)
 """The functions of `Op.rounded` on NumPy's floats."""
 
 

@@ -36,6 +36,8 @@ class Op:
         partials: d value / d operand as C expressions, one per operand.
         field: the value in the prime field.
         field_adjoints: what the operands' adjoints gain in the prime field, `g` being the value's.
+        divisor: which operand it divides by, from 0; None if it does not. A zero of that operand is a pole.
+        neutral: the second operand that leaves the first as it is, for variation; 0 where there is none.
         clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
             those of the operands (evo/kernels/clear.h).
         printed: how exports write it where that is not `a + b`, by language: a template with the operands
@@ -57,6 +59,8 @@ class Op:
     clears: str
     printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
     rounded: Callable[..., Any] | None = None
+    divisor: int | None = None
+    neutral: float = 0.0
     arithmetic: bool = True
 
     def template(self, language: str) -> str:
@@ -100,11 +104,12 @@ OPS: tuple[Op, ...] = (
     Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
        "a * b", ("b", "a"),
        "mul(a, b)", ("mul(g, b)", "mul(g, a)"), "a + b",
-       _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}")),
+       _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}"), neutral=1.0),
     Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
        "(w = inv(b), mul(a, w))", ("mul(g, w)", "neg(mul(v, mul(g, w)))"), "fmax(a, b)",
-       _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}")),
+       _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}"),
+       divisor=1, neutral=1.0),
     Op("neg", "neg", 1, False, 1, lambda m, a: -a,
        "-a", ("-1.0",),
        "neg(a)", ("neg(g)",), "a",
@@ -124,6 +129,13 @@ OPS: tuple[Op, ...] = (
            numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",
            latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
        ), lambda m, a, b, c: m.fma(a, b, c)),
+    Op("rcp", "rcp", 1, False, 1, lambda m, a: 1 / a,
+       "1.0 / a", ("-v * v",),
+       "(w = inv(a))", ("neg(mul(g, mul(w, w)))",), "a",
+       _words(
+           "1.0 / {a}", c="1.0{f} / {a}", cuda="__{d}rcp_rn({a})", jax="once(1.0 / {a})", sympy="1 / {a}",
+           latex=r"\frac{{1}}{{{a}}}", fpcore="(/ 1 {a})",
+       ), divisor=0),
 )  # fmt: skip
 
 OPCODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}

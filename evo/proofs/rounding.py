@@ -25,7 +25,7 @@ import numpy as np
 from flint import arb
 
 from evo.numbers.formats import FLOAT_FORMATS
-from evo.numbers.functions import function_module
+from evo.numbers.functions import kind_of_number
 from evo.numbers.reals import Number, ball
 from evo.programs.floats import evaluate
 from evo.programs.program import Program
@@ -170,6 +170,9 @@ class Rounded:
             return Rounded(arb.nan(), arb.nan())
         return self._op(value, (self.error + value.abs_upper() * other.error) / least, underflow=True)
 
+    def __rtruediv__(self, other: int) -> "Rounded":
+        return Rounded(arb(other), arb(0)) / self
+
     def sqrt(self) -> "Rounded":
         """sqrt(a + da) - sqrt(a) = da/(sqrt(a + da) + sqrt(a))."""
         least = arb((self.value - self.error).lower())
@@ -179,7 +182,12 @@ class Rounded:
         return self._op(root, self.error / (least.sqrt() + arb(root.lower())))
 
 
-ROUNDED = function_module(sqrt=lambda a: a.sqrt())
+ROUNDED = kind_of_number(
+    "rounded",
+    lambda number: Rounded(arb(number), arb(0)),
+    lambda rounded: float(rounded.value),
+    sqrt=lambda a: a.sqrt(),
+)
 """The functions of `Rounded` for `Program.evaluate`."""
 
 Box = tuple[Number, Number]

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from math import inf, log10
 from pathlib import Path
 from typing import Any, Protocol
 
 from evo.fronts.front import Front, Member
+from evo.numbers.formats import FLOAT_FORMATS, round_decimal
 from evo.runs.spec import SearchSpec
 from evo.targets.target import Target
 
@@ -128,9 +129,19 @@ class Journal:
             self._sink.write({"kind": kind, "time": time.time(), **entries})
 
 
+def _record(member: Member) -> dict[str, Any]:
+    """A member as front.json has it, and what readers without exact numbers need of it.
+
+    `float64` has its constants rounded once, `span` the least and the largest float64 of its interval.
+    """
+    target = Target(member.target, *member.interval, member.metric)
+    rounded = [round_decimal(text, FLOAT_FORMATS["float64"]) for text in member.constants]
+    return {**asdict(member), "float64": rounded, "span": list(target.span)}
+
+
 def _front(progress: Progress) -> dict[str, Any]:
     return {
-        "members": json.loads(progress.front.to_json()),
+        "members": [_record(member) for member in progress.front],
         "curves": progress.curves,
         "families": progress.families,
     }

@@ -26,7 +26,7 @@ import flint
 from flint import arb, arb_poly, arb_series, fmpq
 
 from evo.numbers import known as known_series
-from evo.numbers.functions import function_module
+from evo.numbers.functions import kind_of_number
 from evo.numbers.known import LENGTH, Known
 from evo.numbers.reals import PI, E, Number, Real, ball
 from evo.targets.expansions import expansion, quarter_turns
@@ -427,7 +427,12 @@ def _sqrt(a: Any) -> Any:
     return a.sqrt()
 
 
-MODELS = function_module(sqrt=_sqrt)
+MODELS = kind_of_number(
+    "models",
+    lambda number: TaylorModel(arb(0, 1e-9), 4, arb_poly([number])),
+    lambda model: float(model.poly[0]),
+    sqrt=_sqrt,
+)
 """The functions of models (and of the balls among their operands) for `Program.evaluate`."""
 
 
