@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from evo.exports.export import write
+from evo.exports.languages import C
 from evo.numbers.formats import flushed
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
@@ -46,10 +47,8 @@ def tool(name: str) -> str:
 
 
 def c_library(folder, compiler, flags, chosen):
-    wrappers = [
-        f"void call_{f.name}(size_t n, const {f.scalar} *x, {f.scalar} *y) {{ {f.name}_array(n, x, y); }}"
-        for f in chosen
-    ]
+    typed = [(f.name, C.type(f.fmt)) for f in chosen]
+    wrappers = [f"void call_{n}(size_t n, const {t} *x, {t} *y) {{ {n}_array(n, x, y); }}" for n, t in typed]
     (folder / "all.c").write_text(write(chosen, "c") + "\n".join(wrappers) + "\n")
     strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]
     library = folder / f"{compiler}{flags[0]}.so"

@@ -1,9 +1,10 @@
 """What every export prints: a member's program in one float format, named, with all that is known of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from evo.exports.languages import letters
 from evo.exports.names import ExportError, check_name, default_name
 from evo.fronts.front import Member
 from evo.numbers.formats import FloatFormat, find_float_format, round_decimal
@@ -88,21 +89,15 @@ class Formula:
         return any(i.op == "fma" for i in self.program.instructions)
 
     @property
-    def suffix(self) -> str:
-        """C's letter of the type."""
-        return "" if self.fmt.bits == 64 else "f"
-
-    @property
-    def scalar(self) -> str:
-        """C's name of the type."""
-        return "double" if self.fmt.bits == 64 else "float"
+    def result(self) -> str:
+        """Name of the value that the core returns."""
+        return f"v{len(self.program.instructions)}"
 
     def lines(self, language: str) -> Iterator[tuple[str, str]]:
         """(value's name, expression) of each instruction, as `language` writes it."""
-        letters = {"f": self.suffix, "d": "d" if self.fmt.bits == 64 else "f"}
         for n, (op, args) in enumerate(self.program.instructions):
             words = dict(zip("abc", map(str, args), strict=False))
-            yield f"v{n + 1}", BY_TEXT[op].template(language).format(**words, **letters)
+            yield f"v{n + 1}", BY_TEXT[op].template(language).format(**words, **letters(self.fmt))
 
     def used_constants(self) -> Iterator[tuple[str, float, str]]:
         """(name, rounded number, decimal string) of the constants that the program reads."""
@@ -206,12 +201,6 @@ def one_line(text: str) -> str:
     """Printable ASCII in one line, no backslash at its end, no trigraph: safe in any line comment."""
     plain = " ".join(text.split()).encode("ascii", "replace").decode()
     return "".join(c for c in plain if c.isprintable()).replace("??", "? ?").rstrip("\\ ")
-
-
-def comment(notes: Sequence[tuple[str, str]], mark: str) -> list[str]:
-    """Aligned comment lines."""
-    width = max(len(label) for label, _ in notes)
-    return [f"{mark} {label:{width}}  {text}" for label, text in notes]
 
 
 def our_version() -> str:

@@ -6,7 +6,8 @@ over negative hexadecimal ones.
 
 from collections.abc import Sequence
 
-from evo.exports.formula import Formula, comment
+from evo.exports.comments import comment
+from evo.exports.formula import Formula
 from evo.targets.expression import Expression
 from evo.targets.target import Target
 
@@ -44,7 +45,7 @@ def render(formulas: Sequence[Formula]) -> str:
         f"  :evo-sampled-error {m.sampled_error!r}",
         *([f"  :evo-proved-bound {m.proved_bound!r}"] if m.proved_bound else []),
         f"  (let* ({inner})",
-        f"    v{len(formula.program.instructions)}))",
+        f"    {formula.result}))",
     ]
     return "\n".join([*lines, ""])
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block, summary
 from evo.exports.formula import Formula
-from evo.exports.numpy import summary
+from evo.exports.languages import JAX
+from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Operand
-from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = (
     "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"
@@ -31,14 +31,13 @@ def render(formulas: Sequence[Formula]) -> str:
 
 def _function(formula: Formula) -> list[str]:
     n, name, core = formula.fmt.bits, formula.name, formula.core_name
-    lines = [f"def _{core}(x):", *_constants(formula)]
-    lines += [f"    {v} = {text}" for v, text in formula.lines("jax")]
-    lines += [f"    return jnp.broadcast_to(v{len(formula.program.instructions)}, x.shape)", "", ""]
+    lines = [f"def _{core}(x):", *core_constants(formula, JAX), *core_lines(formula, JAX)]
+    lines += [f"    return jnp.broadcast_to({formula.result}, x.shape)", "", ""]
     if formula.reduction:
         lines += [*_full(formula), "", ""]
         slope = [f"    return _{name}(x) * jnp.float{n}({formula.reduction.log_base!r})"]
     else:
-        slope = [*_constants(formula), *_slope(formula)]
+        slope = [*core_constants(formula, JAX), *_slope(formula)]
     lines += [f"def _{name}_slope(x):", *slope, "", ""]
     lines += [f"_{name}_smooth = jax.custom_jvp(_{name})", "", ""]
     lines += [f"@_{name}_smooth.defjvp", f"def _{name}_jvp(primals, tangents):"]
@@ -63,17 +62,6 @@ def _checked(bits: int) -> list[str]:
         "        raise RuntimeError(\"float64 needs jax.config.update('jax_enable_x64', True).\")",
     ]
     return [*(refuse if bits == 64 else []), f"    x = jnp.asarray(x, jnp.float{bits})"]
-
-
-def _constants(formula: Formula) -> Iterator[str]:
-    """XLA must not know them: it divides by reciprocals, drops + 0.0, has x + (c1 + c2) for (x + c1) + c2."""
-    for c, number, text in formula.used_constants():
-        yield f"    {c} = fixed({scalar(number, formula)}, x)  # {text}"
-
-
-def scalar(value: float, formula: Formula) -> str:
-    """A JAX scalar of the format, exact."""
-    return f'jnp.float{formula.fmt.bits}(float.fromhex("{value.hex()}"))'
 
 
 def _slope(formula: Formula) -> Iterator[str]:
@@ -105,14 +93,10 @@ def _replaced(text: str, names: dict[str, str]) -> str:
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    n, name = formula.fmt.bits, formula.name
-    lines = [f"def _{name}(x):"]
-    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
-        whole = constant == "OFFSET"
-        text = f"jnp.uint{n}({value:#x})" if whole else f"fixed({scalar(float(value), formula)}, x)"
-        lines.append(f"    {constant} = {text}")
-    letters = {"name": f"_{name}", "n": n, "s": formula.fmt.digits - 1}
-    for step, primitive, args in formula.reduction.steps():
-        text = PRIMITIVES[primitive].printed["jax"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"    {step} = {text}")
-    return [*lines, "    return result"]
+    name, steps = f"_{formula.name}", list(formula.reduction.steps())
+    return [
+        f"def {name}(x):",
+        *step_constants(formula, JAX, steps),
+        *step_lines(formula, JAX, steps, name),
+        "    return result",
+    ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.programs.ops import BY_TEXT
 

@@ -1,13 +1,14 @@
 """A Python module that needs NumPy alone; fma is emulated with one rounding (evo/numbers/fma.py, carried
 along)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block, summary
 from evo.exports.formula import Formula
+from evo.exports.languages import NUMPY
+from evo.exports.steps import INDENT, core_constants, core_lines, step_constants, step_lines
 from evo.programs.ops import OPS, Op
-from evo.reductions.primitives import PRIMITIVES
 
 NEEDS = "NumPy 2 or newer"
 RUNTIME = Path(__file__).parents[1] / "numbers" / "fma.py"
@@ -45,42 +46,30 @@ def render(formulas: Sequence[Formula]) -> str:
     return "\n".join([*lines, ""])
 
 
-def number(value: float, formula: Formula) -> str:
-    """A scalar of the format, exact."""
-    return f'np.float{formula.fmt.bits}(float.fromhex("{value.hex()}"))'
-
-
 def _function(formula: Formula) -> list[str]:
-    t, core = f"np.float{formula.fmt.bits}", formula.core_name
-    lines = [f"def {core}(x):", f'    """{summary(formula, core)}"""']
-    lines += [f"    {c} = {number(n, formula)}  # {text}" for c, n, text in formula.used_constants()]
-    result = f"v{len(formula.program.instructions)}"
-    lines += [
-        f"    x = np.asarray(x, {t})",
-        '    with np.errstate(all="ignore"):',
-        *(f"        {v} = {text}" for v, text in formula.lines("numpy")),
-        f"    return np.broadcast_to({result}, x.shape).astype({t})[()]",
+    t, core = NUMPY.type(formula.fmt), formula.core_name
+    lines = [
+        f"def {core}(x):",
+        f'    """{summary(formula, core)}"""',
+        *core_constants(formula, NUMPY),
+        *_quietly(t, core_lines(formula, NUMPY, indent=2 * INDENT)),
+        f"    return np.broadcast_to({formula.result}, x.shape).astype({t})[()]",
     ]
     return [*lines, "", "", *_full(formula)] if formula.reduction else lines
 
 
-def summary(formula: Formula, name: str) -> str:
-    """One line on what a function computes."""
-    m = formula.member
-    where = f"on ({', '.join(m.interval)})" if name == formula.core_name else "on all floats"
-    return f"{m.target} {where}, {formula.fmt.name}.".replace("\\", "").replace('"', "'")
-
-
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    n, name = formula.fmt.bits, formula.name
-    lines = [f"def {name}(x):", f'    """{summary(formula, name)}"""']
-    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
-        text = f"np.uint{n}({value:#x})" if constant == "OFFSET" else number(float(value), formula)
-        lines.append(f"    {constant} = {text}")
-    lines += [f"    x = np.asarray(x, np.float{n})", '    with np.errstate(all="ignore"):']
-    letters = {"name": name, "f": "", "n": n, "s": formula.fmt.digits - 1}
-    for step, primitive, args in formula.reduction.steps():
-        text = PRIMITIVES[primitive].printed["numpy"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"        {step} = {text}")
-    return [*lines, "    return result"]
+    t, name, steps = NUMPY.type(formula.fmt), formula.name, list(formula.reduction.steps())
+    return [
+        f"def {name}(x):",
+        f'    """{summary(formula, name)}"""',
+        *step_constants(formula, NUMPY, steps),
+        *_quietly(t, step_lines(formula, NUMPY, steps, name, indent=2 * INDENT)),
+        "    return result",
+    ]
+
+
+def _quietly(dtype: str, lines: Iterable[str]) -> list[str]:
+    """Lines on x as an array of the format, without NumPy's warnings."""
+    return [f"    x = np.asarray(x, {dtype})", '    with np.errstate(all="ignore"):', *lines]

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
+from evo.exports.languages import RUST, bits
 from evo.exports.samples import samples
-from evo.reductions.primitives import PRIMITIVES
+from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
 
 NEEDS = "rustc -O (any flags; -C target-cpu=native for speed)"
 
@@ -21,19 +20,14 @@ def render(formulas: Sequence[Formula]) -> str:
     return "\n".join([*lines, "", *_test(formulas), ""])
 
 
-def literal(value: float, formula: Formula) -> str:
-    """The shortest decimal that reads as this number."""
-    return f"{formula.fmt.type(value)!s}_f{formula.fmt.bits}"
-
-
 def _function(formula: Formula) -> list[str]:
-    t, name = f"f{formula.fmt.bits}", formula.name
+    t, name = RUST.type(formula.fmt), formula.name
     lines = [
         "#[inline]",
         f"pub fn {formula.core_name}(x: {t}) -> {t} {{",
-        *(f"    let {c}: {t} = {literal(n, formula)}; // {text}" for c, n, text in formula.used_constants()),
-        *(f"    let {v}: {t} = {text};" for v, text in formula.lines("rust")),
-        f"    v{len(formula.program.instructions)}",
+        *core_constants(formula, RUST),
+        *core_lines(formula, RUST),
+        f"    {formula.result}",
         "}",
     ]
     if formula.reduction:
@@ -52,25 +46,23 @@ def _function(formula: Formula) -> list[str]:
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    n, name = formula.fmt.bits, formula.name
-    lines = ["#[inline]", f"pub fn {name}(x: f{n}) -> f{n} {{"]
-    for constant, value in formula.reduction.used_constants(formula.fmt, formula.reduction.steps()).items():
-        kind, text = (f"u{n}", f"{value:#x}") if constant == "OFFSET" else (f"f{n}", literal(value, formula))
-        lines.append(f"    let {constant}: {kind} = {text};")
-    letters = {"name": name, "n": n, "s": formula.fmt.digits - 1}
-    for step, primitive, args in formula.reduction.steps():
-        row = PRIMITIVES[primitive]
-        text = row.printed["rust"].format(**dict(zip("ab", args, strict=False)), **letters)
-        lines.append(f"    let {step}: {'f' if row.kind == 'float' else 'u'}{n} = {text};")
-    return [*lines, "    result", "}"]
+    t, steps = RUST.type(formula.fmt), list(formula.reduction.steps())
+    return [
+        "#[inline]",
+        f"pub fn {formula.name}(x: {t}) -> {t} {{",
+        *step_constants(formula, RUST, steps),
+        *step_lines(formula, RUST, steps, formula.name),
+        "    result",
+        "}",
+    ]
 
 
 def _test(formulas: Sequence[Formula]) -> list[str]:
     lines = ["#[cfg(test)]", "mod tests {"]
     for f in formulas:
-        x, y = (np.asarray(v).view(f.fmt.unsigned).tolist() for v in samples(f))
+        x, y = (bits(values, f.fmt) for values in samples(f))
         rows = ", ".join(f"({a:#x}, {b:#x})" for a, b in zip(x, y, strict=True))
-        t, u = f"f{f.fmt.bits}", f"u{f.fmt.bits}"
+        t, u = RUST.type(f.fmt), RUST.type(f.fmt, "bits")
         lines += [
             "    #[test]",
             f"    fn {f.name}_gives_the_interpreters_bits() {{",

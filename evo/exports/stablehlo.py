@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evo.exports import jax as jax_format
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.exports.names import ExportError
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from evo.exports.c import comment_block
+from evo.exports.comments import comment_block, summary
 from evo.exports.formula import Formula
-from evo.exports.numpy import summary
 
 NEEDS = "SymPy 1.12 or newer; real arithmetic, the constants as given, not rounded"
 
@@ -21,7 +20,7 @@ def render(formulas: Sequence[Formula]) -> str:
             "    x = sympify(x)",
             *(f'    {name} = Rational("{text}")' for name, _, text in formula.used_constants()),
             *(f"    {v} = {text}" for v, text in formula.lines("sympy")),
-            f"    return v{len(formula.program.instructions)}",
+            f"    return {formula.result}",
         ]
     if not any("sqrt(" in line for line in lines[lines.index("") + 2 :]):
         lines = [line.replace("Symbol, sqrt, sympify", "Symbol, sympify") for line in lines]

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from evo.exports.formula import Formula, comment
+from evo.exports.comments import comment
+from evo.exports.formula import Formula
 
 JSON_FORMAT = "evonum export 1"
 
