@@ -32,7 +32,7 @@ INFIX: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
 }  # fmt: skip
 CALLS: dict[str, Callable[..., Any]] = {
-    "sqrt": mpmath.sqrt, "neg": lambda a: -a, "fma": lambda a, b, c: a * b + c,
+    "sqrt": mpmath.sqrt, "neg": lambda a: -a, "fma": lambda a, b, c: a * b + c, "rcp": lambda a: 1 / a,
 }  # fmt: skip
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,5})?")
 MAX_BYTES, MAX_LINES, MAX_DIGITS, MAX_X = 10_000_000, 1000, 1000, 1e6

@@ -195,7 +195,7 @@ def test_save_and_load_round_trip(tmp_path):
     FRONT.save(tmp_path / "front.json")
     assert Front.load(tmp_path / "front.json") == FRONT
     first = json.loads((tmp_path / "front.json").read_text())[0]
-    assert list(first) == [*Member.__dataclass_fields__]
+    assert list(first) == [*Member.__dataclass_fields__, "version"]
     assert first["interval"] == ["0", "1"]
 
 
@@ -313,3 +313,13 @@ def test_the_formula_of_a_loaded_member_is_its_program_whatever_the_file_says(tm
     Front((replace(FRONT[0], formula="x"),)).save(tmp_path / "front.json")
     loaded = Front.load(tmp_path / "front.json")[0]
     assert loaded.formula == loaded.code.formula() != "x"
+
+
+def test_a_front_says_its_version_older_files_are_read_and_newer_ones_refused(tmp_path):
+    path = tmp_path / "front.json"
+    FRONT.save(path)
+    objects = json.loads(path.read_text())
+    assert [o.pop("version") for o in objects] == [1, 1, 1]
+    assert Front.from_objects(objects) == FRONT
+    with pytest.raises(FrontError, match="version is 1: newer files take a newer evonum, got '2'"):
+        Front.from_objects([{**objects[0], "version": 2}])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.checks import anchors
 from evo.targets.ends import end_value
-from evo.targets.target import METRICS, Target, TargetError, make_target
+from evo.targets.metric import METRICS
+from evo.targets.target import Target, TargetError, make_target
 
 NAMES = [row.name for row in CATALOGUE]
 

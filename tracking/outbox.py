@@ -12,9 +12,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from tracking.sink import Line, Warn, iter_lines
 
@@ -58,7 +61,7 @@ class Receiver(Protocol):
         """Last numbers, models and status."""
 
 
-@dataclass
+@dataclass(config=ConfigDict(strict=True, extra="forbid"))
 class Ledger:
     """What was delivered where: the content of DIR/mlflow.json.
 

@@ -242,7 +242,7 @@ def traits(target: Target) -> Traits:
     frames = [frame for factor in _factors(target, right, left) for frame in _frames(factor, x, right, left)]
     if _vanish([a * b - 1 for a, b in zip(right, left, strict=True)], [arb(1)] * len(x)):
         frames.append(Frame(even=True, quotient=True))
-    if lo > 0 and target.metric == "absolute" and (frame := _logarithmic(target, x)):
+    if lo > 0 and not target.measure.divides and (frame := _logarithmic(target, x)):
         frames.append(frame)
     pole = not lo < 0 < hi
     return Traits(tuple(frames), _involutions(right, left) if pole else {}, pole)
@@ -255,7 +255,7 @@ def _factors(target: Target, right: Sequence[Any], left: Sequence[Any]) -> list[
         return ["", "x"] if _vanish([a + b for a, b in zip(right, left, strict=True)], right) else [""]
     power = _power_at_zero(target)
     factor = "x" if power == 1 else "sqrt(x)" if power == 0.5 and lo == 0 else ""
-    return ["", factor] if factor and target.metric == "absolute" else [factor]
+    return ["", factor] if factor and not target.measure.divides else [factor]
 
 
 def _frames(factor: str, x: Sequence[Any], right: Sequence[Any], left: Sequence[Any]) -> Iterator[Frame]:

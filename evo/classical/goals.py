@@ -66,7 +66,7 @@ class Variable:
         if u not in self._known:
             x = self.x(u).mid()
             exact = self.target.ball(x).mid()
-            self._known[u] = x, exact, exact if self.target.metric == "relative" else arb(1)
+            self._known[u] = x, exact, exact if self.target.measure.divides else arb(1)
         return self._known[u]
 
 

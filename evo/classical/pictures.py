@@ -104,6 +104,6 @@ def _error(member: Member, target: Target, x: float) -> float | None:
     """The signed error, None where it is not finite."""
     with flint.ctx.workprec(_PRECISION):
         exact = target.ball(arb(x))
-        error = evaluator(member.code, member.constants)(arb(x)) - exact
-        size = float(error / exact if target.metric == "relative" else error)
+        got = evaluator(member.code, member.constants)(arb(x))
+        size = float(target.measure.error(got, exact))
     return size if math.isfinite(size) else None

@@ -43,7 +43,9 @@ def render(formulas: Sequence[Formula]) -> str:
 
 
 def decimal(text: str) -> str:
-    """A decimal string as LaTeX has it."""
+    """A decimal string as LaTeX has it; an expression such as pi/4 likewise."""
+    if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", text):
+        return re.sub(r"\bpi\b", r"\\pi ", _escaped(text)).replace("*", r" \cdot ")
     digits, _, exponent = text.lower().removeprefix("+").partition("e")
     return f"{digits} \\cdot 10^{{{int(exponent)}}}" if exponent else digits
 

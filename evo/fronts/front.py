@@ -5,27 +5,20 @@ its object alone.
 """
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evo.errors import EvonumError
 from evo.files import write_atomically
+from evo.fronts.schema import VERSION, FrontError, read_member
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.floats import evaluate
 from evo.programs.program import Program, ProgramError, parse
 from evo.targets.points import Points
-
-MAX_FLOAT = sys.float_info.max
-
-
-class FrontError(EvonumError, ValueError):
-    """A front that cannot be read, or has no member as asked for."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ class Front(Sequence[Member]):
 
     def to_json(self) -> str:
         """The text of front.json."""
-        return json.dumps([asdict(m) for m in self.members], indent=1) + "\n"
+        return json.dumps([{**asdict(m), "version": VERSION} for m in self.members], indent=1) + "\n"
 
     def save(self, path: Path) -> None:
         """Writes front.json whole or not at all."""
@@ -165,48 +158,16 @@ class Front(Sequence[Member]):
 
 def _member(o: dict[str, Any]) -> Member:
     """The member of a JSON object, with every key of the right type."""
-    names = [f.name for f in fields(Member)]
-    if missing := sorted(set(names) - set(o)):
-        raise FrontError(f"A member lacks {', '.join(missing)}.")
-    for name in names:
-        expected, right = _TYPES[name]
-        if not right(o[name]):
-            raise FrontError(f"A member's {name} is {expected}, got {str(o[name])[:60]!r}.")
+    entries = read_member(o).model_dump(exclude={"version"})
     try:
-        program = parse(o["program"])
+        program = parse(entries["program"])
     except ProgramError as error:
         raise FrontError(f"A member's program is none. {error}") from None
-    if program.ops != o["ops"]:
-        raise FrontError(f"A member says {o['ops']} ops, but its program has {program.ops}.")
-    lists = {"interval": tuple(o["interval"]), "constants": tuple(o["constants"])}
+    if program.ops != entries["ops"]:
+        raise FrontError(f"A member says {entries['ops']} ops, but its program has {program.ops}.")
+    lists = {name: tuple(entries[name]) for name in ("interval", "constants")}
     derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
-    return Member(**{**{name: o[name] for name in names}, **lists, **derived})
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    """A finite number in float64's range."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_FLOAT
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "ops": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 10_000),
-    **{name: ("a text", _is_text) for name in ("target", "metric", "formula", "program")},
-    "interval": ("an array of two texts", lambda v: _are_texts(v) and len(v) == 2),
-    "constants": ("an array of texts", _are_texts),
-    **{name: ("a number", _is_number) for name in ("sampled_error", "worst_x", "seconds_to_find")},
-    **{
-        name: ("a number or null", lambda v: v is None or _is_number(v))
-        for name in ("polished_error", "proved_bound")
-    },
-}
+    return Member(**{**entries, **lists, **derived})
 
 
 def curve(member: Member, points: Points) -> dict[str, list[float]]:

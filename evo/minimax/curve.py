@@ -219,7 +219,7 @@ def _samples(target: Target, weight: Expression | None, theta: np.ndarray) -> Sa
     places = [p + step if any(abs(p - a) < step for a in inner) else p for p in places]
     x = np.array([place.mid() for place in places], object)
     exact = np.array([_exact(target, point) for point in x], object)
-    scale = 1 / exact if target.metric == "relative" else np.array([arb(1)] * len(x), object)
+    scale = target.measure.scale(exact, np.array([arb(1)] * len(x), object))
     if weight is not None:
         scale = scale * np.array([weight.ball(point) for point in x], object)
     return Samples(theta, x, exact, middles(scale))

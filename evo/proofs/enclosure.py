@@ -73,8 +73,9 @@ class Candidate:
             raise
         except UndefinedError as error:
             raise UndefinedError(error.kind, f"{error} in the target") from None
-        difference = self.program.evaluate(MODELS, x, self._numbers()) - exact
-        return (difference / exact if self.target.metric == "relative" else difference).bounded("the error")
+        got = self.program.evaluate(MODELS, x, self._numbers())
+        difference: TaylorModel = self.target.measure.error(got, exact)
+        return difference.bounded("the error")
 
     def on_ball(self, x: Any) -> Any:
         """The program on an arb."""
@@ -83,8 +84,7 @@ class Candidate:
     def error_at(self, x: float) -> Any:
         """The error at a point, a ball."""
         exact = self.target.ball(arb(x))
-        error = self.on_ball(arb(x)) - exact
-        return error / exact if self.target.metric == "relative" else error
+        return self.target.measure.error(self.on_ball(arb(x)), exact)
 
     def _numbers(self) -> list[Real]:
         return [Real.of(c) for c in self.constants]

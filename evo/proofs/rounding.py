@@ -274,9 +274,8 @@ class _Analysis:
         except ZeroDivisionError:
             return math.inf
         error = result.error
-        if self._target.metric == "relative":
-            error = error / self._least(x)
-        return float_above(error)
+        measure = self._target.measure
+        return float_above(measure.scaled(error, self._least(x)) if measure.divides else error)
 
     def _least(self, x: Any) -> Any:
         """|f| on the box, from below; nan where it is not told from zero."""

@@ -74,16 +74,12 @@ def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor |
     if near is None:
         _check_growth(target, end, width * side)
         return None
-    if near.order < 0 and target.metric == "absolute":
+    if near.order < 0 and not target.measure.divides:
         raise TargetError(
             f"{target.name} grows without bound towards the end x = {float(end):.5g} of"
             f" ({target.lo}, {target.hi}); move that end inwards."
         )
-    return (
-        Anchor(end, near.order, inner=False, side=side)
-        if target.metric == "relative" and near.order
-        else None
-    )
+    return Anchor(end, near.order, inner=False, side=side) if target.measure.divides and near.order else None
 
 
 def _check_growth(target: "Target", end: Number, width: Number) -> None:
@@ -114,7 +110,7 @@ class _Inside:
 
     def __init__(self, target: "Target") -> None:
         self._target = target
-        self._relative = target.metric == "relative"
+        self._relative = target.measure.divides
         self._looks = 0
 
     def run(self) -> list[Anchor]:

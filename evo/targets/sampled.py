@@ -131,11 +131,9 @@ def _error(program_eval: Eval, target: Target, x: float) -> tuple[float, float]:
     point = arb(x)
     exact = target.ball(point)
     try:
-        error = program_eval(point) - exact
+        error = target.measure.error(program_eval(point), exact)
     except ZeroDivisionError:
         return math.inf, math.inf
-    if target.metric == "relative":
-        error = error / exact
     if not error.is_finite():
         return math.inf, math.inf
     return abs(float(error.mid())), float(error.rad())

@@ -28,8 +28,8 @@ from evo.targets.checks import check_target
 from evo.targets.ends import TargetError, end_text, end_value
 from evo.targets.expression import LEAVES, Expression, ExpressionError, parse_expression
 from evo.targets.functions import FUNCTIONS
+from evo.targets.metric import METRICS, Metric, find_metric
 
-METRICS = ("relative", "absolute")
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 
 
@@ -61,14 +61,16 @@ class Target:
     def __post_init__(self) -> None:
         """Cheap checks only: workers rebuild targets."""
         _expression(self.name)
-        if self.metric not in METRICS:
-            near = get_close_matches(self.metric, METRICS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TargetError(f"Unknown metric {self.metric!r}; known are {', '.join(METRICS)}.{hint}")
+        find_metric(self.metric)
         lo, hi = self.ends
         if lo >= hi:
             kind = "empty" if lo == hi else "reversed"
             raise TargetError(f"The interval ({self.lo}, {self.hi}) is {kind}; give the lower end first.")
+
+    @property
+    def measure(self) -> Metric:
+        """The metric's row: what an error is."""
+        return METRICS[self.metric]
 
     @property
     def interval(self) -> tuple[str, str]:
@@ -124,7 +126,7 @@ class Target:
         Raises:
             TargetError: relative, and 1/|exact| overflows somewhere.
         """
-        if self.metric == "absolute":
+        if not self.measure.divides:
             return np.ones_like(exact)
         size = np.abs(exact)
         if (bad := size < 1e-307).any():
@@ -133,7 +135,7 @@ class Target:
                 f"{self.name} is {exact[k]:.3g} at x = {x[k]:.6g}, too small for a relative error in float64;"
                 " use --metric absolute or narrow the interval."
             )
-        return 1.0 / size
+        return np.abs(self.measure.scale(exact, 1.0))
 
     def to_json(self) -> dict[str, Any]:
         """The members "target", "interval" and "metric" of a front.json entry."""
@@ -170,7 +172,7 @@ def make_target(text: str, interval: tuple[str, str] | None = None, metric: str 
     row = _ROWS.get(text)
     name = text if row else _expression(text).text
     lo, hi = interval or ((row.lo, row.hi) if row else ("0", "1"))
-    target = Target(name, end_text(lo), end_text(hi), metric or (row.metric if row else METRICS[0]))
+    target = Target(name, end_text(lo), end_text(hi), metric or (row.metric if row else next(iter(METRICS))))
     check_target(target)
     return target
 
