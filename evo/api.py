@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS
-from evo.classical.baselines import FAMILIES, Baseline, best_forms
+from evo.classical.baselines import Baseline, best_forms
+from evo.classical.families import FAMILIES
 from evo.errors import EvonumError
 from evo.exports.export import EXPORT_FORMATS, ExportError, find_export, prepare, write
 from evo.exports.export import export as export_members

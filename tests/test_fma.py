@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.kernels.build import _compiler
+from evo.kernels.build import find_compiler
 from evo.numbers.fma import fma
 from evo.numbers.formats import FLOAT_FORMATS, FloatError, round_decimal, ulp
 from evo.programs.floats import evaluate
@@ -27,7 +27,7 @@ def hardware(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fma")
     (folder / "f.c").write_text(SOURCE)
     command = [
-        *_compiler(),
+        *find_compiler(),
         "-O1",
         "-shared",
         "-fPIC",

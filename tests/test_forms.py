@@ -1,11 +1,14 @@
 """The classical forms as programs: exact on rationals, as cheap as they say, and found by symmetry."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import flint
 import pytest
 
-from evo.classical.forms import Builder, Frame, odd_fraction, traits, write_odd, write_rational
+from evo.classical.frames import Frame, Plain, Quotient, Shifted
+from evo.classical.shapes import Builder, odd_fraction, write_odd, write_rational
+from evo.classical.traits import traits
 from evo.programs.program import X
 from evo.targets.target import make_target
 
@@ -35,15 +38,15 @@ FRAMES = {
     "J(2,2)": (Frame(), (2, 2), 6),
     "P(3)": (Frame(), (3, 0), 6),
     "(1,2)+2": (Frame(squarings=2), (1, 2), 7),
-    "J(1,1)(x^2)": (Frame(even=True), (1, 1), 4),
+    "J(1,1)(x^2)": (Frame(core=Plain(even=True)), (1, 1), 4),
     "x*(2,1)": (Frame("x"), (2, 1), 6),
-    "x*J(1,1)(x^2)": (Frame("x", even=True), (1, 1), 5),
-    "x*(0,1)(x^2)": (Frame("x", even=True), (0, 1), 3),
-    "x*(0,1)(x^2)+1": (Frame("x", even=True, squarings=1), (0, 1), 5),
-    "c+x*(0,1)(x^2)": (Frame(even=True, offset=Fraction(1, 2)), (0, 1), 4),
-    "x*(c+x*P(1)(x^2))": (Frame("x", even=True, offset=Fraction(1, 2)), (1, 0), 6),
-    "c+s*(1,2)(s^2)": (Frame(even=True, offset=Fraction(2), ratio=Fraction(3)), (1, 2), 11),
-    "S(2,2)+1": (Frame(even=True, quotient=True, squarings=1), (2, 2), 11),
+    "x*J(1,1)(x^2)": (Frame("x", Plain(even=True)), (1, 1), 5),
+    "x*(0,1)(x^2)": (Frame("x", Plain(even=True)), (0, 1), 3),
+    "x*(0,1)(x^2)+1": (Frame("x", Plain(even=True), 1), (0, 1), 5),
+    "c+x*(0,1)(x^2)": (Frame(core=Shifted(Fraction(1, 2))), (0, 1), 4),
+    "x*(c+x*P(1)(x^2))": (Frame("x", Shifted(Fraction(1, 2))), (1, 0), 6),
+    "c+s*(1,2)(s^2)": (Frame(core=Shifted(Fraction(2), Fraction(3))), (1, 2), 11),
+    "S(2,2)+1": (Frame(core=Quotient(), squarings=1), (2, 2), 11),
 }
 
 
@@ -55,7 +58,8 @@ def test_a_frame_means_the_same_as_text_as_value_and_as_program(name):
     assert frame.name(m, n) == name
     assert code.program.ops == ops
     for x in (Fraction(1, 3), Fraction(7, 5)):
-        t = frame.inner(x) ** 2 if frame.even else x
+        s = frame.core.odd(x) if isinstance(frame.core, Shifted) else x
+        t = s * s if frame.core.even else s
         value = frame.value(x, polynomial(p, t) / polynomial(q, t))
         assert code.program.evaluate(None, x, code.constants) == value
 
@@ -63,16 +67,17 @@ def test_a_frame_means_the_same_as_text_as_value_and_as_program(name):
 @pytest.mark.parametrize("name", FRAMES)
 def test_wanted_undoes_value(name):
     frame, _, _ = FRAMES[name]
-    offset, ratio = (None if c is None else flint.arb(float(c)) for c in (frame.offset, frame.ratio))
-    frame = Frame(frame.factor, frame.even, frame.quotient, offset, ratio, frame.squarings)
+    if isinstance(frame.core, Shifted):
+        constant, ratio = (c and flint.arb(float(c)) for c in (frame.core.constant, frame.core.ratio))
+        frame = replace(frame, core=Shifted(constant, ratio))
     x, r = flint.arb("0.75"), flint.arb("2.5")
     assert abs(frame.wanted(x, frame.value(x, r)) - r) < 1e-12
 
 
 def test_one_over_x_is_not_written_where_zero_is_inside():
     p, q = numbers(1, 1), numbers(2, 4)
-    assert "/ x" not in str(Frame("x", even=True).write(p, q, pole=False).program)
-    assert "/ x" in str(Frame("x", even=True).write(p, q, pole=True).program)
+    assert "/ x" not in str(Frame("x", Plain(even=True)).write(p, q, pole=False).program)
+    assert "/ x" in str(Frame("x", Plain(even=True)).write(p, q, pole=True).program)
 
 
 @pytest.mark.parametrize("j", range(1, 5))
@@ -89,15 +94,15 @@ def test_the_odd_fraction_of_a_quotient_is_that_quotient(j):
 
 
 SYMMETRIES = {
-    ("sin", None): {Frame("x"), Frame("x", even=True)},
-    ("cos", None): {Frame(), Frame(even=True)},
-    ("erf", ("1/2", "1")): {Frame(), Frame("x"), Frame("x", even=True)},
+    ("sin", None): {Frame("x"), Frame("x", Plain(even=True))},
+    ("cos", None): {Frame(), Frame(core=Plain(even=True))},
+    ("erf", ("1/2", "1")): {Frame(), Frame("x"), Frame("x", Plain(even=True))},
     ("sqrt", None): {Frame()},
-    ("exp2", None): {Frame(), Frame(even=True, quotient=True)},
-    ("exp(3*x)", ("-1", "1")): {Frame(), Frame(even=True, quotient=True)},
+    ("exp2", None): {Frame(), Frame(core=Quotient())},
+    ("exp(3*x)", ("-1", "1")): {Frame(), Frame(core=Quotient())},
     ("x*exp(x)", None): {Frame("x")},
-    ("1/(1+x^2)", ("-1", "2")): {Frame(), Frame(even=True)},
-    ("bessel", None): {Frame("sqrt(x)"), Frame("sqrt(x)", even=True)},
+    ("1/(1+x^2)", ("-1", "2")): {Frame(), Frame(core=Plain(even=True))},
+    ("bessel", None): {Frame("sqrt(x)"), Frame("sqrt(x)", Plain(even=True))},
 }
 
 
@@ -113,9 +118,9 @@ def test_symmetries_are_found_by_testing_the_function(name, interval):
 )
 def test_a_function_that_is_odd_but_for_a_constant_gets_that_constant(name, interval, offset):
     with flint.ctx.workprec(384):
-        found = [frame for frame in traits(make_target(name, interval)).frames if frame.offset is not None]
-    assert [float(frame.offset) for frame in found] == [offset]
-    assert found[0].even
+        cores = [frame.core for frame in traits(make_target(name, interval)).frames]
+    found = [core for core in cores if isinstance(core, Shifted)]
+    assert [float(core.constant) for core in found] == [offset]
     assert (found[0].ratio is not None) == (name == "log2")
 
 

@@ -11,7 +11,7 @@ import evo.minimax.pins
 import evo.proofs.rounding
 import evo.targets.taylor  # noqa: F401 - all kinds are known then
 from evo.backends.native import NativeBackend
-from evo.kernels.build import _compiler
+from evo.kernels.build import find_compiler
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import functions
 from evo.kernels.layout import POLE
@@ -138,7 +138,7 @@ def compiled(tmp_path_factory):
     (folder / "ops.c").write_text("\n".join(lines))
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-ffp-contract=off"]
     subprocess.run(
-        [*_compiler(), *flags, str(folder / "ops.c"), "-o", str(folder / "ops.so"), "-lm"], check=True
+        [*find_compiler(), *flags, str(folder / "ops.c"), "-o", str(folder / "ops.so"), "-lm"], check=True
     )
     return ctypes.CDLL(str(folder / "ops.so"))
 

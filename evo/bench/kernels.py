@@ -28,7 +28,7 @@ import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
 from evo.islands.generation import Problem, State, init, step
-from evo.kernels.build import _compiler, kernels
+from evo.kernels.build import find_compiler, kernels
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
 from evo.kernels.vary import TIERS, Offspring, Variation, offspring
@@ -48,7 +48,9 @@ ARITHMETIC = ("add", "sub", "mul", "div")
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
-    compiler = subprocess.run([*_compiler(), "--version"], capture_output=True, text=True, check=False).stdout
+    compiler = subprocess.run(
+        [*find_compiler(), "--version"], capture_output=True, text=True, check=False
+    ).stdout
     return {
         "processor": _processor(),
         "cores": len(free_cores()),

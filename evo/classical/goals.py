@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_series
 
-from evo.classical.forms import Builder, Frame, traits
+from evo.classical.frames import Frame
 from evo.classical.remez import (
     FitError,
     Goal,
@@ -21,6 +21,8 @@ from evo.classical.remez import (
     pade,
     substituted,
 )
+from evo.classical.shapes import Builder
+from evo.classical.traits import traits
 from evo.numbers.reals import ball
 from evo.targets.target import Target
 
@@ -91,7 +93,7 @@ class Goals:
 
     def variable(self, frame: Frame) -> Variable:
         """What r is a function of."""
-        key = frame.even, frame.ratio
+        key = frame.core.even, frame.core.ratio
         if key not in self._variables:
             self._variables[key] = Variable(self.target, *key)
         return self._variables[key]

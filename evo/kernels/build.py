@@ -93,7 +93,7 @@ def generated_headers() -> dict[str, str]:
     return {"ops.h": ops_header(), "layout.h": layout_header(), "functions.h": functions_header()}
 
 
-def _compiler() -> list[str]:
+def find_compiler() -> list[str]:
     """The compiler's command; $CC may have options."""
     named = os.environ.get("CC", "")
     try:
@@ -140,7 +140,7 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
     library = (folder or cache_folder()) / f"kernels-{_digest(chr(0).join(parts).encode()).hex()}.so"
     if _is_whole(library):
         return library
-    compiler = _compiler()
+    compiler = find_compiler()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
