@@ -18,7 +18,8 @@ from evo.exports.measure import core_points
 from evo.exports.names import check_name, default_name
 from evo.numbers.balls import BALLS
 from evo.numbers.formats import FloatError
-from evo.programs.ops import LANGUAGES, OPS
+from evo.programs.operation import LANGUAGES
+from evo.programs.ops import OPS
 from evo.programs.program import ProgramError, parse
 from evo.proofs.prove import prove
 from evo.targets.target import Target, TargetError, make_target

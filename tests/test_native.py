@@ -116,8 +116,8 @@ def test_the_generated_header_lists_every_op():
         "ARITY": [op.arity for op in OPS],
         "SYMMETRIC": [int(op.symmetric) for op in OPS],
         "COST": [op.cost for op in OPS],
-        "ROOTS": [int(op.name == "sqrt") for op in OPS],
-        "DIVISOR": [{"div": 1, "rcp": 0}.get(op.name, 3) for op in OPS],
+        "ROOTS": [int("root(" in op.field) for op in OPS],
+        "DIVISOR": [3 if op.divisor is None else op.divisor for op in OPS],
     }.items():
         assert f"static const int {table}[] = {{{', '.join(map(str, values))}}};" in header
 

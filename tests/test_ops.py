@@ -19,7 +19,8 @@ from evo.minimax.curve import Curves
 from evo.minimax.polish import polish
 from evo.numbers.functions import KINDS, function_module
 from evo.programs.batch import Batch
-from evo.programs.ops import BY_TEXT, OPS, OpError, find_op, parse_ops
+from evo.programs.operation import OpError
+from evo.programs.ops import BY_TEXT, OPS, find_op, parse_ops
 from evo.programs.program import parse
 from evo.proofs.prove import Refusal, prove
 from evo.targets.points import fit_points, select_points
@@ -92,8 +93,11 @@ def test_every_kind_of_number_knows_every_op(op, kind):
 
 @every_op
 def test_the_neutral_operand_leaves_the_first_as_it_is(op):
-    if op.arity == 2:
+    if op.neutral is not None:
         assert op.real(RATIONALS, Fraction(3, 7), Fraction(op.neutral)) == Fraction(3, 7)
+    elif op.arity == 2:  # a right neutral of two values at once would be one
+        a, b = Fraction(3, 7), Fraction(5, 11)
+        assert all(op.real(RATIONALS, a, n) != a or op.real(RATIONALS, b, n) != b for n in (0, 1, -1))
 
 
 @every_op
@@ -232,20 +236,22 @@ def test_lists_of_ops_are_in_table_order_without_repetition():
             parse_ops(text)
 
 
-def test_a_pole_of_rcp_inside_the_interval_is_found_by_measure_polish_and_proof():
-    """c2 rcp(x - c1) is c2 / (x - c1): what divides is said by the row, not by a symbol."""
+@pytest.mark.parametrize("op", [op for op in OPS if op.divisor is not None], ids=lambda op: op.name)
+def test_a_pole_inside_the_interval_is_found_by_measure_polish_and_proof(op):
+    """Such as c2 rcp(x - c1): what divides is said by the row, not by a symbol."""
     target = make_target("exp2")
-    for text in ("v1 = x - c1\nv2 = rcp(v1)\nv3 = c2 * v2", "v1 = x - c1\nv2 = c2 / v1"):
-        program = parse(text)
-        batch = Batch.of([program], [[0.4, 1e-3]])
-        measured = NativeBackend().measure(batch, np.arange(1), select_points(target), 4)
-        assert measured.status[0] == POLE
-        assert measured.error[0] == np.inf
-        assert Curves(program, target).measured(["0.4", "1e-3"]).error == np.inf
-        assert polish(program, ["0.4", "1e-3"], target).constants != ("0.4", "1e-3")
-        refusal = prove(program, ["0.4", "1e-3"], target)
-        assert isinstance(refusal, Refusal)
-        assert refusal.status == "pole"
+    operands = ["v1" if j == op.divisor else "c2" for j in range(op.arity)]
+    quotient = f" {op.symbol} ".join(operands) if op.infix else f"{op.name}({', '.join(operands)})"
+    program = parse(f"v1 = x - c1\nv2 = {quotient}\nv3 = c2 * v2")
+    batch = Batch.of([program], [[0.4, 1e-3]])
+    measured = NativeBackend().measure(batch, np.arange(1), select_points(target), 4)
+    assert measured.status[0] == POLE
+    assert measured.error[0] == np.inf
+    assert Curves(program, target).measured(["0.4", "1e-3"]).error == np.inf
+    assert polish(program, ["0.4", "1e-3"], target).constants != ("0.4", "1e-3")
+    refusal = prove(program, ["0.4", "1e-3"], target)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == "pole"
 
 
 def test_reciprocals_are_fitted_and_recognised_like_divisions():

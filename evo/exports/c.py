@@ -13,7 +13,8 @@ from evo.exports.formula import Formula
 from evo.exports.languages import C, bits, letters
 from evo.exports.samples import samples
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
-from evo.reductions.primitives import Step
+from evo.programs.operation import BITS
+from evo.reductions.steps import Step
 
 BLOCK = 64
 """Elements of an array that are tried at once for being near."""
@@ -33,7 +34,7 @@ def render(formulas: Sequence[Formula]) -> str:
     guard = f"{first.name.upper()}_H" if len(formulas) == 1 else f"{first.name.upper()}_FAMILY_H"
     test = f"{first.name.upper()}_SELFTEST"
     command = f"cc {FLAGS} -D{test} -x c FILE -lm && ./a.out"
-    negating = {f.fmt.bits: f for f in formulas if any(i.op == "neg" for i in f.program.instructions)}
+    negating = {f.fmt.bits: f for f in formulas if any("evonum_neg" in text for _, text in f.lines("c"))}
     negations = [line for _, f in sorted(negating.items()) for line in _negation(f)]
     head = comment_block(formulas, needs(formulas), usage=[("self-test", command)])
     lines = [*head, f"#ifndef {guard}", f"#define {guard}", *_PRELUDE, *negations, ""]
@@ -98,7 +99,7 @@ def _function(formula: Formula) -> list[str]:
 def _full(formula: Formula) -> list[str]:
     """The function on all floats, and the casts that its steps take."""
     assert formula.reduction is not None
-    t, u, name = C.type(formula.fmt), C.type(formula.fmt, "bits"), formula.name
+    t, u, name = C.type(formula.fmt), C.type(formula.fmt, BITS), formula.name
     return [
         "",
         f"{_START} {u} {name}_bits({t} a) {{ {u} b; memcpy(&b, &a, sizeof b); return b; }}",
@@ -123,7 +124,7 @@ def _stepwise(formula: Formula, function: str, steps: Iterable[Step]) -> list[st
 def _loop(formula: Formula) -> list[str]:
     """The function over an array; blocks without far or special inputs go by a shorter way."""
     fmt, name, reduction = formula.fmt, formula.name, formula.reduction
-    t, u = C.type(fmt), C.type(fmt, "bits")
+    t, u = C.type(fmt), C.type(fmt, BITS)
     start = (
         f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{"
     )
@@ -162,7 +163,7 @@ def _selftest(formulas: Sequence[Formula]) -> list[str]:
     lines = ["#include <stdio.h>", "int main(void) {", "    int wrong = 0;"]
     for f in formulas:
         x, y = samples(f)
-        t, u = C.type(f.fmt), C.type(f.fmt, "bits")
+        t, u = C.type(f.fmt), C.type(f.fmt, BITS)
         rows = ", ".join(f"{{{a:#x}, {b:#x}}}" for a, b in zip(bits(x, f.fmt), bits(y, f.fmt), strict=True))
         lines += [
             f"    static const {u} {f.name}_samples[][2] = {{{rows}}};",

@@ -6,6 +6,7 @@ from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.exports.languages import CUDA
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
+from evo.programs.operation import BITS
 
 NEEDS = "nvcc or nvrtc with -ftz=false (the default); -fmad and -prec-div do not matter, intrinsics are used"
 _START = "static __device__ __forceinline__"
@@ -40,7 +41,7 @@ def render(formulas: Sequence[Formula]) -> str:
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    t, u, name = CUDA.type(formula.fmt), CUDA.type(formula.fmt, "bits"), formula.name
+    t, u, name = CUDA.type(formula.fmt), CUDA.type(formula.fmt, BITS), formula.name
     to_bits, to_float = _CASTS[formula.fmt.bits]
     steps = list(formula.reduction.steps())
     return [

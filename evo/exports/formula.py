@@ -85,8 +85,12 @@ class Formula:
 
     @property
     def fused(self) -> bool:
-        """Whether it has fma."""
-        return any(i.op == "fma" for i in self.program.instructions)
+        """Whether it has ops such as fma, which round once what other ops would round twice."""
+        return self._fusions > 0
+
+    @property
+    def _fusions(self) -> int:
+        return sum(BY_TEXT[i.op].rounded is not None for i in self.program.instructions)
 
     @property
     def result(self) -> str:
@@ -96,8 +100,7 @@ class Formula:
     def lines(self, language: str) -> Iterator[tuple[str, str]]:
         """(value's name, expression) of each instruction, as `language` writes it."""
         for n, (op, args) in enumerate(self.program.instructions):
-            words = dict(zip("abc", map(str, args), strict=False))
-            yield f"v{n + 1}", BY_TEXT[op].template(language).format(**words, **letters(self.fmt))
+            yield f"v{n + 1}", BY_TEXT[op].write(language, [str(a) for a in args], letters(self.fmt))
 
     def used_constants(self) -> Iterator[tuple[str, float, str]]:
         """(name, rounded number, decimal string) of the constants that the program reads."""
@@ -110,8 +113,8 @@ class Formula:
         m, origin = self.member, self.origin
         ends = ", ".join(m.interval)
         proof = f"{m.proved_bound:.7g} {m.metric}, everywhere on ({ends})" if m.proved_bound else "none"
-        fused = sum(i.op == "fma" for i in self.program.instructions)
-        rounding = f"fused where fma is written ({fused} times), else unfused" if fused else "unfused"
+        fused = f"fused where fma is written ({self._fusions} times), else unfused"
+        rounding = fused if self.fused else "unfused"
         found = [
             ("formula", self.program.formula()),
             ("target", f"{m.target} on ({ends})" + self._reach()),

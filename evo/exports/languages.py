@@ -1,6 +1,6 @@
 """The languages of exported code: one row each, with how it names types, writes numbers and defines values.
 
-How a language writes an op stands in the op table, how it writes a step in evo/reductions/primitives.py.
+How a language writes an op stands in the op table, how it writes a step in evo/reductions/steps.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.programs.operation import BITS, FLOAT
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Language:
     """A row.
 
     Attributes:
-        name: in the tables of ops and primitives.
-        types: names of the types of a value by kind ("float" or "bits") and bits of the format.
+        name: in the tables of ops and steps.
+        types: names of the types of a value by kind (FLOAT or BITS) and bits of the format.
         value: definition of a value: a template with {type}, {name} and {text}.
         number: an exact literal of a float.
         whole: a literal of the format's unsigned integers.
@@ -32,11 +33,11 @@ class Language:
     whole: Callable[[int, FloatFormat], str]
     remark: str
 
-    def type(self, fmt: FloatFormat, kind: str = "float") -> str:
+    def type(self, fmt: FloatFormat, kind: str = FLOAT) -> str:
         """Name of the type of floats, or of their bits."""
         return self.types[kind, fmt.bits]
 
-    def define(self, name: str, text: str, fmt: FloatFormat, kind: str = "float") -> str:
+    def define(self, name: str, text: str, fmt: FloatFormat, kind: str = FLOAT) -> str:
         """The line that gives a value its name."""
         return self.value.format(type=self.type(fmt, kind), name=name, text=text)
 
@@ -78,7 +79,7 @@ def _fixed(value: float, fmt: FloatFormat) -> str:
 
 
 def _types(f64: str, f32: str, u64: str, u32: str) -> dict[tuple[str, int], str]:
-    return {("float", 64): f64, ("float", 32): f32, ("bits", 64): u64, ("bits", 32): u32}
+    return {(FLOAT, 64): f64, (FLOAT, 32): f32, (BITS, 64): u64, (BITS, 32): u32}
 
 
 _C_VALUE = "const {type} {name} = {text};"

@@ -26,7 +26,7 @@ def arithmetic(ops: Sequence[Op] = OPS) -> str:
     lines += [RUNTIME.read_text().split('"""', 2)[2].strip(), "", ""]
     for op in ops:
         operands = ["a", "b", "c"][: op.arity]
-        expression = op.template("numpy").format(**dict(zip("abc", operands, strict=False)), f="", d="")
+        expression = op.write("numpy", operands, {})
         if expression != f"{op.name}({', '.join(operands)})":
             lines += [f"def {op.name}({', '.join(f'{o}: Any' for o in operands)}) -> Any:"]
             lines += [f"    return {expression}", "", ""]

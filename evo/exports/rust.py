@@ -7,6 +7,7 @@ from evo.exports.formula import Formula
 from evo.exports.languages import RUST, bits
 from evo.exports.samples import samples
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
+from evo.programs.operation import BITS
 
 NEEDS = "rustc -O (any flags; -C target-cpu=native for speed)"
 
@@ -62,7 +63,7 @@ def _test(formulas: Sequence[Formula]) -> list[str]:
     for f in formulas:
         x, y = (bits(values, f.fmt) for values in samples(f))
         rows = ", ".join(f"({a:#x}, {b:#x})" for a, b in zip(x, y, strict=True))
-        t, u = RUST.type(f.fmt), RUST.type(f.fmt, "bits")
+        t, u = RUST.type(f.fmt), RUST.type(f.fmt, BITS)
         lines += [
             "    #[test]",
             f"    fn {f.name}_gives_the_interpreters_bits() {{",

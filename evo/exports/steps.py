@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from evo.exports.formula import Formula
 from evo.exports.languages import Language, letters
-from evo.reductions.primitives import PRIMITIVES, Step
+from evo.programs.operation import BITS
+from evo.reductions.steps import BY_NAME, Step
 
 INDENT = "    "
 
@@ -27,8 +28,8 @@ def step_constants(formula: Formula, language: Language, steps: Iterable[Step]) 
     assert formula.reduction is not None
     fmt = formula.fmt
     for name, number in formula.reduction.used_constants(fmt, steps).items():
-        if name == "OFFSET":
-            yield INDENT + language.define(name, language.whole(int(number), fmt), fmt, "bits")
+        if isinstance(number, int):
+            yield INDENT + language.define(name, language.whole(number, fmt), fmt, BITS)
         else:
             yield INDENT + language.define(name, language.number(number, fmt), fmt)
 
@@ -46,13 +47,7 @@ def step_lines(
         indent: in front of each line.
     """
     words = {"name": name, **letters(formula.fmt)}
-    for value, primitive, args in steps:
-        kind, template = printed(primitive, language)
-        text = template.format(**dict(zip("ab", args, strict=False)), **words)
-        yield indent + language.define(value, text, formula.fmt, kind)
-
-
-def printed(primitive: str, language: Language) -> tuple[str, str]:
-    """(kind of the value, template) of a step's operation in a language."""
-    row = PRIMITIVES[primitive]
-    return row.kind, row.printed[language.name]
+    for value, operation, args in steps:
+        row = BY_NAME[operation]
+        text = row.write(language.name, args, words)
+        yield indent + language.define(value, text, formula.fmt, row.gives)

@@ -74,7 +74,7 @@ def ops_header(ops: tuple[Op, ...] = OPS) -> str:
             table("ROOTS", [int("root(" in op.field) for op in ops]),
             "enum { NOTHING = 3 }; /* an operand that no op has */",
             table("DIVISOR", [NOTHING if op.divisor is None else op.divisor for op in ops]),
-            f"static const double NEUTRAL[] = {{{', '.join(str(op.neutral) for op in ops)}}};",
+            f"static const double NEUTRAL[] = {{{', '.join(str(op.neutral or 0.0) for op in ops)}}};",
             "static double clears(int op, double a, double b, double c)",
             "{",
             "    (void)a, (void)b, (void)c;",

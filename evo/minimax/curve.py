@@ -22,9 +22,8 @@ from flint import arb
 from evo.backends.native import NativeBackend
 from evo.kernels.effort import Effort
 from evo.kernels.layout import POLE
-from evo.numbers.balls import BALLS
 from evo.numbers.constants import exact
-from evo.numbers.duals import Dual, floats, middles
+from evo.numbers.duals import DUALS, Dual, floats, middles
 from evo.numbers.reals import ball
 from evo.programs.batch import MAX_CONSTANTS, MAX_OPS, Batch
 from evo.programs.program import Program
@@ -172,7 +171,7 @@ class Curves:
 
     def errors(self, points: Samples, constants: Sequence[Any]) -> np.ndarray:
         """Errors as balls, object [n]."""
-        value = self.program.evaluate(BALLS, Dual(points.x), [Dual(c) for c in constants]).value
+        value = self.program.evaluate(DUALS, Dual(points.x), [Dual(c) for c in constants]).value
         balls: np.ndarray = (value - points.exact) * points.scale
         return balls
 
@@ -181,7 +180,7 @@ class Curves:
     ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Errors, and their derivatives by the constants of `units` times those units; exact, object [n]."""
         duals = [Dual(c, {k: units[k]} if k in units else None) for k, c in enumerate(constants)]
-        result = self.program.evaluate(BALLS, Dual(points.x), duals)
+        result = self.program.evaluate(DUALS, Dual(points.x), duals)
         errors = middles((result.value - points.exact) * points.scale)
         return errors, {k: middles(d * points.scale) for k, d in result.partials.items()}
 

@@ -2,8 +2,7 @@
 
 A dual is a value and its derivatives by the constants that it depends on (forward mode). Values are NumPy
 arrays of objects, so that one operator call serves all points. The operators here are all that `Op.real`
-needs of a number, so the op table stays the only definition of an op; `evo.numbers.balls.BALLS` supplies
-`sqrt`.
+needs of a number, so the op table stays the only definition of an op; `DUALS` supplies `sqrt`.
 """
 
 from collections.abc import Mapping
@@ -70,7 +69,7 @@ DUALS = kind_of_number(
     lambda dual: float(dual.value),
     sqrt=lambda a: a.sqrt(),
 )
-"""The functions of duals (and of the balls among their operands) for `Program.evaluate`."""
+"""The functions of duals for `Program.evaluate`."""
 
 
 def middles(numbers: Any) -> Any:

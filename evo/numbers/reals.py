@@ -14,6 +14,8 @@ from typing import Any
 import flint
 from flint import Ordering, arb, fmpq, fmpq_mpoly_ctx
 
+from evo.numbers.functions import kind_of_number
+
 _RING = fmpq_mpoly_ctx.get(("pi", "e"), Ordering.lex)
 _GENERATORS: tuple[Callable[[], Any], ...] = (arb.pi, arb.const_e)
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
@@ -200,6 +202,8 @@ class Real:
 PI = Real((_RING.gens()[0], _RING.constant(1)))
 E = Real((_RING.gens()[1], _RING.constant(1)))
 
+REALS = kind_of_number("reals", Real.of, float, sqrt=lambda a: a.sqrt())
+"""The functions of exact numbers for `Program.evaluate`."""
 
 Number = Fraction | Real
 """An exact number; a Fraction where it is rational."""

@@ -4,19 +4,48 @@ This is the meaning that every export has to reproduce bit for bit (apart from t
 which IEEE 754 leaves open). Constants are rounded once from their decimal strings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from evo.numbers.fma import fma
 from evo.numbers.formats import FloatFormat, flushed, round_decimal
-from evo.numbers.functions import kind_of_number
+from evo.numbers.functions import function_module, kind_of_number
+from evo.programs.operation import Operation
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Program, ProgramError
 
-NUMPY = kind_of_number("floats", np.float64, float, sqrt=np.sqrt, fma=fma)
-"""The functions of `Op.rounded` on NumPy's floats."""
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"sqrt": np.sqrt, "fma": fma}
+NUMPY = kind_of_number("floats", np.float64, float, **_FUNCTIONS)
+"""The functions of ops on NumPy's floats."""
+
+
+def functions_on(fmt: FloatFormat, **more: Callable[..., Any]) -> ModuleType:
+    """What operations find in their `m` on floats and bits of a format, those on bits included.
+
+    Args:
+        fmt: of the floats; bits are unsigned integers of its size.
+        more: further functions, such as a reduction's core.
+    """
+    module = function_module(
+        **_FUNCTIONS,
+        floor=np.floor,
+        where=np.where,
+        bits=lambda a: np.asarray(a, fmt.type).view(fmt.unsigned),
+        float=lambda a: np.asarray(a, fmt.unsigned).view(fmt.type),
+        **more,
+    )
+    module.one, module.stored = fmt.unsigned(1), fmt.unsigned(fmt.digits - 1)  # type: ignore[attr-defined]
+    return module
+
+
+def compute(row: Operation, m: ModuleType, operands: Sequence[Any], fmt: FloatFormat, flush: bool) -> Any:
+    """One operation on floats or bits; `flush` as for `evaluate`."""
+    if not (flush and row.arithmetic):
+        return row.on_floats(m, *operands)
+    return flushed(row.on_floats(m, *(flushed(o, fmt) for o in operands)), fmt)
 
 
 def evaluate(
@@ -47,10 +76,6 @@ def evaluate(
     spaces: dict[str, Sequence[Any]] = {"x": (point,), "c": numbers, "v": values}
     with np.errstate(all="ignore"):
         for op, args in program.instructions:
-            row = BY_TEXT[op]
             operands = [spaces[a.kind][a.index] for a in args]
-            if flush and row.arithmetic:
-                operands = [flushed(o, fmt) for o in operands]
-            value = (row.rounded or row.real)(NUMPY, *operands)
-            values.append(flushed(value, fmt) if flush and row.arithmetic else value)
+            values.append(compute(BY_TEXT[op], NUMPY, operands, fmt, flush))
     return np.array(np.broadcast_to(values[-1], point.shape), fmt.type)

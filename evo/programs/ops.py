@@ -11,71 +11,48 @@ see them as elements of the field of p = 2^31 - 1 elements, with `add`, `sub`, `
 of a non-square fail the draw of x and constants, which is then repeated elsewhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from difflib import get_close_matches
-from typing import Any
 
-from evo.errors import EvonumError
+from evo.programs.operation import LANGUAGES, Operation, OpError
 
 
 @dataclass(frozen=True)
-class Op:
-    """One operation.
+class Op(Operation):
+    """One operation of programs; what it shares with steps of range reductions stands in `Operation`.
 
     Attributes:
-        name: what users write in `--ops` besides the symbol.
         symbol: the infix symbol, or the name again where the text form is a call.
-        arity: number of operands, 1 to 3.
         symmetric: whether the first two operands commute.
         cost: what one use adds to a program's ops.
-        real: the exact meaning, `real(m, *operands)`, on NumPy or JAX arrays, Arb balls or any other
-            numbers with Python operators; `m` supplies the functions (`m.sqrt`).
         c: the value as a C (and CUDA) expression in double arithmetic.
         partials: d value / d operand as C expressions, one per operand.
         field: the value in the prime field.
         field_adjoints: what the operands' adjoints gain in the prime field, `g` being the value's.
-        divisor: which operand it divides by, from 0; None if it does not. A zero of that operand is a pole.
-        neutral: the second operand that leaves the first as it is, for variation; 0 where there is none.
         clears: how often a divisor is in the value's denominator, as a C expression of how often it is in
             those of the operands (evo/kernels/clear.h).
-        printed: how exports write it where that is not `a + b`, by language: a template with the operands
-            {a}, {b}, {c}, and {f} and {d} for C's and CUDA's letters of the type ("" or "f", "d" or "f").
-        rounded: the value on floats where `real` would round more than once; `m` as for `real`.
-        arithmetic: whether it computes; `neg` and the like only change bits, and flush no subnormals.
+        divisor: which operand it divides by, from 0; None if it does not. A zero of that operand is a pole.
+        neutral: the second operand that leaves the first as it is, for variation; None where there is none.
     """
 
-    name: str
     symbol: str
-    arity: int
     symmetric: bool
     cost: int
-    real: Callable[..., Any]
     c: str
     partials: tuple[str, ...]
     field: str
     field_adjoints: tuple[str, ...]
     clears: str
-    printed: Mapping[str, str] = dataclass_field(default_factory=dict, compare=False)
-    rounded: Callable[..., Any] | None = None
-    divisor: int | None = None
-    neutral: float = 0.0
-    arithmetic: bool = True
+    divisor: int | None = dataclass_field(default=None, kw_only=True)
+    neutral: float | None = dataclass_field(default=None, kw_only=True)
 
     def template(self, language: str) -> str:
-        """How `language` writes it; see `printed`.
-
-        Raises:
-            OpError: the row has no word for it.
-        """
-        if language in self.printed:
-            return self.printed[language]
-        if self.infix and language in LANGUAGES:
+        """As `Operation.template`; infix ops have a word for every language."""
+        if self.infix and language in LANGUAGES and language not in self.printed:
             return f"({self.symbol} {{a}} {{b}})" if language == "fpcore" else f"{{a}} {self.symbol} {{b}}"
-        raise OpError(
-            f"The op {self.name!r} has no form in {language!r}; add one to its row in evo/programs/ops.py."
-        )
+        return super().template(language)
 
     @property
     def infix(self) -> bool:
@@ -83,56 +60,61 @@ class Op:
         return self.symbol != self.name
 
 
-LANGUAGES = ("c", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
-"""What `Op.template` knows."""
-
-
-def _words(default: str = "", **words: str) -> dict[str, str]:
+def _words(default: str = "", **words: str) -> Mapping[str, str]:
     """`Op.printed`: one template for all languages, and those that differ."""
     return dict.fromkeys(LANGUAGES if default else (), default) | words
 
 
 OPS: tuple[Op, ...] = (
-    Op("add", "+", 2, True, 1, lambda m, a, b: a + b,
+    Op("add", "ff", lambda m, a, b: a + b,
+       "+", True, 1,
        "a + b", ("1.0", "1.0"),
        "add(a, b)", ("g", "g"), "fmax(a, b)",
-       _words(cuda="__{d}add_rn({a}, {b})")),
-    Op("sub", "-", 2, False, 1, lambda m, a, b: a - b,
+       printed=_words(cuda="__{d}add_rn({a}, {b})"), neutral=0.0),
+    Op("sub", "ff", lambda m, a, b: a - b,
+       "-", False, 1,
        "a - b", ("1.0", "-1.0"),
        "sub(a, b)", ("g", "neg(g)"), "fmax(a, b)",
-       _words(cuda="__{d}sub_rn({a}, {b})")),
-    Op("mul", "*", 2, True, 1, lambda m, a, b: a * b,
+       printed=_words(cuda="__{d}sub_rn({a}, {b})"), neutral=0.0),
+    Op("mul", "ff", lambda m, a, b: a * b,
+       "*", True, 1,
        "a * b", ("b", "a"),
        "mul(a, b)", ("mul(g, b)", "mul(g, a)"), "a + b",
-       _words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}"), neutral=1.0),
-    Op("div", "/", 2, False, 1, lambda m, a, b: a / b,
+       printed=_words(cuda="__{d}mul_rn({a}, {b})", jax="once({a} * {b})", latex=r"{a} \cdot {b}"),
+       neutral=1.0),
+    Op("div", "ff", lambda m, a, b: a / b,
+       "/", False, 1,
        "a / b", ("1.0 / b", "-v * (1.0 / b)"),
        "(w = inv(b), mul(a, w))", ("mul(g, w)", "neg(mul(v, mul(g, w)))"), "fmax(a, b)",
-       _words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}"),
+       printed=_words(cuda="__{d}div_rn({a}, {b})", jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}"),
        divisor=1, neutral=1.0),
-    Op("neg", "neg", 1, False, 1, lambda m, a: -a,
+    Op("neg", "f", lambda m, a: -a,
+       "neg", False, 1,
        "-a", ("-1.0",),
        "neg(a)", ("neg(g)",), "a",
-       _words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
-    Op("sqrt", "sqrt", 1, False, 1, lambda m, a: m.sqrt(a),
+       printed=_words("-{a}", c="evonum_neg{f}({a})", fpcore="(- {a})"), arithmetic=False),
+    Op("sqrt", "f", lambda m, a: m.sqrt(a),
+       "sqrt", False, 1,
        "sqrt(a)", ("0.5 / v",),
        "root(a)", ("mul(g, inv(add(v, v)))",), "0.5 * a",
-       _words(
+       printed=_words(
            "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", rust="{a}.sqrt()", numpy="np.sqrt({a})",
            jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
        )),
-    Op("fma", "fma", 3, True, 1, lambda m, a, b, c: a * b + c,
+    Op("fma", "fff", lambda m, a, b, c: a * b + c,
+       "fma", True, 1,
        "fma(a, b, c)", ("b", "a", "1.0"),
        "add(mul(a, b), c)", ("mul(g, b)", "mul(g, a)", "g"), "fmax(a + b, c)",
-       _words(
+       printed=_words(
            "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
            numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",
            latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
-       ), lambda m, a, b, c: m.fma(a, b, c)),
-    Op("rcp", "rcp", 1, False, 1, lambda m, a: 1 / a,
+       ), rounded=lambda m, a, b, c: m.fma(a, b, c)),
+    Op("rcp", "f", lambda m, a: 1 / a,
+       "rcp", False, 1,
        "1.0 / a", ("-v * v",),
        "(w = inv(a))", ("neg(mul(g, mul(w, w)))",), "a",
-       _words(
+       printed=_words(
            "1.0 / {a}", c="1.0{f} / {a}", cuda="__{d}rcp_rn({a})", jax="once(1.0 / {a})", sympy="1 / {a}",
            latex=r"\frac{{1}}{{{a}}}", fpcore="(/ 1 {a})",
        ), divisor=0),
@@ -143,10 +125,6 @@ OPCODE: dict[str, int] = {op.name: code for code, op in enumerate(OPS)}
 
 BY_TEXT: dict[str, Op] = {word: op for op in OPS for word in (op.name, op.symbol)}
 """Row by name or by symbol."""
-
-
-class OpError(EvonumError, ValueError):
-    """An op that the table does not have, or a set of ops that cannot make programs."""
 
 
 def find_op(word: str) -> Op:

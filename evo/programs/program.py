@@ -22,7 +22,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from evo.errors import EvonumError
-from evo.programs.ops import BY_TEXT, OpError, find_op
+from evo.programs.operation import OpError
+from evo.programs.ops import BY_TEXT, find_op
 
 
 class ProgramError(EvonumError, ValueError):

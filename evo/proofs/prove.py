@@ -21,9 +21,8 @@ from typing import Any
 
 from flint import arb
 
-from evo.numbers.balls import BALLS
 from evo.numbers.constants import exact, text_of
-from evo.numbers.reals import Number, Real, ball
+from evo.numbers.reals import REALS, Number, Real, ball
 from evo.programs.program import Program, ProgramError, parse
 from evo.proofs.certificate import MAX_ROOT, Certificate, CertificateError, Piece, versions
 from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, make_candidate
@@ -259,7 +258,7 @@ def _undefined(candidate: Candidate, precision: int) -> Number | None:
         for cut in candidate.cuts:
             try:
                 value = candidate.program.evaluate(
-                    BALLS, Real.of(cut), [Real.of(c) for c in candidate.constants]
+                    REALS, Real.of(cut), [Real.of(c) for c in candidate.constants]
                 )
             except ZeroDivisionError:
                 return cut

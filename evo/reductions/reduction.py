@@ -1,7 +1,7 @@
 """Range reduction: from a core on a short interval to the function on all floats.
 
-A row of `REDUCTIONS` is a function; its steps are straight-line code over the primitives of
-evo/reductions/primitives.py. Exponentials b^x share one list of steps. With P = log_b 2, n the integer
+A row of `REDUCTIONS` is a function; its steps are straight-line code over the operations of
+evo/reductions/steps.py. Exponentials b^x share one list of steps. With P = log_b 2, n the integer
 nearest to x/P (or below, for cores on [0, P]) and r = x - nP:
 
     b^x = core(r) 2^n
@@ -29,9 +29,9 @@ from flint import arb
 
 from evo.errors import EvonumError
 from evo.numbers.formats import FloatFormat
-from evo.programs.floats import evaluate
+from evo.programs.floats import compute, evaluate, functions_on
 from evo.programs.program import Program
-from evo.reductions.primitives import PRIMITIVES, Step
+from evo.reductions.steps import BY_NAME, Step
 from evo.targets.functions import FUNCTIONS
 from evo.targets.target import Target
 
@@ -127,7 +127,7 @@ class Reduction:
         yield "y", "core", ("r",)
 
     def constants(self, fmt: FloatFormat) -> dict[str, float | int]:
-        """The numbers of the steps in `fmt`; OFFSET is an integer, of the bits."""
+        """The numbers of the steps in `fmt`: floats, and integers where bits are meant."""
         with flint.ctx.workprec(300):
             period = REDUCTIONS[self.name].period()
             magic = 1.5 * 2.0 ** (fmt.digits - 1)
@@ -136,8 +136,8 @@ class Reduction:
                 fmt.emin - fmt.digits - 1
             )  # 2^lowest is a quarter of the smallest subnormal: it rounds to 0
             found: dict[str, float | int] = {
-                "LEAST": floor(Fraction(float(period * lowest))) if not self.exact else lowest,
-                "MOST": ceil(Fraction(float(period * (fmt.bias + 1)))),
+                "LEAST": float(floor(Fraction(float(period * lowest))) if not self.exact else lowest),
+                "MOST": float(ceil(Fraction(float(period * (fmt.bias + 1))))),
                 "MAGIC": magic,
                 "OFFSET": bits - 2 * fmt.bias,
                 "CENTRE": _rounded(period, 10),
@@ -177,16 +177,13 @@ class Reduction:
         self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: FloatFormat
     ) -> np.ndarray:
         values: dict[str, Any] = {
-            k: (fmt.unsigned if k == "OFFSET" else fmt.type)(v) for k, v in self.constants(fmt).items()
+            k: (fmt.unsigned if isinstance(v, int) else fmt.type)(v) for k, v in self.constants(fmt).items()
         }
         values["x"] = np.asarray(x, fmt.type)
+        m = functions_on(fmt, core=lambda r: evaluate(program, constants, r, fmt))
         with np.errstate(all="ignore"):
-            for name, primitive, args in steps:
-                operands = [values[a] for a in args]
-                if primitive == "core":
-                    values[name] = evaluate(program, constants, operands[0], fmt)
-                else:
-                    values[name] = PRIMITIVES[primitive].meaning(fmt, *operands)
+            for name, operation, args in steps:
+                values[name] = compute(BY_NAME[operation], m, [values[a] for a in args], fmt, flush=False)
         return np.asarray(values["result"])
 
     @property
