@@ -14,6 +14,7 @@ from evo.fronts.front import Front
 from evo.runs import checkpoint
 from evo.runs.checkpoint import CheckpointError
 from evo.runs.directory import DirectoryError, locked
+from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers
@@ -29,7 +30,7 @@ def search(directory: Path, should_stop=lambda: False, sink=None, **entries):
     made = Search(make_spec({**SMALL, "generations": 12, **entries}), directory)
     made.refuse_if_taken()
     made.make_directory()
-    return made, *made.run(SerialWorkers(made.problem), sink, should_stop=should_stop)
+    return made, *evolve(made, SerialWorkers(made.problem), sink, should_stop=should_stop)
 
 
 def stop_after(calls):
@@ -51,7 +52,7 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path, calls):
     _, _, status = search(tmp_path / "halves", stop_after(calls))
     assert status == "KILLED"
     resumed = Search.resume(tmp_path / "halves", {})
-    _, status = resumed.run(SerialWorkers(resumed.problem))
+    _, status = evolve(resumed, SerialWorkers(resumed.problem))
     assert status == "FINISHED"
     assert without_times(tmp_path / "halves" / "front.json") == without_times(
         tmp_path / "whole" / "front.json"
@@ -61,7 +62,7 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path, calls):
 def test_resuming_with_more_generations_never_worsens_the_front(tmp_path):
     _, before, _ = search(tmp_path / "s")
     resumed = Search.resume(tmp_path / "s", {"generations": 18})
-    after, _ = resumed.run(SerialWorkers(resumed.problem))
+    after, _ = evolve(resumed, SerialWorkers(resumed.problem))
     for member in before:
         assert after.best(ops=member.ops).sampled_error <= member.sampled_error
 
@@ -132,11 +133,11 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     records = Records()
     with pytest.raises(OSError, match="No space"):
-        made.run(SerialWorkers(made.problem), records)
+        evolve(made, SerialWorkers(made.problem), records)
     monkeypatch.undo()
     assert records[-1]["status"] == "FAILED"
     resumed = Search.resume(tmp_path / "s", {})
-    resumed.run(SerialWorkers(resumed.problem))
+    evolve(resumed, SerialWorkers(resumed.problem))
     search(tmp_path / "whole")
     assert without_times(tmp_path / "s" / "front.json") == without_times(tmp_path / "whole" / "front.json")
 

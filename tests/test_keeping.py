@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import evo.runs.search
+import evo.runs.evolution
 from evo.cli.app import app
 from evo.cli.display import Display, Teller, Terminal
 from evo.cli.session import Signals
@@ -19,6 +19,7 @@ from evo.fronts.front import Front
 from evo.runs import checkpoint
 from evo.runs.checkpoint import CheckpointError
 from evo.runs.directory import DirectoryError, locked
+from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers, WorkersError
@@ -31,7 +32,7 @@ def make(directory: Path, **entries: object) -> Search:
 
 def run(search: Search, *args, **options):
     search.make_directory()
-    return search.run(SerialWorkers(search.problem), *args, **options)
+    return evolve(search, SerialWorkers(search.problem), *args, **options)
 
 
 def no_space(*args):
@@ -97,7 +98,7 @@ def test_whatever_ends_a_search_its_last_epoch_is_saved(tmp_path, undisturbed, e
         run(search, on_progress=ends)
     assert Front.load(tmp_path / "s" / "front.json") == search.front
     resumed = Search.resume(tmp_path / "s", {})
-    assert sum(island.epochs for island in resumed._islands.islands) == 4
+    assert sum(island.epochs for island in resumed.archipelago.islands) == 4
     run(resumed)
     assert without_times(tmp_path / "s" / "front.json") == undisturbed
 
@@ -269,7 +270,7 @@ def test_a_search_that_ends_does_not_wait_for_every_island(tmp_path):
     search = make(tmp_path / "s", islands=6)
     search.make_directory()
     workers = Counted(search.problem)
-    _, status = search.run(workers, should_stop=lambda: workers.epochs == 2)
+    _, status = evolve(search, workers, should_stop=lambda: workers.epochs == 2)
     assert (status, workers.epochs) == ("KILLED", 2)
 
 
@@ -322,11 +323,11 @@ class OneProcess(Counted):
 
 
 def test_an_island_without_a_process_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(evo.runs.search, "PATIENCE", 0.05)
+    monkeypatch.setattr(evo.runs.evolution, "PATIENCE", 0.05)
     told: list[str] = []
     search = make(tmp_path / "s", generations=None, time=0.5)
     search.make_directory()
-    front, status = search.run(OneProcess(search.problem), warn=told.append)
+    front, status = evolve(search, OneProcess(search.problem), warn=told.append)
     assert (len(front) > 0, status, len(told)) == (True, "FINISHED", 1)
     assert "1 of this search's 2 islands" in told[0]
 
@@ -342,12 +343,12 @@ class NoProcesses(SerialWorkers):
 
 
 def test_a_cluster_without_cpus_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(evo.runs.search, "PATIENCE", 0.05)
+    monkeypatch.setattr(evo.runs.evolution, "PATIENCE", 0.05)
     told: list[str] = []
     search = make(tmp_path / "s", generations=None, time=0.2)
     search.make_directory()
     with pytest.raises(WorkersError, match="its time is over"):
-        search.run(NoProcesses(search.problem), warn=told.append)
+        evolve(search, NoProcesses(search.problem), warn=told.append)
     assert len(told) == 1
     assert "no free CPUs" in told[0]
     assert "2" in told[0]
@@ -357,7 +358,7 @@ def test_a_search_that_waits_for_cpus_stops_when_it_is_asked(tmp_path):
     search = make(tmp_path / "s")
     search.make_directory()
     answers = iter([False, False, True])
-    front, status = search.run(NoProcesses(search.problem), should_stop=lambda: next(answers))
+    front, status = evolve(search, NoProcesses(search.problem), should_stop=lambda: next(answers))
     assert (len(front), status) == (0, "KILLED")
     assert Search.resume(tmp_path / "s", {}).islands == 2
 

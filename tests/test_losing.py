@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from evo.runs.checkpoint import load
-from evo.runs.search import TRIES, Search
+from evo.runs.evolution import TRIES, evolve
+from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import LostError, RayWorkers, SerialWorkers, WorkersError
 from searches import SMALL, without_times
@@ -49,7 +50,7 @@ def run(directory, losing=lambda problem: SerialWorkers(problem), **entries):
     search = Search(make_spec({**SMALL, "generations": 12, "save_every": 0, **entries}), directory)
     search.make_directory()
     told: list[str] = []
-    _, status = search.run(workers := losing(search.problem), warn=told.append)
+    _, status = evolve(search, workers := losing(search.problem), warn=told.append)
     assert status == "FINISHED"
     return without_times(directory / "front.json"), told, workers
 
@@ -87,7 +88,8 @@ def test_what_was_found_since_the_checkpoint_stays_in_the_front(tmp_path):
     search = Search(make_spec({**SMALL, "generations": 12, "save_every": 1000}), tmp_path)
     search.make_directory()
     seen = []
-    search.run(
+    evolve(
+        search,
         Losing(search.problem, collects={9}),
         on_progress=lambda now: seen.append((now.generations, now.front)),
     )
@@ -134,11 +136,11 @@ def test_what_is_lost_again_and_again_ends_the_search_and_keeps_everything(tmp_p
     search = Search(make_spec({**SMALL, "generations": 12, "save_every": 1000}), tmp_path)
     search.make_directory()
     with pytest.raises(WorkersError, match=rf"went back {TRIES} times to one.*--resume") as error:
-        search.run(Losing(search.problem, collects=range(7, 1000)), warn=told.append)
+        evolve(search, Losing(search.problem, collects=range(7, 1000)), warn=told.append)
     assert "\n" not in str(error.value)
     assert len(told) == TRIES
     resumed = Search.resume(tmp_path, {})
-    resumed.run(SerialWorkers(resumed.problem))
+    evolve(resumed, SerialWorkers(resumed.problem))
     assert without_times(tmp_path / "front.json") == undisturbed
 
 
@@ -148,12 +150,12 @@ def test_a_time_budget_that_is_over_when_a_node_dies_is_not_spent_again(tmp_path
 
     class AtTheEnd(Losing):
         def fetch(self, handle):
-            if search._seconds > 0.5 and not self.restarts:
+            if search.seconds > 0.5 and not self.restarts:
                 raise LostError("A value is lost.")
             return handle
 
     told: list[str] = []
-    front, status = search.run(workers := AtTheEnd(search.problem), warn=told.append)
+    front, status = evolve(search, workers := AtTheEnd(search.problem), warn=told.append)
     assert (len(front) > 0, status, workers.restarts, len(told)) == (True, "FINISHED", 1, 1)
     load(tmp_path / "checkpoint.npz")
 

@@ -22,6 +22,7 @@ from evo.islands.epoch import Finished, IslandHost, Outcome, Task
 from evo.islands.generation import Problem, State, init
 from evo.islands.pool import Pool
 from evo.kernels.cache import Cache, Entries
+from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import SearchSpec, SpecError, make_spec
 from evo.runs.workers import RayWorkers
@@ -181,7 +182,7 @@ def _row(
             began = time.perf_counter()
             used = time.process_time()
             records = sink(Path(folder)) if sink else None
-            search.run(workers, records)
+            evolve(search, workers, records)
             used = time.process_time() - used
             spent = time.perf_counter() - began
             if records:

@@ -10,8 +10,10 @@ from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.runs.directory import UnwritableError, cannot_keep
+from evo.runs.evolution import evolve
 from evo.runs.journal import Progress
-from evo.runs.search import Search, make_workers
+from evo.runs.search import Search
+from evo.runs.workers import make_workers
 from evo.targets.target import Target
 
 MLFLOW_S = 60.0
@@ -106,7 +108,7 @@ def _evolve(
         sink = open_sink(search.directory)
         classical = BackgroundLines(target, search.spec.max_ops)
         try:
-            return search.run(crew, sink, watcher.advances, watcher.stops, classical, watcher.says)
+            return evolve(search, crew, sink, watcher.advances, watcher.stops, classical, watcher.says)
         finally:
             classical.close()
             sink.close(timeout_s=MLFLOW_S)

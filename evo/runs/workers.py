@@ -383,3 +383,12 @@ def _last_line(error: BaseException) -> str:
 def _kind(error: Any) -> str:
     """Ray's name for what went wrong, whose own words advise what does not help here."""
     return type(getattr(error, "cause", None) or error).__name__
+
+
+def make_workers(problem: Problem, islands: int, kind: str, address: str | None) -> Workers:
+    """Workers of a kind: "ray" or "serial".
+
+    Raises:
+        WorkersError: no cluster answers.
+    """
+    return SerialWorkers(problem) if kind == "serial" else RayWorkers(problem, islands, address)

@@ -1,0 +1,240 @@
+"""One session of a search: the clock, what it is told and asked, and the loop over epochs.
+
+The driver hands epochs to workers and takes their members into the front, until the budget is spent or
+somebody asks for a stop. Where a node of the cluster dies, what it held is lost, and the session goes back to
+the last checkpoint in the same run. Whatever ends it, the last states are saved first.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evo.fronts.front import Front, Member, curve
+from evo.islands.epoch import Finished
+from evo.runs.archipelago import Archipelago
+from evo.runs.journal import Journal, Progress, Sink
+from evo.runs.saver import Saver
+from evo.runs.search import Search
+from evo.runs.workers import LostError, Workers, WorkersError
+
+PATIENCE = 20.0
+"""Time without any process for the islands after which the search says so [s]."""
+TRIES = 5
+"""Times that a search goes back to one checkpoint before it gives up. A node's death may take two: Ray tells
+that processes are lost before it knows that their node is."""
+
+Families = Mapping[str, Sequence[tuple[int, float]]]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a session is told and asked by whoever runs it; see `evolve`."""
+
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    families: Callable[[], Families]
+    warn: Callable[[str], None]
+
+
+def evolve(
+    search: Search,
+    workers: Workers,
+    sink: Sink | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    families: Callable[[], Families] = dict,
+    warn: Callable[[str], None] = lambda text: None,
+) -> tuple[Front, str]:
+    """Evolves until the budget is spent or a stop is asked for; at least one generation.
+
+    The caller holds the directory's lock and closes the workers. The front is written whenever it changes.
+    With a budget of generations the end is the same as if no node had died.
+
+    Args:
+        search: what is evolved.
+        workers: where epochs run.
+        sink: takes the records.
+        on_progress: told whenever epochs ended.
+        should_stop: asked several times a second.
+        families: the lines of the classical forms for the pictures, once they are known.
+        warn: told in one line what the search waits for, and when it goes back.
+
+    Returns:
+        The front, and "FINISHED" or "KILLED" (stopped).
+
+    Raises:
+        WorkersError: an island failed for good, values were lost again and again, or no process came
+            for any island within the time budget.
+        OSError: the directory cannot be written (the disk is full); what was saved before stays.
+    """
+    return _Session(search, workers, sink, Hooks(on_progress, should_stop, families, warn)).run()
+
+
+class _Session:
+    """The clock of one session, and what happened in it."""
+
+    def __init__(self, search: Search, workers: Workers, sink: Sink | None, hooks: Hooks) -> None:
+        self._search, self._workers, self._hooks = search, workers, hooks
+        self._started, self._before = time.monotonic(), search.seconds
+        self._fitted_before = search.archipelago.counts["fitted"]
+        self._journal = Journal(sink, search.spec, search.problem.target, search.directory)
+        self._saver = Saver(search.spec.save_every)
+        self._saved = False
+        self._undone = 0
+        self._went_back = -1, 0
+        self._curves: dict[Member, dict[str, list[float]]] = {}
+
+    def run(self) -> tuple[Front, str]:
+        """The session from its first record to its last."""
+        search = self._search
+        self._journal.start(resumed=bool(self._before))
+        if search.is_older:
+            self._hooks.warn(
+                "An older version of evonum began this search: what it found is kept, but it does not go on "
+                "exactly as it would have there."
+            )
+        try:
+            search.archipelago.hand(self._workers.put)
+            stopped = self._evolve()
+            search.prove()
+        except BaseException as error:
+            self._saver.close()
+            search.rescue(self._workers.fetch)
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            self._journal.end(self._progress(), status, f"{type(error).__name__}: {error}")
+            raise
+        self._saver.close()
+        status = "KILLED" if stopped else "FINISHED"
+        self._journal.end(self._progress(), status, "stopped" if stopped else "budget spent")
+        return search.front, status
+
+    @property
+    def _spent(self) -> float:
+        """Time of this session [s]."""
+        return time.monotonic() - self._started
+
+    @property
+    def _left(self) -> float | None:
+        """Of the time budget [s]; None without one."""
+        budget = self._search.spec.budget
+        return None if budget is None else budget - self._spent
+
+    def _evolve(self) -> bool:
+        """Runs epochs until the budget is spent, and saves; whether it was stopped before.
+
+        Where values are lost it goes on from the last checkpoint.
+        """
+        while True:
+            try:
+                stopped = self._run_epochs()
+                self._search.seconds = self._before + self._spent
+                self._saver.wait()
+                self._search.save(self._workers.fetch)
+                return stopped
+            except LostError as error:
+                self._go_back(error)
+
+    def _run_epochs(self) -> bool:
+        """Runs epochs until the budget is spent; whether it was stopped before."""
+        search, workers = self._search, self._workers
+        stopping, begun, told, since = False, self._saved, False, time.monotonic()
+        while True:
+            left = self._left
+            stopping = stopping or self._hooks.should_stop()
+            over = begun and left is not None and left <= 0
+            if not stopping and not over:
+                self._submit(left)
+                begun = True
+            late, waited = workers.waiting(), time.monotonic() - since
+            shortage = (
+                f"The cluster has no free CPUs for the processes of {len(late)} of this search's "
+                f"{search.islands} islands"
+            )
+            if stopping or (over and waited > PATIENCE):  # what has not begun need not be waited for
+                for island in late:
+                    search.archipelago.withdraw(island)
+            if not search.archipelago.running:
+                if over and not self._saved and not stopping:
+                    raise WorkersError(f"{shortage}, and its time is over.")
+                return stopping
+            if finished := workers.collect(timeout=0.2):
+                self._take(finished)
+            elif late and waited > PATIENCE and not told:
+                self._hooks.warn(f"{shortage}. Waiting; Ctrl-C ends it.")
+                told = True
+
+    def _submit(self, left: float | None) -> None:
+        """Hands out the epochs that may run now."""
+        for island in self._search.archipelago.ready():
+            if self._workers.has_room(island):
+                self._workers.submit(*self._search.archipelago.start(island, left))
+
+    def _take(self, finished: Sequence[Finished]) -> None:
+        """Takes outcomes, tells of them, and saves when it is time."""
+        self._search.apply(finished)
+        self._hooks.on_progress(now := self._progress())
+        self._journal.advance(now)
+        if not self._saved:
+            self._search.save(self._workers.fetch)
+            self._saved = True
+        elif self._saver.due():
+            self._saver.begin(_unless_lost(self._search.writer(self._workers.fetch)))
+
+    def _go_back(self, error: LostError) -> None:
+        """Goes back to the last checkpoint, or to the start; the front keeps what was found since.
+
+        Raises:
+            WorkersError: there was no other checkpoint since the last times.
+        """
+        search = self._search
+        islands, damaged = search.last_islands()
+        if damaged:
+            self._hooks.warn(f"{damaged}; the islands start over.")
+        done, had = islands.generations, search.archipelago.generations
+        self._went_back = done, self._went_back[1] + 1 if self._went_back[0] == done else 1
+        if self._went_back[1] > TRIES:
+            raise WorkersError(
+                f"{error} The search went back {TRIES} times to one checkpoint, of {done} generations, and "
+                f"got to no other; go on with: evonum search --resume {search.directory}"
+            ) from error
+        self._hooks.warn(f"{error} Going back from {had} generations to the {done} of the last checkpoint.")
+        self._undone += search.archipelago.counts["fitted"] - islands.counts["fitted"]
+        search.archipelago = islands
+        self._workers.restart()
+        islands.hand(self._workers.put)
+
+    def _progress(self) -> Progress:
+        search, spent = self._search, self._spent
+        islands: Archipelago = search.archipelago
+        search.seconds = self._before + spent
+        fitted = islands.counts["fitted"] + self._undone - self._fitted_before
+        total, points = search.spec.generations, search.problem.select_points
+        self._curves = {m: self._curves.get(m) or curve(m, points) for m in search.front}
+        return Progress(
+            front=search.front,
+            curves={str(m.ops): self._curves[m] for m in search.front},
+            families=self._hooks.families(),
+            seconds=search.seconds,
+            left=self._left,
+            generations=islands.generations,
+            generations_left=None if total is None else total * len(islands) - islands.generations,
+            counts=islands.counts,
+            cache_used=sum(island.used for island in islands.islands),
+            per_second=fitted / max(spent, 1e-9),
+        )
+
+
+def _unless_lost(write: Callable[[], None]) -> Callable[[], bool]:
+    """What writes, and says whether it did: not where values are lost or come too slowly.
+
+    A later checkpoint may have them; if not, the search itself misses them.
+    """
+
+    def write_unless_lost() -> bool:
+        with contextlib.suppress(LostError):
+            write()
+            return True
+        return False
+
+    return write_unless_lost
