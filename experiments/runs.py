@@ -21,8 +21,9 @@ from typing import Any
 
 from evo.files import write_atomically
 from evo.fronts.front import Front
-from evo.islands.generation import State, emigrate, init, step
+from evo.islands.generation import emigrate, step
 from evo.islands.members import Members
+from evo.islands.state import State, init
 from evo.runs.search import make_problem
 from evo.runs.spec import make_spec
 
@@ -48,7 +49,7 @@ def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], No
         budget_s: stops at the end of the generation in which this time is over [s].
     """
     started = time.monotonic()
-    problem = make_problem(make_spec(entries)).of_island(0)
+    problem = make_problem(make_spec(entries).settled()).of_island(0)
     members, state, front = Members(problem), init(problem), Front(())
     while (wall := time.monotonic() - started) < budget_s or not state.generation:
         state, _ = step(problem, 0, state)

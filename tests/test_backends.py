@@ -446,7 +446,7 @@ import numpy as np
 import evo.backends.jax as module
 from evo.programs.batch import Batch
 from evo.programs.program import parse
-from evo.islands.generation import Problem
+from evo.islands.problem import Problem
 from evo.targets.target import make_target
 from evo.kernels.vary import Variation
 

@@ -10,7 +10,9 @@ import pytest
 import ablation
 import peers
 import runs
-from evo.islands.generation import Problem, _told_apart, init, step
+from evo.islands.generation import _told_apart, step
+from evo.islands.problem import Problem
+from evo.islands.state import init
 from evo.kernels.vary import TIERS, Variation
 from evo.runs.spec import make_spec
 from evo.targets.target import make_target

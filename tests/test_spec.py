@@ -5,8 +5,9 @@ import pytest
 
 from evo.backends.backend import BACKENDS, BackendRow, Defaults
 from evo.kernels.vary import mutations
+from evo.runs.durations import parse_duration
 from evo.runs.sources import _command
-from evo.runs.spec import SpecError, load_spec, make_spec, parse_duration
+from evo.runs.spec import SpecError, load_spec, make_spec
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from evo.islands.archive import non_dominated
-from evo.islands.generation import Problem, admit, emigrate, init, step
+from evo.islands.generation import admit, emigrate, step
+from evo.islands.problem import Problem
+from evo.islands.state import init
 from evo.islands.stretch import POLISHES, RANKS, stretched, worth_polishing
 from evo.kernels.vary import Variation
 from evo.minimax.polish import polish

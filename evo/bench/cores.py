@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from evo.bench.kernels import ARITHMETIC, free_cores, machine
-from evo.islands.generation import Problem, init, step
+from evo.islands.generation import step
+from evo.islands.problem import Problem
+from evo.islands.state import init
 from evo.kernels.vary import Variation
 from evo.targets.target import make_target
 

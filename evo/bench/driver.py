@@ -19,8 +19,9 @@ import numpy as np
 
 from evo.bench.kernels import machine
 from evo.islands.epoch import Finished, IslandHost, Outcome, Task
-from evo.islands.generation import Problem, State, init
 from evo.islands.pool import Pool
+from evo.islands.problem import Problem
+from evo.islands.state import State, init
 from evo.kernels.cache import Cache, Entries
 from evo.runs.evolution import evolve
 from evo.runs.search import Search

@@ -27,7 +27,9 @@ from typing import Any
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
-from evo.islands.generation import Problem, State, init, step
+from evo.islands.generation import step
+from evo.islands.problem import Problem
+from evo.islands.state import State, init
 from evo.kernels.build import find_compiler, kernels
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from evo.bench.kernels import machine
-from evo.islands.generation import Problem, init, step
+from evo.islands.generation import step
+from evo.islands.problem import Problem
+from evo.islands.state import init
 from evo.runs.search import make_problem
 from evo.runs.spec import make_spec
 

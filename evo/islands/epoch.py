@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evo.fronts.front import Member
-from evo.islands.generation import Problem, State, admit, emigrate, init, step
+from evo.islands.generation import admit, emigrate, step
 from evo.islands.members import Members
 from evo.islands.pool import Pool
+from evo.islands.problem import Problem
+from evo.islands.state import State, init
 from evo.kernels.cache import Entries
 
 

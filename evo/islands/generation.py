@@ -1,111 +1,26 @@
 """One island: a DEAP population whose offspring are made, told apart and fitted as arrays.
 
-`init` makes a state and `step` advances it by one generation. A state holds all that the next
-generation depends on, and every random stream derives from (seed, island, generation), so a step
-repeated anywhere gives the same state.
+`step` advances a state by one generation. A state holds all that the next generation depends on, and every
+random stream derives from (seed, island, generation), so a step repeated anywhere gives the same state.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from deap import base, tools
+from deap import base
 
-from evo.backends.backend import BACKENDS, Backend, backend
 from evo.backends.fit import Fits
 from evo.islands.archive import archive, first_fronts, non_dominated, thresholds
 from evo.islands.deep import affordable, at_floor, deepen, optima
 from evo.islands.pool import Pool, distinct
-from evo.islands.stretch import at_home, stretched, worth_polishing
+from evo.islands.problem import Problem
+from evo.islands.state import Info, State, stream
+from evo.islands.stretch import at_home, worth_polishing
 from evo.kernels import vary
-from evo.kernels.cache import Cache, Entries
-from evo.kernels.effort import Effort
+from evo.kernels.cache import Entries
 from evo.kernels.layout import FITTED
-from evo.targets.points import Points, fit_points, select_points
-from evo.targets.target import Target
-
-PROBES = 12
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What an island searches for, and how.
-
-    Attributes:
-        target: function, interval, metric.
-        variation: ops, largest program, mutations, equivalence tiers.
-        seed: of all random streams.
-        offspring: new programs of a generation.
-        parents: size of the population.
-        niche: candidates kept per op count.
-        cache_entries: functions remembered, a power of two.
-        effort: of a fit.
-        backend: what fits.
-        deep_fits: most candidates of a generation that are fitted beyond float64.
-        stretch: interval lengths by island, in turns, as multiples of the target's (evo/islands/stretch.py).
-        home: the target as given, where `target` is stretched.
-        device: which of the devices that a process sees, where the backend takes one of several.
-    """
-
-    target: Target
-    variation: vary.Variation
-    seed: int
-    offspring: int
-    parents: int
-    niche: int
-    cache_entries: int
-    effort: Effort = field(default_factory=Effort)
-    backend: str = "native"
-    deep_fits: int = 4
-    stretch: tuple[float, ...] = (1.0,)
-    home: Target | None = None
-    device: int = 0
-
-    def of_island(self, island: int) -> "Problem":
-        """What this island searches for."""
-        target = stretched(self.target, self.stretch[island % len(self.stretch)])
-        device = island if BACKENDS[self.backend].numbered else 0
-        if (target, device) == (self.target, self.device):
-            return self
-        home = self.home if target == self.target else self.target
-        return replace(self, target=target, home=home, device=device)
-
-    @cached_property
-    def fit_points(self) -> Points:
-        """Where constants are fitted."""
-        return fit_points(self.target)
-
-    @cached_property
-    def select_points(self) -> Points:
-        """Where candidates are compared."""
-        return select_points(self.target)
-
-    @cached_property
-    def engine(self) -> Backend:
-        """The backend itself."""
-        return backend(self.backend, **BACKENDS[self.backend].options(self.device))
-
-    @cached_property
-    def toolbox(self) -> base.Toolbox:
-        """DEAP's toolbox: the operators of a generation, on whole batches."""
-        toolbox = base.Toolbox()
-        toolbox.register("vary", self.engine.offspring, variation=self.variation, rows=self.offspring)
-        toolbox.register("fit", self.engine.fit, points=self.fit_points, effort=self.effort)
-        toolbox.register("measure", self.engine.measure, points=self.select_points, probes=PROBES)
-        toolbox.register("select", tools.selNSGA2, nd="log")
-        return toolbox
-
-    def with_points(self) -> "Problem":
-        """Itself, its points sampled: they travel with it."""
-        _ = self.fit_points, self.select_points
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        names = (*(f.name for f in fields(self)), "fit_points", "select_points")
-        return {name: self.__dict__[name] for name in names if name in self.__dict__}
 
 
 class Fitness(base.Fitness):
@@ -120,63 +35,6 @@ class Individual:
     def __init__(self, row: int, ops: float, error: float) -> None:
         self.row = row
         self.fitness = Fitness((float(ops), float(np.log(max(error, 1e-300)))))
-
-
-@dataclass(frozen=True)
-class State:
-    """All that the next generation depends on.
-
-    Attributes:
-        generation: how many are done.
-        population: parents, selected by NSGA-II.
-        archive: the best of every op count.
-        texts: tier-1 cache.
-        functions: tier-2 cache.
-        counts: what became of all mutants so far (vary.COUNTERS), fits and their LM iterations.
-        seconds: search time so far [s]; nothing depends on it.
-        sent: error of the last emigrant of each op count, float64 [max_ops + 1].
-        tried: keys of the archive's candidates that were polished at home, if the island's interval is
-            stretched, uint64.
-    """
-
-    generation: int
-    population: Pool
-    archive: Pool
-    sent: np.ndarray
-    tried: np.ndarray
-    texts: Cache
-    functions: Cache
-    counts: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a generation did.
-
-    Attributes:
-        counts: this generation's share of `State.counts`.
-        seconds: spent in each part [s].
-        found: functions new to the cache, with their scores.
-    """
-
-    counts: dict[str, int]
-    seconds: dict[str, float]
-    found: Entries
-
-
-def init(problem: Problem) -> State:
-    """The state before the first generation: no programs at all."""
-    empty = Pool.empty(max(problem.variation.max_ops, 2))
-    functions = Cache.empty(problem.cache_entries)
-    sent = np.full(problem.variation.max_ops + 1, np.inf)
-    texts = Cache.empty(max(problem.cache_entries // 4, 4))
-    return State(0, empty, empty, sent, np.zeros(0, np.uint64), texts, functions)
-
-
-def stream(*words: int) -> int:
-    """A random stream's 64-bit seed, derived from these non-negative numbers."""
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
 def step(problem: Problem, island: int, state: State) -> tuple[State, Info]:

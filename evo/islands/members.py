@@ -1,8 +1,8 @@
 """From a pool's candidates to a front's members: polished constants, and their error by independent code."""
 
 from evo.fronts.front import Member
-from evo.islands.generation import Problem
 from evo.islands.pool import Pool
+from evo.islands.problem import Problem
 from evo.minimax.polish import LEVELLED, polish
 from evo.proofs.enclosure import evaluator
 from evo.targets.points import Points, holdout_points

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evo.islands.epoch import Finished, Task
-from evo.islands.generation import State
 from evo.islands.pool import Pool
+from evo.islands.state import State
 from evo.kernels.cache import Entries
 from evo.runs import checkpoint
 

@@ -18,29 +18,37 @@ from evo.files import clear_scratch, write_atomically
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
-from evo.islands.generation import Problem
+from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
 from evo.programs.ops import parse_ops
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
-from evo.runs.spec import SearchSpec, make_spec, of_older, read_spec
+from evo.runs.older import of_older
+from evo.runs.spec import SearchSpec, SettledSpec, make_spec
+from evo.runs.yaml_file import read_mapping
 from evo.targets.target import make_target
 
 
-def make_problem(spec: SearchSpec) -> Problem:
+def make_problem(spec: SettledSpec) -> Problem:
     """What the specification's islands search for.
 
     Raises:
         TargetError, OpError: the target or the ops are no good.
     """
     target = make_target(spec.target, spec.interval, spec.metric)
-    spec = spec.settled()
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
-        target, variation, spec.seed, spec.offspring or 0, spec.parents or 0, spec.niche or 0,
-        spec.cache_entries or 0, backend=spec.backend, stretch=spec.stretch,
-    )  # fmt: skip
+        target,
+        variation,
+        spec.seed,
+        spec.offspring,
+        spec.parents,
+        spec.niche,
+        spec.cache_entries,
+        backend=spec.backend,
+        stretch=spec.stretch,
+    )
 
 
 Fetch = Callable[[Any], Any]
@@ -68,7 +76,7 @@ class Search:
         self.directory = directory
         self.problem = make_problem(self.spec)
         self.front = Front(())
-        self.archipelago = self._new_islands(self.spec.islands or 1)
+        self.archipelago = self._new_islands(self.spec.islands)
         self.seconds = 0.0
         self.is_older = False
         self._whole = True
@@ -124,7 +132,7 @@ class Search:
         path, fresh = directory / "checkpoint.npz", directory / "spec.json"
         meta, arrays = (None, {}) if fresh.exists() and not path.exists() else checkpoint.load(path)
         try:
-            known = read_spec(fresh) if meta is None else meta["spec"]
+            known = read_mapping(fresh) if meta is None else meta["spec"]
             read = of_older(known)
             kept = {k: v for k, v in read.items() if not budget or k not in ("time", "generations")}
             search = cls(make_spec({**kept, **budget}), directory)

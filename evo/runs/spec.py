@@ -1,13 +1,14 @@
-"""The specification of a search: one schema for Python, the command line and YAML files."""
+"""The specification of a search: one schema for Python, the command line and YAML files.
+
+What users write leaves entries open (`SearchSpec`); what a search runs by does not (`SettledSpec`).
+"""
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -19,31 +20,12 @@ from pydantic import (
 )
 
 from evo.backends.backend import BACKENDS
-from evo.errors import EvonumError
 from evo.kernels.vary import mutations
 from evo.programs.ops import parse_ops
+from evo.runs.durations import parse_duration
+from evo.runs.yaml_file import SpecError, read_mapping
 
 MAX_OPS = 32
-MAX_BYTES = 1_000_000  # of a file
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-class SpecError(EvonumError, ValueError):
-    """A specification that cannot be run; one line says which entry and why."""
-
-
-def parse_duration(text: Any) -> Any:
-    """Seconds of `90`, `"60s"`, `"10m"` or `"1.5h"`.
-
-    Raises:
-        ValueError: another form.
-    """
-    if not isinstance(text, str):
-        return text
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|m|min|h|)\s*", text)
-    if not found:
-        raise ValueError(f"expected a duration such as 60s, 10m or 1h, got {text!r}")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _words(value: Any) -> Any:
@@ -132,24 +114,33 @@ class SearchSpec(BaseModel):
             _check_mutations(self.mutations)
         return self
 
-    def settled(self) -> "SearchSpec":
-        """The specification with what depends on the machine filled in."""
+    def settled(self) -> "SettledSpec":
+        """The specification with everything decided that depends on the machine or the backend."""
         row = BACKENDS[self.backend]
         usual, cpus = row.defaults, os.cpu_count() or 1
-        return self.model_copy(
-            update={
-                "islands": self.islands or (len(self.stretch) if row.per_gpu else cpus),
-                "offspring": self.offspring or usual.offspring,
-                "parents": self.parents or usual.parents,
-                "niche": self.niche or usual.niche,
-                "cache_entries": self.cache_entries or usual.cache_entries,
-            }
-        )
+        decided = {
+            "islands": self.islands or (len(self.stretch) if row.per_gpu else cpus),
+            "offspring": self.offspring or usual.offspring,
+            "parents": self.parents or usual.parents,
+            "niche": self.niche or usual.niche,
+            "cache_entries": self.cache_entries or usual.cache_entries,
+        }
+        return SettledSpec.model_construct(**{**dict(self), **decided})
 
     @property
     def budget(self) -> float | None:
         """Time budget [s]: a minute if neither time nor generations are given."""
         return 60.0 if self.time is None and self.generations is None else self.time
+
+
+class SettledSpec(SearchSpec):
+    """A specification in which nothing is left open: what a search runs by, and what spec.json holds."""
+
+    islands: int
+    offspring: int
+    parents: int
+    niche: int
+    cache_entries: int
 
 
 def _check_mutations(weights: Mapping[str, float]) -> None:
@@ -188,80 +179,10 @@ def make_spec(entries: Mapping[str, Any]) -> SearchSpec:
         raise SpecError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 
 
-_YAML_ERRORS = (
-    yaml.YAMLError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What PyYAML raises: of all these kinds, for numbers and dates that are none."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases (a few lines of them make gigabytes) and without repeated keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuses what an alias stands for."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"aliases are not taken here: *{self.peek_event().anchor}")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Refuses a key that comes twice: one of the two would be lost."""
-        keys: set[str] = set()
-        for part, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            key = self.construct_object(part, deep=True)
-            if not isinstance(key, str):
-                raise yaml.YAMLError(f"a key is a name, not {str(key)[:60]!r}")
-            if key in keys:
-                raise yaml.YAMLError(f"the key {key[:60]!r} comes twice")
-            keys.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def read_spec(path: Path) -> dict[str, Any]:
-    """The entries of a YAML file, unchecked.
-
-    Raises:
-        SpecError: no such file, not a regular one of at most `MAX_BYTES`, not YAML, not a mapping.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise SpecError(f"{path} is no regular file")
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    if len(text) > MAX_BYTES:
-        raise SpecError(f"{path} is larger than {MAX_BYTES} bytes: no specification")
-    try:
-        entries = yaml.load(text, _Loader)
-    except _YAML_ERRORS as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise SpecError(f"{path} is not YAML: {' '.join(reason.split())[:200]}") from None
-    if not isinstance(entries, dict):
-        raise SpecError(f"{path} must hold a mapping such as 'target: exp2', got {type(entries).__name__}")
-    return entries
-
-
-def of_older(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of an older version's search, as this version has them.
-
-    `lanes`, the threads that made its programs, are gone; where they were, the behaviour tier was always on.
-    """
-    if "lanes" not in entries:
-        return dict(entries)
-    kept = {name: value for name, value in entries.items() if name != "lanes"}
-    return {**kept, "tiers": list(dict.fromkeys([*kept["tiers"], "behaviour"]))}
-
-
 def load_spec(path: Path, overrides: Mapping[str, Any]) -> SearchSpec:
     """The specification of a YAML file, with entries that take its place.
 
     Raises:
         SpecError: no such file, not YAML, not a mapping, or a wrong entry.
     """
-    return make_spec({**read_spec(path), **overrides})
+    return make_spec({**read_mapping(path), **overrides})

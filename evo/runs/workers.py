@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.islands.epoch import Finished, IslandHost, Task
-from evo.islands.generation import Problem
+from evo.islands.problem import Problem
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
