@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 import evo
 from evo.exports.export import EXPORT_FORMATS, ExportError, export, find_export, prepare
 from evo.exports.formula import Origin, one_line
-from evo.exports.measure import core_points
+from evo.exports.measure import core_points, largest
 from evo.exports.names import check_name, default_name
 from evo.numbers.balls import BALLS
 from evo.numbers.formats import FloatError
+from evo.programs.floats import evaluate
 from evo.programs.operation import LANGUAGES
 from evo.programs.ops import OPS
 from evo.programs.program import ProgramError, parse
@@ -69,18 +71,48 @@ def test_every_format_says_what_is_known_of_the_formula(name):
         assert fact in content, fact
 
 
-def test_the_three_errors_are_three_numbers_with_their_worst_inputs():
-    formula = prepare(replace(F5, sampled_error=6.3386e-6, worst_x=0.25), "float32")
+DENSE_CASES = {
+    "both signs": ("sin(x)", ("-1e-44", "2e-44"), "absolute", "v1 = c1 * x", ("0.75",)),
+    "a zero": ("sin(x)", ("3.14159", "pi"), "relative", "v1 = c1 - x", ("3.14159265358979323846",)),
+    "an octave": ("exp2", ("1", "1.002"), "relative", "v1 = x * x\nv2 = v1 + c1", ("1.0003",)),
+    "a quotient": ("1/x", ("-2.001", "-2"), "absolute", "v1 = c1 / x\nv2 = v1 + c2", ("1", "1e-9")),
+}
+
+
+@pytest.mark.parametrize("case", DENSE_CASES)
+def test_the_float32_error_is_that_of_the_worst_of_all_inputs(case):
+    name, interval, metric, text, constants = DENSE_CASES[case]
+    core = replace(F5, target=name, interval=interval, metric=metric, program=text, constants=constants)
+    core = replace(core, ops=parse(text).ops, proved_bound=None)
+    formula = prepare(core, "float32")
+    target = make_target(name, interval, metric)
+    lo, hi = target.ends
+    every = [np.float32(float(lo))]
+    while every[-1] < float(hi):
+        every.append(np.nextafter(every[-1], np.float32(np.inf)))
+    x = np.array([float(v) for v in every if lo < Fraction(float(v)) < hi])
+    got = evaluate(formula.program, formula.numbers, x, formula.fmt)
+    assert f"all {len(x):,} inputs" in formula.float_points
+    for figure, unit in zip(formula.float_errors, (metric, "ulp"), strict=True):
+        assert figure == largest(got, x, target.ball, formula.fmt, unit)
+
+
+def test_the_errors_of_a_core_are_three_numbers_and_the_proved_bound_is_above_the_sample():
+    proof = prove(F5.code, F5.constants, make_target("exp2"))
+    proved = replace(F5, sampled_error=6.3386e-6, worst_x=0.25, proved_bound=float(proof.bound))
+    formula = prepare(proved, "float64")
     in_metric, in_ulp = formula.float_errors
     assert (in_metric.unit, in_ulp.unit) == ("relative", "ulp")
     x = core_points(make_target("exp2"), formula.fmt)
-    got = formula.fmt.type(0) + np.asarray(
-        [formula.program.evaluate(np, np.float32(v), [np.float32(c) for c in formula.numbers]) for v in x]
-    )
-    error = np.abs(got.astype(float) / np.exp2(x) - 1)
-    assert in_metric.x == x[error.argmax()]
-    assert in_metric.value == pytest.approx(error.max(), rel=1e-6)
+    with flint.ctx.workprec(128):
+        exact = [flint.arb(2) ** flint.arb(v) for v in x]
+        got = evaluate(formula.program, formula.numbers, x, formula.fmt)
+        errors = [abs(float(flint.arb(g) / e - 1)) for g, e in zip(got.tolist(), exact, strict=True)]
+    assert in_metric.value == pytest.approx(max(errors), rel=1e-9)
     assert in_metric.value != formula.member.sampled_error
+    assert "sample" in formula.float_points
+    assert in_metric.value < formula.float_bound.bound < 1.01 * in_metric.value
+    assert any(label == "float bound" for label, _ in formula.notes())
 
 
 def test_the_c_self_test_passes_as_its_comment_says_and_fails_when_a_constant_is_changed(tmp_path):

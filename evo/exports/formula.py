@@ -10,6 +10,7 @@ from evo.fronts.front import Member
 from evo.numbers.formats import FloatFormat, find_float_format, round_decimal
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Program
+from evo.proofs.rounding import RoundingBound
 from evo.reductions.reduction import Reduction
 
 
@@ -61,7 +62,8 @@ class Formula:
         fmt: the format of every value.
         numbers: the constants, rounded once to `fmt`.
         float_errors: largest errors found in `fmt` arithmetic, in the metric's unit and in ulp.
-        float_points: how many inputs were tried for them.
+        float_points: how many inputs were tried for them: all, or a sample.
+        float_bound: proved of the core in float64 arithmetic; None where nobody proved it.
         origin: where it comes from.
         reduction: makes it a function on all floats; None for the core alone.
         to: the format that it is written in; empty if none is chosen.
@@ -77,6 +79,7 @@ class Formula:
     origin: Origin
     reduction: Reduction | None = None
     to: str = ""
+    float_bound: RoundingBound | None = None
 
     @property
     def core_name(self) -> str:
@@ -126,6 +129,7 @@ class Formula:
                 f" {self.float_points}",
             ),
             ("proved bound", f"{proof}, in real arithmetic"),
+            ("float bound", self._float_bound()),
             ("certificate", f"sha256 {origin.certificate}" if origin.certificate else "none"),
             ("dtype", self.fmt.name),
             ("rounding", f"{rounding}; every operation rounds once"),
@@ -143,6 +147,14 @@ class Formula:
         words += [f"--to {self.to}"] if self.to else []
         words += [f"--dtype {self.fmt.name}", *(["--full"] if self.reduction else []), f"--name {self.name}"]
         return " ".join(words)
+
+    def _float_bound(self) -> str:
+        """The proved bound in float64 arithmetic, in words; empty without one."""
+        if self.float_bound is None:
+            return ""
+        bound = self.float_bound
+        where = "everywhere" if bound.whole else f"for x from {bound.from_x!r} to {bound.to_x!r}"
+        return f"{bound.bound:.7g} {self.member.metric}, {where}, in {self.fmt.name} arithmetic"
 
     def _reach(self) -> str:
         return ", extended to all floats" if self.reduction else ""

@@ -1,23 +1,31 @@
 """The errors of a formula in float arithmetic: the figure between the sampled error and the proved bound.
 
-Of the core: at float inputs inside the interval, in the metric's unit and in ulp. Of the function on all
-floats: in ulp, at inputs of every exponent, and next to where results become subnormal, zero or infinite.
+Of the core: at float inputs inside the interval, in the metric's unit and in ulp. In float32 every input is
+tried (evo/exports/exhaustive.py); in float64 a sample is, beside which a bound is proved. Of the function on
+all floats: in ulp, of a sample with inputs of every exponent, and next to where results become subnormal,
+zero or infinite.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.formula import Figure, Formula
+from evo.exports.exhaustive import Screened, screened
+from evo.exports.formula import Figure, Formula, Origin
 from evo.exports.names import ExportError
+from evo.kernels.build import BuildError
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import evaluate
+from evo.proofs.rounding import RoundingBound, bound_float64_error
+from evo.targets.metric import find_metric
 from evo.targets.points import holdout_points
 from evo.targets.target import Target
 
@@ -30,20 +38,79 @@ _PRECISION = 192
 def measured(formula: Formula) -> Formula:
     """The formula with its float errors.
 
+    Of a core in float32, those of all inputs; else of a sample. A core in float64 also has a bound in float64
+    arithmetic, where the member has one in real arithmetic.
+
     Raises:
         ExportError: the interval holds no number of the format.
     """
     if formula.reduction is not None:
         return _on_all_floats(formula)
-    m = formula.member
-    target = Target(m.target, *m.interval, m.metric)
+    if formula.fmt.bits == 32:
+        with suppress(BuildError):  # without a compiler, a sample that says so
+            return _of_all(formula)
+    target = target_of(formula)
     x = core_points(target, formula.fmt)
     if not len(x):
-        raise ExportError(f"There is no {formula.fmt.name} number inside ({', '.join(m.interval)}) to try.")
-    got = evaluate(formula.program, formula.numbers, x, formula.fmt)
-    in_metric = largest(got, x, target.ball, formula.fmt, m.metric)
-    in_ulp = largest(got, x, target.ball, formula.fmt, "ulp")
-    return replace(formula, float_errors=(in_metric, in_ulp), float_points=f"largest at {len(x):,} inputs")
+        raise _empty(formula)
+    errors = _errors(formula, target, (x, x))
+    return replace(
+        formula,
+        float_errors=errors,
+        float_points=f"largest of a sample of {len(x):,} inputs",
+        float_bound=_bound(formula, target),
+    )
+
+
+def target_of(formula: Formula) -> Target:
+    """The target of the member."""
+    m = formula.member
+    return Target(m.target, *m.interval, m.metric)
+
+
+def _of_all(formula: Formula) -> Formula:
+    """Decides the inputs that may be the worst of all.
+
+    Raises:
+        BuildError: no C compiler.
+    """
+    found = _screened(replace(formula, name="exported", origin=Origin(), to=""))
+    if not found.count:
+        raise _empty(formula)
+    words = f"largest of all {found.count:,} inputs"
+    errors = _errors(formula, target_of(formula), found.inputs)
+    if formula.member.metric == "relative":
+        words += ", the relative one of those with normal results"
+    return replace(formula, float_errors=errors, float_points=words)
+
+
+@lru_cache(maxsize=64)
+def _screened(formula: Formula) -> Screened:
+    """Remembered: seconds of work, which every format of an export asks for."""
+    target = target_of(formula)
+    return screened(formula, target.ball, *target.ends)
+
+
+def _errors(formula: Formula, target: Target, inputs: Sequence[np.ndarray]) -> tuple[Figure, Figure]:
+    """The largest errors in the metric's unit and in ulp, each at its inputs."""
+    in_metric, in_ulp = (
+        largest(evaluate(formula.program, formula.numbers, x, formula.fmt), x, target.ball, formula.fmt, unit)
+        for x, unit in zip(inputs, (formula.member.metric, "ulp"), strict=True)
+    )
+    return in_metric, in_ulp
+
+
+def _bound(formula: Formula, target: Target) -> RoundingBound | None:
+    """Of a formula that is proved in real arithmetic."""
+    if not formula.member.proved_bound:
+        return None
+    found = bound_float64_error(formula.member.code, formula.member.constants, target)
+    return found if isinstance(found, RoundingBound) else None
+
+
+def _empty(formula: Formula) -> ExportError:
+    ends = ", ".join(formula.member.interval)
+    return ExportError(f"There is no {formula.fmt.name} number inside ({ends}) to try.")
 
 
 def core_points(target: Target, fmt: FloatFormat) -> np.ndarray:
@@ -88,7 +155,10 @@ def _error(value: float, exact: Any, fmt: FloatFormat, unit: str) -> float:
         got = beyond * (1 if value > 0 else -1) if math.isinf(value) else arb(value)
         error = abs(got - exact) / arb(2) ** _ulp_exponent(exact, fmt)
     else:
-        error = abs(arb(value) - exact) / (abs(exact) if unit == "relative" else 1)
+        metric = find_metric(unit)
+        if metric.divides and abs(exact) < arb(2) ** fmt.emin:  # results lose digits, whatever the formula
+            return 0.0
+        error = abs(metric.error(arb(value), exact))
     return float(error.mid()) if error.is_finite() else math.inf
 
 
@@ -109,7 +179,7 @@ def _on_all_floats(formula: Formula) -> Formula:
         count += tried
     got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
     figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
-    words = f"largest at {count:,} inputs of every exponent, subnormal results included"
+    words = f"largest of a sample of {count:,} inputs of every exponent, subnormal results included"
     return replace(formula, float_errors=(figure,), float_points=words)
 
 

@@ -45,6 +45,7 @@ def _object(f: Formula) -> dict[str, Any]:
         "dtype": f.fmt.name,
         "rounded_constants": used,
         "float_errors": [_finite(asdict(figure)) for figure in f.float_errors],
+        "float_bound": asdict(f.float_bound) if f.float_bound else None,
         "fused": f.fused,
         "full": f.reduction is not None,
         "origin": asdict(f.origin),

@@ -1,0 +1,284 @@
+"""The largest error of a float32 core over every float32 of an interval.
+
+Compiled C runs the exported function on all inputs (up to 2^32 of them), beside piecewise polynomials that
+give the exact values to 1e-12 of their size. The polynomials interpolate values by balls, on binary octaves
+that are halved until check points agree. Where halving does not help, next to a zero, inputs are few and are
+kept. The C code screens: it finds every input whose error may be the largest. Balls then decide, on the
+interpreter's results, among what was found and what was kept.
+
+Check points make the 1e-12 likely, not proved: the figure is a measured error, no bound.
+"""
+
+import ctypes
+import math
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.exports.c import render
+from evo.exports.formula import Formula
+from evo.kernels.build import BuildError, find_compiler
+
+_NODES = 9
+"""Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
+_AGREES = 1e-12
+"""Relative deviation of interpolant and function at check points."""
+_FEW = 64
+"""Inputs of a piece that is not halved any more: balls decide them all."""
+_SLACK = 1e-4
+"""Relative distance from the largest screened error within which inputs are decided.
+
+The largest error is at least about half an ulp, 2^-25 of the value, of which 1e-12 is less than 1e-4."""
+_CHUNK = 1 << 23
+"""Inputs of a call of C, some milliseconds: an interrupt waits no longer."""
+_MOST = 2000
+"""Inputs near the largest error that are decided.
+
+There are fewer, but for functions such as c x, whose errors repeat in every octave."""
+_PRECISION = 96
+_OCTAVE = 1 << 23
+_INFINITY = 0x7F800000
+
+
+class Piece(NamedTuple):
+    """Floats of consecutive bits, and a polynomial of u = (x - middle) scale.
+
+    Attributes:
+        first: bits of the float next to zero.
+        number: how many.
+        middle: of u.
+        scale: of u.
+        coefficients: from the lowest.
+    """
+
+    first: int
+    number: int
+    middle: float
+    scale: float
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What the largest errors are among.
+
+    Attributes:
+        inputs: for each measure, the metric's and ulp, float32 inputs as float64.
+        count: how many inputs were tried.
+    """
+
+    inputs: tuple[np.ndarray, np.ndarray]
+    count: int
+
+
+def screened(formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any) -> Screened:
+    """The inputs strictly between two numbers at which a float32 function may have its largest errors.
+
+    Args:
+        formula: a core, in float32.
+        exact: the function on balls.
+        lo: an exact number.
+        hi: likewise.
+
+    Raises:
+        BuildError: no C compiler, or it refused.
+    """
+    with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(_PRECISION):
+        screen = _compiled(formula, Path(folder))
+        pieces, kept = _pieces(exact, _ranges(lo, hi))
+        in_metric, in_ulp = (np.concatenate([near, kept]) for near in _near(screen, pieces))
+        count = sum(piece.number for piece in pieces) + len(kept)
+        return Screened((in_metric, in_ulp), count)
+
+
+_SOURCE = """
+#define NODES {nodes}
+static inline void errors(uint32_t bits, const double *p, double middle, double scale, int64_t e[2])
+{{
+    float x;
+    double f, size, u, miss, power;
+    int64_t b;
+    memcpy(&x, &bits, sizeof x);
+    float got = {name}(x);
+    u = (x - middle) * scale;
+    f = p[NODES - 1];
+    for (int k = NODES - 2; k >= 0; k--) f = f * u + p[k];
+    size = fabs(f);
+    miss = fabs(got - f);
+    power = size * (1 - 0x1p-38); /* next to a power of two, the smaller ulp: balls decide */
+    memcpy(&b, &power, sizeof b);
+    b &= 0x7ff0000000000000;
+    memcpy(&power, &b, sizeof power);
+    power = power < 0x1p-126 ? 0x1p-126 : power;
+    double by_ulp = miss / power * 0x1p23, by_metric = {metric};
+    memcpy(&e[0], &by_metric, sizeof b);
+    memcpy(&e[1], &by_ulp, sizeof b);
+    e[0] &= INT64_MAX; /* of |e|: NaN is above infinity */
+    e[1] &= INT64_MAX;
+}}
+
+void evonum_largest(uint32_t first, uint32_t n, const double *p, double middle, double scale, int64_t *most)
+{{
+    int64_t a = 0, b = 0;
+    for (uint32_t i = 0; i < n; i++) {{
+        int64_t e[2];
+        errors(first + i, p, middle, scale, e);
+        a = e[0] > a ? e[0] : a;
+        b = e[1] > b ? e[1] : b;
+    }}
+    most[0] = a;
+    most[1] = b;
+}}
+
+uint32_t evonum_near(uint32_t first, uint32_t n, const double *p, double middle, double scale, int which,
+                     int64_t least, uint32_t *found, uint32_t room)
+{{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < n && used < room; i++) {{
+        int64_t e[2];
+        errors(first + i, p, middle, scale, e);
+        if (e[which] >= least) found[used++] = first + i;
+    }}
+    return used;
+}}
+"""
+_METRICS = {"absolute": "miss", "relative": "size < 0x1p-126 ? 0.0 : miss / size"}
+"""The metric's error; a relative error of a subnormal result says nothing about the formula."""
+
+
+def _compiled(formula: Formula, folder: Path) -> ctypes.CDLL:
+    source, library = folder / "screen.c", folder / "screen.so"
+    words = {"name": formula.name, "metric": _METRICS[formula.member.metric], "nodes": _NODES}
+    source.write_text(render([formula]) + _SOURCE.format(**words))
+    flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]
+    command = [*find_compiler(), *flags, str(source), "-o", str(library), "-lm"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"{command[0]} could not compile {formula.name}:\n{run.stderr[-2000:]}")
+    loaded = ctypes.CDLL(str(library))
+    word, number, place = ctypes.c_uint32, ctypes.c_double, ctypes.c_void_p
+    loaded.evonum_largest.argtypes = [word, word, place, number, number, place]
+    loaded.evonum_largest.restype = None
+    loaded.evonum_near.argtypes = [
+        word, word, place, number, number, ctypes.c_int, ctypes.c_int64, place, word
+    ]  # fmt: skip
+    loaded.evonum_near.restype = word
+    return loaded
+
+
+def _ranges(lo: Any, hi: Any) -> Iterator[tuple[int, int]]:
+    """(first bits, count) of the floats strictly inside, cut at binary octaves; no infinities."""
+    for sign, nearest, furthest in ((0, lo, hi), (1 << 31, -hi, -lo)):
+        first, last = _least_above(max(nearest, Fraction(0))), _greatest_below(furthest)
+        if nearest < 0 and furthest > 0:
+            first = 0 if not sign else 1  # zero once
+        while first <= last:
+            end = min(last, first | (_OCTAVE - 1))
+            yield sign | first, end - first + 1
+            first = end + 1
+
+
+def _value(bits: int) -> float:
+    return float(np.uint32(bits).view(np.float32))
+
+
+def _bits_at(number: Any) -> int:
+    """Bits of the largest float32 that is at most a number from 0 on."""
+    low, high = 0, _INFINITY
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if Fraction(_value(middle)) <= number else (low, middle)
+    return low
+
+
+def _least_above(number: Any) -> int:
+    return _bits_at(number) + 1
+
+
+def _greatest_below(number: Any) -> int:
+    """-1 if there is none from 0 on."""
+    if number <= 0:
+        return -1
+    bits = _bits_at(number)
+    return bits - 1 if Fraction(_value(bits)) == number else bits
+
+
+_U = np.cos((2 * np.arange(_NODES) + 1) * np.pi / (2 * _NODES))
+_TO_COEFFICIENTS = np.linalg.inv(np.vander(_U, increasing=True))
+_CHECKS = np.array([-1.0, -0.55, 0.1, 0.7, 1.0])
+
+
+def _pieces(exact: Callable[[Any], Any], ranges: Iterator[tuple[int, int]]) -> tuple[list[Piece], np.ndarray]:
+    """Pieces with polynomials that agree, and the inputs that have none."""
+    pieces, kept, waiting = [], [], list(ranges)
+    while waiting:
+        first, count = waiting.pop()
+        if count > _FEW and (piece := _interpolated(exact, first, count)):
+            pieces.append(piece)
+        elif count > _FEW:
+            half = count // 2
+            waiting += [(first, half), (first + half, count - half)]
+        else:
+            kept += [_value(first + k) for k in range(count)]
+    return pieces, np.array(kept)
+
+
+def _interpolated(exact: Callable[[Any], Any], first: int, count: int) -> Piece | None:
+    ends = _value(first), _value(first + count - 1)
+    middle, half = (ends[0] + ends[1]) / 2, abs(ends[1] - ends[0]) / 2
+    values = [float(exact(arb(middle) + arb(half) * float(u))) for u in (*_U, *_CHECKS)]
+    wanted, checks = np.array(values[:_NODES]), np.array(values[_NODES:])
+    if not np.isfinite(values).all():
+        return None
+    coefficients = _TO_COEFFICIENTS @ wanted
+    got = np.polynomial.polynomial.polyval(_CHECKS, coefficients)
+    if not (np.abs(got - checks) <= _AGREES * np.abs(values).min()).all():
+        return None
+    return Piece(first, count, middle, 1 / half, tuple(coefficients.tolist()))
+
+
+def _near(screen: ctypes.CDLL, pieces: Sequence[Piece]) -> tuple[np.ndarray, np.ndarray]:
+    """For each measure the inputs whose screened error is near the largest."""
+    chunks = [
+        (p.first + k, min(_CHUNK, p.number - k), np.array(p.coefficients), p.middle, p.scale)
+        for p in pieces
+        for k in range(0, p.number, _CHUNK)
+    ]
+
+    def largest(chunk: tuple[int, int, np.ndarray, float, float]) -> np.ndarray:
+        first, count, p, middle, scale = chunk
+        most = np.zeros(2, np.int64)
+        screen.evonum_largest(first, count, p.ctypes.data, middle, scale, most.ctypes.data)
+        return most
+
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    try:
+        most = np.array(list(pool.map(largest, chunks))).reshape(-1, 2)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return _collected(screen, chunks, most, 0), _collected(screen, chunks, most, 1)
+
+
+def _collected(screen: ctypes.CDLL, chunks: Sequence[Any], most: np.ndarray, which: int) -> np.ndarray:
+    top = float(most[:, which].max(initial=0).view(np.float64))
+    least = int(np.float64(top * (1 - _SLACK) if top < math.inf else math.inf).view(np.int64))
+    found: list[int] = []
+    buffer = np.zeros(_MOST, np.uint32)
+    for row in np.flatnonzero(most[:, which] >= least).tolist():
+        first, count, p, middle, scale = chunks[row]
+        room = _MOST - len(found)
+        used = screen.evonum_near(
+            first, count, p.ctypes.data, middle, scale, which, least, buffer.ctypes.data, room
+        )
+        found += buffer[:used].tolist()
+    return np.array(found, np.uint32).view(np.float32).astype(float)
