@@ -64,8 +64,8 @@ def baselines(
         report: told of every form, one line each: its error, or why it failed.
     """
     with flint.ctx.workprec(_PRECISION), _terms(max_ops + 1):
-        fits = Goals(target)
-        found = [b for name in FAMILIES for b in _best(name, fits, max_ops, report or (lambda line: None))]
+        goals = Goals(target)
+        found = [b for name in FAMILIES for b in _best(name, goals, max_ops, report or (lambda line: None))]
     return sorted(found, key=lambda b: (b.ops, b.error))
 
 
@@ -79,17 +79,17 @@ def _terms(count: int) -> Iterator[None]:
         flint.ctx.cap = before
 
 
-def _best(name: str, fits: Goals, max_ops: int, report: Callable[[str], None]) -> Iterator[Baseline]:
+def _best(name: str, goals: Goals, max_ops: int, report: Callable[[str], None]) -> Iterator[Baseline]:
     """The forms of a family, each better than those before it."""
     bar = math.inf
-    drafts = sorted(FAMILIES[name](fits, max_ops), key=lambda draft: (draft.ops, draft.guess))
+    drafts = sorted(FAMILIES[name](goals, max_ops), key=lambda draft: (draft.ops, draft.guess))
     for _, group in groupby(drafts, key=lambda draft: draft.ops):
         best = None
         for draft in group:
             if draft.guess > FAR * bar:
                 break
             try:
-                made = _finished(name, draft, fits)
+                made = _finished(name, draft, goals)
             except FitError as error:
                 report(f"{name} {draft.form}: {error}")
                 continue
@@ -100,31 +100,31 @@ def _best(name: str, fits: Goals, max_ops: int, report: Callable[[str], None]) -
             yield best
 
 
-def _finished(name: str, draft: Draft, fits: Goals) -> Baseline:
+def _finished(name: str, draft: Draft, goals: Goals) -> Baseline:
     """The first of the draft's codes that is as good as guessed, or the best."""
     best = None
     for code in draft.write():
-        made = _measured(name, draft.form, code, fits)
+        made = _measured(name, draft.form, code, goals)
         if best is None or made.error < best.error:
             best = made
         if best.error <= draft.guess * 1.001:
             break
-    if best is None or not best.error < fits.trivial:
+    if best is None or not best.error < goals.trivial:
         raise FitError("no better than the constant 0")
     return best
 
 
-def _measured(name: str, form: str, code: Builder, fits: Goals) -> Baseline:
+def _measured(name: str, form: str, code: Builder, goals: Goals) -> Baseline:
     """Canonical text, decimal constants, their error."""
     if not all(c.is_finite() for c in code.constants):
         return Baseline(name, form, code.program.ops, str(code.program), (), math.inf, math.nan)
     program, constants = code.program.simplify([c.mid() for c in code.constants], BALLS)
-    x = _places(fits.target)
-    error, _ = sampled_error(partial(program.evaluate, BALLS, constants=constants), fits.target, x)
+    x = _places(goals.target)
+    error, _ = sampled_error(partial(program.evaluate, BALLS, constants=constants), goals.target, x)
     digits = SPARE_DIGITS + max(0, math.ceil(-math.log10(max(error, 1e-300)))) if error < math.inf else 17
     texts = tuple(c.str(digits, radius=False) for c in constants)
-    texts = pinned(program, texts, fits.target) or texts
-    error, worst_x = sampled_error(evaluator(program, texts), fits.target, x)
+    texts = pinned(program, texts, goals.target) or texts
+    error, worst_x = sampled_error(evaluator(program, texts), goals.target, x)
     return Baseline(name, form, program.ops, str(program), texts, error, worst_x)
 
 

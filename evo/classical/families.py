@@ -47,35 +47,35 @@ class Draft(NamedTuple):
 
 
 def _rationals(
-    fits: Goals, max_ops: int, frames: Iterable[Frame], degrees: Callable[[int, int], bool], method: str
+    goals: Goals, max_ops: int, frames: Iterable[Frame], degrees: Callable[[int, int], bool], method: str
 ) -> Iterator[Draft]:
     """The forms with a rational function in these frames."""
     sizes = [(m, n) for m in range(max_ops) for n in range(max_ops) if m + n and degrees(m, n)]
     for frame in frames:
         for m, n in sizes:
-            if 2 * max(m, n) + min(m, n) > max_ops or frame_ops(frame, m, n, fits.traits.pole) > max_ops:
+            if 2 * max(m, n) + min(m, n) > max_ops or frame_ops(frame, m, n, goals.traits.pole) > max_ops:
                 continue
-            name, ops = frame.name(m, n), frame_ops(frame, m, n, fits.traits.pole)
+            name, ops = frame.name(m, n), frame_ops(frame, m, n, goals.traits.pole)
             try:
                 if method == "local":
-                    guess, about = fits.local(frame, m, n)
+                    guess, about = goals.local(frame, m, n)
                     name += f" at {about:.3g}"
                 else:
-                    guess = fits.start(frame, m, n)
+                    guess = goals.start(frame, m, n)
             except FitError:
                 continue
-            yield Draft(name, ops, guess.error, partial(_written, fits, frame, m, n, guess, method))
+            yield Draft(name, ops, guess.error, partial(_written, goals, frame, m, n, guess, method))
 
 
-def _written(fits: Goals, frame: Frame, m: int, n: int, guess: Rational, method: str) -> Iterator[Builder]:
+def _written(goals: Goals, frame: Frame, m: int, n: int, guess: Rational, method: str) -> Iterator[Builder]:
     """The minimax; where Remez fails, or the offset's number is free as well, by `polish`; the guess."""
     if method == "minimax":
         with suppress(FitError):
-            code = fits.code(frame, minimax(fits.goal(frame), m, n, guess))
-            yield code if not isinstance(frame.core, Shifted) else _levelled(fits, code)
+            code = goals.code(frame, minimax(goals.goal(frame), m, n, guess))
+            yield code if not isinstance(frame.core, Shifted) else _levelled(goals, code)
         with suppress(FitError):
-            yield _levelled(fits, fits.code(frame, guess))
-    yield fits.code(frame, guess)
+            yield _levelled(goals, goals.code(frame, guess))
+    yield goals.code(frame, guess)
 
 
 @lru_cache(maxsize=4096)
@@ -85,24 +85,24 @@ def frame_ops(frame: Frame, m: int, n: int, pole: bool) -> int:
     return frame.write(p, q, pole).program.ops
 
 
-def _odd_fractions(fits: Goals, max_ops: int) -> Iterator[Draft]:
+def _odd_fractions(goals: Goals, max_ops: int) -> Iterator[Draft]:
     """c + d/(e + odd continued fraction), where the target has the symmetry."""
-    for k, (p, q) in fits.traits.moebius.items():
+    for k, (p, q) in goals.traits.moebius.items():
         for j in range(1, (max_ops - 3 - k) // 2 + 1):
             try:
-                code = _odd_start(fits, k, j, p, q)
+                code = _odd_start(goals, k, j, p, q)
             except FitError:
                 continue
             name = "CF" + squared_name(k)
-            yield Draft(name, code.program.ops, 0.0, partial(_odd_written, fits, code))
+            yield Draft(name, code.program.ops, 0.0, partial(_odd_written, goals, code))
 
 
-def _odd_start(fits: Goals, k: int, j: int, p: Any, q: Any) -> Builder:
+def _odd_start(goals: Goals, k: int, j: int, p: Any, q: Any) -> Builder:
     """With the exact symmetry, without error at Chebyshev's points.
 
     (f - p)/(f - q) is odd and vanishes at 0; its inverse has a pole there, as the fraction has for odd j.
     """
-    variable = fits.variable(Frame(core=Plain(even=True)))
+    variable = goals.variable(Frame(core=Plain(even=True)))
     if j % 2:
         p, q = q, p
     nodes = [variable.at(u)[:2] for u in chebyshev(j + 1)]
@@ -117,13 +117,13 @@ def _odd_start(fits: Goals, k: int, j: int, p: Any, q: Any) -> Builder:
     return write_odd(constants, q, (q - p) / s, -1 / s, k)
 
 
-def _odd_written(fits: Goals, code: Builder) -> Iterator[Builder]:
+def _odd_written(goals: Goals, code: Builder) -> Iterator[Builder]:
     with suppress(FitError):
-        yield _levelled(fits, code)
+        yield _levelled(goals, code)
     yield code
 
 
-def _levelled(fits: Goals, code: Builder) -> Builder:
+def _levelled(goals: Goals, code: Builder) -> Builder:
     """The constants by `evo.minimax.polish`, which takes any program.
 
     Raises:
@@ -133,7 +133,7 @@ def _levelled(fits: Goals, code: Builder) -> Builder:
         raise FitError("the form degenerates")
     texts = [c.str(2 * SPARE_DIGITS, radius=False) for c in code.constants]
     try:
-        polished = polish(code.program, texts, fits.target)
+        polished = polish(code.program, texts, goals.target)
     except ValueError as error:  # a constant that is no number
         raise FitError(str(error)) from None
     if polished.status == "not finite":
@@ -151,35 +151,35 @@ def rational(m: int, n: int) -> bool:
     return n > 0
 
 
-def _plain(fits: Goals) -> list[Frame]:
+def _plain(goals: Goals) -> list[Frame]:
     return [
         frame
-        for frame in fits.traits.frames
+        for frame in goals.traits.frames
         if not isinstance(frame.core, Quotient) and frame.core.ratio is None
     ]
 
 
-def _squared(fits: Goals) -> list[Frame]:
-    frames = [frame for frame in _plain(fits) if fits.positive(frame)]
+def _squared(goals: Goals) -> list[Frame]:
+    frames = [frame for frame in _plain(goals) if goals.positive(frame)]
     return [replace(frame, squarings=k) for frame in frames for k in range(1, MAX_SQUARINGS + 1)]
 
 
-def _quotients(fits: Goals) -> list[Frame]:
+def _quotients(goals: Goals) -> list[Frame]:
     powers = range(MAX_SQUARINGS + 1)
     return [
         replace(frame, squarings=k)
-        for frame in fits.traits.frames
+        for frame in goals.traits.frames
         if isinstance(frame.core, Quotient)
         for k in powers
     ]
 
 
-def _logarithms(fits: Goals) -> list[Frame]:
-    return [frame for frame in fits.traits.frames if frame.core.ratio is not None]
+def _logarithms(goals: Goals) -> list[Frame]:
+    return [frame for frame in goals.traits.frames if frame.core.ratio is not None]
 
 
 def _family(frames: Callable[[Goals], list[Frame]], degrees: Callable[[int, int], bool], method: str) -> Any:
-    return lambda fits, max_ops: _rationals(fits, max_ops, frames(fits), degrees, method)
+    return lambda goals, max_ops: _rationals(goals, max_ops, frames(goals), degrees, method)
 
 
 FAMILIES: dict[str, Callable[[Goals, int], Iterator[Draft]]] = {
