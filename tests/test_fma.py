@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ml_dtypes import bfloat16
 
 from evo.kernels.build import find_compiler
 from evo.numbers.fma import fma
@@ -148,3 +149,32 @@ def test_the_ulp_below_a_power_of_two_is_the_smaller_one():
         2.0**-149,
         2.0**-149,
     ]
+
+
+@pytest.mark.parametrize("kind", [np.float16, bfloat16])
+def test_fma_of_a_short_type_is_the_float_nearest_to_the_rational_result(kind):
+    rng = np.random.default_rng(6)
+    a, b, c = rng.integers(0, 1 << 16, (3, 4000)).astype(np.uint16).view(kind)
+    a[:1000] = np.asarray(rng.integers(0, 1 << 10, 1000), np.uint16).view(kind)  # many subnormal results
+    with np.errstate(all="ignore"):
+        got = fma(a, b, c)
+        rows = list(zip(*(v.astype(float) for v in (got, a, b, c)), strict=True))
+    assert got.dtype == kind
+    decided = 0
+    for found, *row in rows:
+        if not np.isfinite([found, *row]).all():
+            continue
+        exact = abs(Fraction(row[0]) * Fraction(row[1]) + Fraction(row[2]))
+        code = int(kind(abs(found)).view(np.uint16))
+        near = [float(np.uint16(n).view(kind)) for n in (code - 1, code + 1) if n >= 0]
+        distance = abs(exact - Fraction(abs(found)))
+        for away in (abs(exact - Fraction(n)) for n in near if np.isfinite(n)):
+            assert distance < away or (distance == away and code % 2 == 0), row
+        decided += 1
+    assert decided > 1500
+
+
+@pytest.mark.parametrize("kind", [np.longdouble, np.complex128, np.int64])
+def test_fma_refuses_what_it_cannot_round(kind):
+    with pytest.raises(TypeError, match=f"not {np.dtype(kind)}"):
+        fma(kind(1), kind(2), kind(3))

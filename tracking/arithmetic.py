@@ -25,7 +25,8 @@ def fma(a: Any, b: Any, c: Any) -> Any:
         if kind in (np.float32, np.float16) or kind.name == "bfloat16":
             wide = np.asarray(a, np.float64) * np.asarray(b, np.float64)
             total, lost = _two_sum(wide, np.asarray(c, np.float64))
-            return np.where(np.isfinite(total), _to_odd(total, lost), total).astype(kind)[()]
+            total = np.where(np.isfinite(total), _to_odd(total, lost), total)
+            return (_to_odd_float32(total) if kind.name == "bfloat16" else total).astype(kind)[()]
         if kind == np.float64:
             return _fma64(*np.broadcast_arrays(a, b, c))[()]
     raise TypeError(f"fma takes float64, float32, float16 or bfloat16, not {kind}.")
@@ -72,9 +73,17 @@ def _two_product(a: Any, b: Any) -> tuple[Any, Any]:
 
 def _to_odd(total: Any, lost: Any) -> Any:
     """Rounded to odd: an even `total` that lost something moves to its neighbour on that side."""
-    even = np.asarray(total, np.float64).view(np.int64) % 2 == 0
-    away = np.nextafter(total, np.where(lost > 0, np.inf, -np.inf))
+    total = np.asarray(total)
+    infinity = total.dtype.type(np.inf)
+    even = total.view(f"i{total.itemsize}") % 2 == 0
+    away = np.nextafter(total, np.where(lost > 0, infinity, -infinity))
     return np.where((lost != 0) & even, away, total)
+
+
+def _to_odd_float32(wide: Any) -> Any:
+    """float64 as float32, rounded to odd: ml_dtypes itself would round twice on its way to bfloat16."""
+    near = wide.astype(np.float32)
+    return np.where(np.isfinite(wide), _to_odd(near, wide - near), near)
 
 
 def add(a: Any, b: Any) -> Any:
