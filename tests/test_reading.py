@@ -77,7 +77,7 @@ WRONG = {
         "at most 1000",
     ),
     "a constant of many digits": (f"# target: exp2\n# c1 = {'1' * 100_000}\nv1 = x + c1", "finite decimal"),
-    "FPCore without a target": ("(FPCore (x) (+ x 1))", "target"),
+    "FPCore without a target": ("(FPCore (x) (+ x 1))", "approximates: add it, such as :spec"),
     "deep FPCore": ("(" * 500, "deep"),
 }
 

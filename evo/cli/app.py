@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -80,11 +81,16 @@ def main() -> None:
     sys.exit(code)
 
 
+def _as_argument(word: str) -> str:
+    """An expression that begins with a minus, such as -x*log(x), is no option: a space says so."""
+    return f" {word}" if re.fullmatch(r"-[^-].*[x(^*/].*", word) else word
+
+
 def _invoke(words: list[str]) -> int:
     """Runs a command as typer does, apart from its silence after a broken pipe; the exit code."""
     command = typer.main.get_command(app)
     try:
-        with command.make_context("evonum", words) as context:
+        with command.make_context("evonum", [_as_argument(word) for word in words]) as context:
             code = command.invoke(context)
     except typer.Exit as done:
         code = done.exit_code

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from evo.fronts.fpcore import read_fpcore
+from evo.fronts.fpcore import read_fpcores
 from evo.fronts.front import Front, FrontError, Member
 from evo.numbers.constants import ConstantError, exact
 from evo.programs.program import Program, parse
@@ -53,7 +53,7 @@ def read_members(text: str, where: str) -> Front:
             return Front.from_objects(data)
         return Front(tuple(_member(o, where) for o in data))
     if start == "(" or re.match(r"\s*;", text):
-        return Front((_member(read_fpcore(text), where),))
+        return Front(tuple(_member(core, where) for core in read_fpcores(text)))
     return Front((_member(_from_text(text), where),))
 
 

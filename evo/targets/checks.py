@@ -6,6 +6,7 @@ fails on a small box, an exact point is looked for at which a zero or a removabl
 anchor). Towards the ends the function is a model, or, where it has none, is looked at in a few points.
 """
 
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -17,6 +18,7 @@ import numpy as np
 from evo.numbers.reals import Number, ball
 from evo.targets.anchors import Anchor, candidates, local
 from evo.targets.ends import TargetError
+from evo.targets.expression import Expression
 
 if TYPE_CHECKING:
     from evo.targets.target import Target
@@ -60,8 +62,25 @@ def anchors(target: "Target") -> tuple[Anchor, ...]:
         TargetError: the function is not finite inside, or grows without bound towards an end.
     """
     lo, hi = target.ends
-    found = [_at_end(target, lo, hi - lo, 1), *_Inside(target).run(), _at_end(target, hi, hi - lo, -1)]
-    return tuple(anchor for anchor in found if anchor)
+    ends = [_at_end(target, lo, hi - lo, 1), _at_end(target, hi, hi - lo, -1)]
+    inside = _Inside(target, target.expression, target.measure.divides).run()
+    known = {str(anchor.at) for anchor in inside}
+    inside += [kink for kink in _kinks(target) if str(kink.at) not in known]
+    ordered = sorted((a for a in (*ends, *inside) if a), key=lambda anchor: float(anchor.at))
+    return tuple(ordered)
+
+
+def _kinks(target: "Target") -> list[Anchor]:
+    """Exact places inside where a magnitude in the expression bends: its argument changes its sign there."""
+    found: dict[str, Anchor] = {}
+    nodes = target.expression.nodes
+    for node in nodes:
+        if node.op == "abs":
+            argument = Expression("", nodes[: node.args[0] + 1])
+            with suppress(TargetError):
+                for anchor in _Inside(target, argument, True).run():
+                    found[str(anchor.at)] = anchor._replace(order=Fraction(0))
+    return list(found.values())
 
 
 def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor | None:
@@ -108,9 +127,9 @@ def _check_growth(target: "Target", end: Number, width: Number) -> None:
 class _Inside:
     """The cover of the interval less its end strips, and the anchors found in it."""
 
-    def __init__(self, target: "Target") -> None:
-        self._target = target
-        self._relative = target.measure.divides
+    def __init__(self, target: "Target", expression: Expression, relative: bool) -> None:
+        self._target, self._expression = target, expression
+        self._relative = relative
         self._looks = 0
 
     def run(self) -> list[Anchor]:
@@ -144,11 +163,10 @@ class _Inside:
         return sorted(found, key=lambda anchor: float(anchor.at))
 
     def _behaves(self, a: Number, b: Number, width: Number) -> bool:
-        target = self._target
         fine = float((b - a) / width) < 2.0**-20
         with flint.ctx.workprec(_FINE if fine else _COARSE):
             box = ball(a).union(ball(b))
-            for enclose in (target.expression.ball, target.expression.enclose):
+            for enclose in (self._expression.ball, self._expression.enclose):
                 value = enclose(box)
                 if value.is_finite() and not (self._relative and value.contains(0)):
                     return True
@@ -166,11 +184,11 @@ class _Inside:
         for at in candidates(low, high):
             if not lo < at < hi:
                 continue
-            sides = [local(self._target.expression, at, side, width) for side in (1, -1)]
+            sides = [local(self._expression, at, side, width) for side in (1, -1)]
             right, left = sides
             if right is None or left is None or right.order < 0 or left.order != right.order:
                 continue
-            if right.order == 0 and self._target.ball(ball(at)).is_finite():
+            if right.order == 0 and self._expression.ball(ball(at)).is_finite():
                 continue
             return Anchor(at, right.order, inner=True), at - left.reach, at + right.reach
         return None

@@ -27,10 +27,11 @@ import flint
 from flint import arb, arb_series, fmpq
 
 from evo.errors import EvonumError
-from evo.targets.functions import FUNCTIONS
+from evo.targets.functions import FUNCTIONS, MACROS
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 100
+MAX_NODES = 2000
 MAX_POWER = 1000
 MAX_EXPONENT10 = 400
 MAX_ORDER = 100
@@ -170,8 +171,9 @@ def _power(base: Any, n: int) -> Any:
 
 
 def _divide(a: Any, b: Any) -> Any:
-    if isinstance(b, arb_series) and b[0].contains(0):
-        return arb_series([arb.nan()] * b.prec, b.prec)
+    series = b if isinstance(b, arb_series) else a
+    if isinstance(series, arb_series) and (b[0] if series is b else b).contains(0):
+        return arb_series([arb.nan()] * series.prec, series.prec)
     return a / b
 
 
@@ -229,8 +231,9 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
 class _Parser:
     """Precedence climbing over tokens; fills `nodes`, operands first."""
 
-    def __init__(self, tokens: list[tuple[str, str, int]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str, int]], names: tuple[str, ...] = ("x",)) -> None:
         self.tokens = tokens
+        self.names = names
         self.at = 0
         self.depth = 0
         self.nodes: list[Node] = []
@@ -281,6 +284,8 @@ class _Parser:
             return self.push(Node("number", (), _number(word, position)))
         if kind == "name":
             return self.name(word, position)
+        if word == "+":
+            return self.nested(_UNARY, position)
         if word == "-":
             return self.add("neg", (self.nested(_UNARY, position),), position)
         if word == "(":
@@ -291,22 +296,19 @@ class _Parser:
         raise ExpressionError(f"Expected a number, x or a function at position {position}, got {got}.")
 
     def name(self, word: str, position: int) -> int:
-        if word == "x" or word in LEAVES:
+        if word in self.names or word in LEAVES:
             return self.push(Node(word))
+        if word in MACROS:
+            return self.macro(word, position)
         if word not in FUNCTIONS:
-            known = ["x", *LEAVES, *FUNCTIONS]
+            known = ["x", *LEAVES, *FUNCTIONS, *MACROS]
             near = get_close_matches(word, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ExpressionError(
                 f"Unknown name {word[:30]!r} at position {position}; known are {', '.join(known)}.{hint}"
             )
         arity = FUNCTIONS[word].arity
-        self.expect("(", f"after {word}")
-        args = [self.nested(1, position)]
-        while len(args) < arity:
-            self.expect(",", f"in {word}, which takes {arity} arguments,")
-            args.append(self.nested(1, position))
-        self.expect(")", f"to close {word}, which takes {arity} argument{'s' * (arity > 1)},")
+        args = self.arguments(word, arity, position)
         if arity > 1:
             order = self.nodes[args[0]]
             if order.op != "number" or abs(order.number) > MAX_ORDER:
@@ -316,7 +318,32 @@ class _Parser:
                 )
         return self.push(Node(word, tuple(args)))
 
+    def arguments(self, word: str, arity: int, position: int) -> list[int]:
+        self.expect("(", f"after {word}")
+        args = [self.nested(1, position)]
+        while len(args) < arity:
+            self.expect(",", f"in {word}, which takes {arity} arguments,")
+            args.append(self.nested(1, position))
+        self.expect(")", f"to close {word}, which takes {arity} argument{'s' * (arity > 1)},")
+        return args
+
+    def macro(self, word: str, position: int) -> int:
+        """The nodes of what the name stands for, the arguments in the places of x and y."""
+        arity, text = MACROS[word]
+        given = dict(zip(("x", "y"), self.arguments(word, arity, position), strict=False))
+        body = _Parser(_tokens(text), names=("x", "y"))
+        body.parse()
+        placed: list[int] = []
+        for node in body.nodes:
+            if node.op in given:
+                placed.append(given[node.op])
+            else:
+                placed.append(self.push(node._replace(args=tuple(placed[k] for k in node.args))))
+        return placed[-1]
+
     def push(self, node: Node) -> int:
+        if len(self.nodes) >= MAX_NODES:
+            raise ExpressionError(f"The expression has more than {MAX_NODES} parts.")
         self.nodes.append(node)
         return len(self.nodes) - 1
 

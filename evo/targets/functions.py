@@ -85,6 +85,43 @@ def _exp2(x: Any) -> Any:
     return (x * arb.const_log2()).exp()
 
 
+def _exp10(x: Any) -> Any:
+    return (x * arb(10).log()).exp()
+
+
+def _log10(x: Any) -> Any:
+    return x.log() / arb(10).log()
+
+
+def _with_value(series: Any, value: Any) -> Any:
+    """A series whose first coefficient is known better than its own arithmetic has it."""
+    return arb_series([value, *(series[k] for k in range(1, series.prec))], series.prec)
+
+
+def _odd(positive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An odd function's series from one that is good for positive arguments."""
+    return lambda x: -positive(-x) if x[0] < 0 else positive(x)
+
+
+def _erfinv_series(inner: Any) -> Any:
+    """By y' = sqrt(pi)/2 exp(y^2)."""
+    y, half = [_erfinv(inner[0])], arb.pi().sqrt() / 2
+    for k in range(inner.prec - 1):
+        series = arb_series(y, k + 1)
+        y.append(half * (series * series).exp()[k] / (k + 1))
+    return _compose(y, inner)
+
+
+def _erfinv(x: Any) -> Any:
+    return x.erfinv()
+
+
+def _abs_series(x: Any) -> Any:
+    if x[0] > 0 or x[0] < 0:
+        return x if x[0] > 0 else -x
+    return arb_series([arb.nan()] * x.prec, x.prec)
+
+
 def _method(name: str, arb_name: str = "") -> Function:
     """A row whose meaning is the flint method of that name, on balls and on series."""
     ball, series = getattr(arb, arb_name or name), getattr(arb_series, arb_name or name)
@@ -105,6 +142,15 @@ FUNCTIONS: dict[str, Function] = {
         Function("sinh", 1, lambda x: x.sinh(), lambda x: _hyperbolic(arb.sinh, arb.cosh, x)),
         Function("cosh", 1, lambda x: x.cosh(), lambda x: _hyperbolic(arb.cosh, arb.sinh, x)),
         _method("atan"),
+        Function("log1p", 1, lambda x: x.log1p(), lambda x: _with_value((1 + x).log(), x[0].log1p())),
+        Function("expm1", 1, lambda x: x.expm1(), lambda x: _with_value(x.exp(), x[0].expm1())),
+        Function("log10", 1, _log10, _log10),
+        Function("exp10", 1, _exp10, _exp10),
+        Function("asinh", 1, lambda x: x.asinh(), _odd(lambda x: (x + (x * x + 1).sqrt()).log())),
+        Function("acosh", 1, lambda x: x.acosh(), lambda x: (x + (x * x - 1).sqrt()).log()),
+        Function("atanh", 1, lambda x: x.atanh(), lambda x: ((1 + x).log() - (1 - x).log()) / 2),
+        Function("abs", 1, abs, _abs_series),
+        Function("erfinv", 1, _erfinv, _erfinv_series),
         _method("asin"),
         _method("acos"),
         _method("sqrt"),
@@ -118,3 +164,15 @@ FUNCTIONS: dict[str, Function] = {
     )
 }
 """The functions that expressions may call: one row each."""
+
+MACROS: dict[str, tuple[int, str]] = {
+    "sign": (1, "x/abs(x)"),
+    "min": (2, "(x+y-abs(x-y))/2"),
+    "max": (2, "(x+y+abs(x-y))/2"),
+    "sigmoid": (1, "1/(1+exp(-x))"),
+    "silu": (1, "x/(1+exp(-x))"),
+    "softplus": (1, "log1p(exp(x))"),
+    "gelu": (1, "x*erfc(-x/sqrt(2))/2"),
+    "probit": (1, "sqrt(2)*erfinv(2*x-1)"),
+}
+"""Functions that stand for an expression of their arguments x and y: number of those, and the text."""

@@ -231,6 +231,8 @@ class TaylorModel:
         inner = self.bounded(f"the argument of {row.name}")
         if row.name == "bessel_i" and inner.poly[0].is_zero():
             return inner._bessel(order[0])
+        if row.name == "abs":
+            return inner.magnitude()
         if branch := find_branch(row.name, inner):
             return branch(inner)
         if row.name in LOGARITHMS and inner.positive and inner.poly.length() and inner.poly[0].is_zero():
@@ -240,6 +242,20 @@ class TaylorModel:
             return composed
         outer = tuple(expansion(row.name, inner.known[0], known_series.LENGTH))
         return self._new(composed.poly, known=known_series.composed(outer, inner.known))
+
+    def magnitude(self) -> "TaylorModel":
+        """|self|, where all values have one sign (next to a zero at t = 0, too).
+
+        Raises:
+            UndefinedError: they may not.
+        """
+        size = self.poly(self.box)
+        if size.contains(0) and self.positive:
+            unit = self._stripped("undecided", "the function is zero")
+            size = unit.poly(unit.box)
+        if size.contains(0):
+            raise UndefinedError("undecided", "the function bends where its sign may change")
+        return self if size > 0 else -self
 
     def logarithm(self) -> "TaylorModel":
         """log of a model t^v u, u > 0: v log t + log u.
@@ -378,6 +394,8 @@ BRANCHES: dict[tuple[str, Fraction | None], Branch] = {
     ("acos", Fraction(-1)): lambda a: PI - _arc(1 + a),
     ("asin", Fraction(1)): lambda a: PI / 2 - _arc(1 - a),
     ("asin", Fraction(-1)): lambda a: _arc(1 + a) - PI / 2,
+    ("acosh", Fraction(1)): lambda a: ((a - 1) / 2).sqrt().function(FUNCTIONS["asinh"]) * 2,
+    ("log1p", Fraction(-1)): lambda a: (1 + a).function(FUNCTIONS["log"]),
 }
 """The functions with a root's branch point, by name and place."""
 
