@@ -9,7 +9,8 @@ from evo.numbers.balls import BALLS
 from evo.targets import taylor
 from evo.targets.expression import parse_expression
 from evo.targets.functions import FUNCTIONS
-from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model, working
+from evo.targets.models import expression_model
+from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, working
 from strategies import ALL, programs
 
 CENTERS = {

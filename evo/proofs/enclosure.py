@@ -23,8 +23,9 @@ from evo.numbers.reals import Number, Real, ball
 from evo.programs.program import Program
 from evo.proofs.certificate import Piece
 from evo.targets.checks import anchors
+from evo.targets.models import expression_model
 from evo.targets.target import Target
-from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, expression_model
+from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError
 
 _MAX_BOXES = 4000
 _SAMPLES = 12

@@ -18,7 +18,8 @@ from flint import arb
 
 from evo.numbers.reals import PI, Number, Real, ball
 from evo.targets.expression import Expression
-from evo.targets.taylor import BranchError, TaylorModel, UndefinedError, expression_model, model_at, working
+from evo.targets.models import expression_model
+from evo.targets.taylor import BranchError, TaylorModel, UndefinedError, model_at, working
 
 MAX_ROOT = 32
 """Of t in x = at + t^root: functions such as x^(1/13) bend like a root of that degree."""

@@ -28,9 +28,8 @@ from flint import arb, arb_poly, arb_series, fmpq
 from evo.numbers import known as known_series
 from evo.numbers.functions import kind_of_number
 from evo.numbers.known import LENGTH, Known
-from evo.numbers.reals import PI, E, Number, Real, ball
-from evo.targets.expansions import expansion, quarter_turns
-from evo.targets.expression import Expression, Node, apply_node
+from evo.numbers.reals import Number, Real, ball
+from evo.targets.expansions import expansion
 from evo.targets.functions import FUNCTIONS, Function
 
 Taylor = Callable[[Any, int], Sequence[Any]]
@@ -231,12 +230,6 @@ class TaylorModel:
         inner = self.bounded(f"the argument of {row.name}")
         if row.name == "bessel_i" and inner.poly[0].is_zero():
             return inner._bessel(order[0])
-        if row.name == "abs":
-            return inner.magnitude()
-        if branch := find_branch(row.name, inner):
-            return branch(inner)
-        if row.name in LOGARITHMS and inner.positive and inner.poly.length() and inner.poly[0].is_zero():
-            return inner.logarithm() / LOGARITHMS[row.name]()
         composed = inner._compose(lambda z, n: _padded(row.series(*order, arb_series([z, 1], n + 1)), n))
         if not inner.known or inner.known[0] is None or order:
             return composed
@@ -257,17 +250,14 @@ class TaylorModel:
             raise UndefinedError("undecided", "the function bends where its sign may change")
         return self if size > 0 else -self
 
-    def logarithm(self) -> "TaylorModel":
-        """log of a model t^v u, u > 0: v log t + log u.
+    def unit(self, what: str) -> tuple["TaylorModel", int]:
+        """u and v of t^v u with u not 0 at t = 0; `what` is said where that is not so.
 
         Raises:
-            UndefinedError: u is not proved positive.
+            UndefinedError: the model is exactly zero.
         """
-        from evo.targets.logarithms import LogModel
-
-        unit = self._stripped("undefined", "a logarithm of zero")
-        plain = self._new(unit.poly, known=unit.known).function(FUNCTIONS["log"])
-        return LogModel([plain, self._lifted(unit.shift)]) if unit.shift else plain
+        bare = self._stripped("undefined", what)
+        return self._new(bare.poly, known=bare.known), bare.shift
 
     def leading(self) -> int:
         """The power of t that the function begins with, its coefficient and all values on the box not 0.
@@ -353,14 +343,6 @@ class TaylorModel:
         return entire
 
 
-LOGARITHMS: dict[str, Callable[[], Any]] = {
-    "log": lambda: arb(1),
-    "log2": arb.const_log2,
-    "log10": arb.const_log10,
-}
-"""What divides log, by the name of the logarithm."""
-
-
 def model_at(at: Number, side: int, root: int, size: Any, order: int) -> TaylorModel:
     """x = at + side t^root for t in (0, size], as a model that knows its coefficients exactly."""
     coefficients = [ball(at), *[arb(0)] * (root - 1), arb(side)]
@@ -368,36 +350,6 @@ def model_at(at: Number, side: int, root: int, size: Any, order: int) -> TaylorM
     known = (first, *[known_series.ZERO] * (root - 1), Real.of(side), *[known_series.ZERO] * LENGTH)[:LENGTH]
     box = arb(0).union(arb(size.upper()))
     return TaylorModel(box, order, arb_poly(coefficients), positive=True, known=known)
-
-
-Branch = Callable[[TaylorModel], TaylorModel]
-
-
-def find_branch(name: str, inner: TaylorModel) -> Branch | None:
-    """How a function is made where its argument at t = 0 is a branch point or a pole of it, if it is."""
-    at = inner.known[0] if inner.known else None
-    if at is None:
-        return None
-    turns = quarter_turns(at) if name == "tan" else None
-    if turns is not None and turns % 2:
-        return lambda a: a.function(FUNCTIONS["sin"]) / a.function(FUNCTIONS["cos"])
-    return BRANCHES.get((name, at.rational)) if at in (1, -1) else None
-
-
-def _arc(towards: TaylorModel) -> TaylorModel:
-    """2 asin(sqrt(w/2)), which is acos(1 - w)."""
-    return (towards / 2).sqrt().function(FUNCTIONS["asin"]) * 2
-
-
-BRANCHES: dict[tuple[str, Fraction | None], Branch] = {
-    ("acos", Fraction(1)): lambda a: _arc(1 - a),
-    ("acos", Fraction(-1)): lambda a: PI - _arc(1 + a),
-    ("asin", Fraction(1)): lambda a: PI / 2 - _arc(1 - a),
-    ("asin", Fraction(-1)): lambda a: _arc(1 + a) - PI / 2,
-    ("acosh", Fraction(1)): lambda a: ((a - 1) / 2).sqrt().function(FUNCTIONS["asinh"]) * 2,
-    ("log1p", Fraction(-1)): lambda a: (1 + a).function(FUNCTIONS["log"]),
-}
-"""The functions with a root's branch point, by name and place."""
 
 
 def _folded(poly: Any, order: int, box: Any) -> Any:
@@ -452,58 +404,3 @@ MODELS = kind_of_number(
     sqrt=_sqrt,
 )
 """The functions of models (and of the balls among their operands) for `Program.evaluate`."""
-
-
-def expression_model(expression: Expression, x: TaylorModel) -> TaylorModel:
-    """A user's expression of the model `x`.
-
-    Raises:
-        UndefinedError: as the operations of `TaylorModel`.
-    """
-    values: list[Any] = []
-    for node in expression.nodes:
-        values.append(_node_model(expression, node, x, [values[k] for k in node.args]))
-    return x._lifted(values[-1])
-
-
-def _node_model(expression: Expression, node: Node, x: TaylorModel, args: list[Any]) -> Any:
-    """One node's value: a model, or a number that does not depend on x."""
-    if node.op == "number":
-        return Real.of(node.number)
-    if node.op in EXACT_LEAVES:
-        return EXACT_LEAVES[node.op]
-    if not any(isinstance(arg, TaylorModel) for arg in args):
-        if x.known and node.op in FUNCTIONS and len(args) == 1:  # such as sin(pi), which is exactly 0
-            value = _exact_value(node.op, args[0])
-            if value is not None:
-                return value
-        if not all(isinstance(arg, Real) for arg in args) or node.op in (*FUNCTIONS, "^"):
-            args = [arg.ball() if isinstance(arg, Real) else arg for arg in args]
-        return apply_node(node, x, args)
-    if node.op in FUNCTIONS:
-        orders = [expression.nodes[k].number for k in node.args[:-1]]
-        return args[-1].function(FUNCTIONS[node.op], orders)
-    if node.op == "^":
-        return _general_power(args, expression.nodes[node.args[1]].number)
-    return apply_node(node, x, args)
-
-
-EXACT_LEAVES = {"pi": PI, "e": E}
-
-
-def _exact_value(name: str, argument: Any) -> Real | None:
-    return expansion(name, argument, 1)[0] if isinstance(argument, Real) else None
-
-
-def _general_power(args: Sequence[Any], exponent: Any) -> TaylorModel:
-    """a^b for a > 0: a model to a rational power, or exp(b log a)."""
-    if exponent is not None:
-        return args[0].power(Fraction(int(exponent.p), int(exponent.q)))
-    if isinstance(args[0], TaylorModel) and not isinstance(args[1], TaylorModel):
-        return args[0].real_power(_as_ball(args[1]))
-    base = args[0].function(FUNCTIONS["log"]) if isinstance(args[0], TaylorModel) else _as_ball(args[0]).log()
-    return (args[1] * base).function(FUNCTIONS["exp"])
-
-
-def _as_ball(value: Any) -> Any:
-    return value.ball() if isinstance(value, Real) else value
