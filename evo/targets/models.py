@@ -1,6 +1,6 @@
 """A target on a piece of its interval, as a model: the functions of expressions, and their branch points.
 
-Where the argument of a function is a branch point or a zero at t = 0, exactly, the function is made otherwise:
+Where the argument of a function is a branch point or a zero at t = 0, the function is made otherwise:
 acos(1 - w) is 2 asin(sqrt(w/2)), the logarithm of t^v u is v log t + log u, |a| is a or -a.
 """
 
