@@ -12,6 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "experiments"))
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("MPLBACKEND", "Agg")
+CACHES = Path(__file__).parent.parent / ".cache" / "tests"
+"""Kept between runs, and used by nobody else: what another program damaged fails no test."""
+os.environ["MPLCONFIGDIR"] = str(CACHES / "matplotlib")
+os.environ["EVONUM_CACHE"] = str(CACHES / "evonum")
+CACHES.joinpath("matplotlib").mkdir(parents=True, exist_ok=True)
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")

@@ -1,11 +1,15 @@
 """Small searches for the tests, as separate processes: the command itself, killed if need be."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from evo.cli.app import main
 
 SMALL = {
     "target": "exp2",
@@ -40,6 +44,24 @@ def evonum(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subp
         timeout=240,
         check=False,
     )
+
+
+def evonum_here(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process: for what is refused before anything starts."""
+    out, error = io.StringIO(), io.StringIO()
+    before = sys.argv, os.getcwd()
+    sys.argv = ["evonum", *map(str, words)]
+    os.chdir(cwd)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+        return subprocess.CompletedProcess(sys.argv, code, out.getvalue(), error.getvalue())
+    finally:
+        sys.argv = before[0]
+        os.chdir(before[1])
+    raise AssertionError("the command did not end by an exit")
 
 
 def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
