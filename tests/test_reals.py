@@ -10,12 +10,16 @@ from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evo.minimax.polish import polish
 from evo.numbers import known
 from evo.numbers.reals import PI, E, Real
 from evo.programs.program import parse
 from evo.proofs.certificate import Certificate
+from evo.proofs.enclosure import evaluator
 from evo.proofs.prove import Refusal, check, prove
 from evo.targets.expansions import EXPANSIONS, expansion
+from evo.targets.points import holdout_points
+from evo.targets.sampled import sampled_error
 from evo.targets.target import make_target
 
 fractions = st.fractions(min_value=-100, max_value=100, max_denominator=50)
@@ -157,3 +161,14 @@ def test_constants_that_nearly_cancel_at_a_zero_are_a_pole(constants):
     refusal = prove(parse("v1 = c1 / x\nv2 = v1 - c2"), constants, target)
     assert isinstance(refusal, Refusal)
     assert refusal.status == "pole"
+
+
+@pytest.mark.parametrize(
+    "text", ["v1 = c1 / x\nv2 = c1 / v1\nv3 = v2 + c2", "v1 = x * x\nv2 = c1 / v1\nv3 = c2 / v2"]
+)
+def test_a_program_that_divides_by_zero_at_an_inner_point_has_an_infinite_error(text):
+    """Its limit exists there, and no point beside it shows anything."""
+    program, target = parse(text), make_target("x+2", ("-1", "1"), "absolute")
+    assert polish(program, ["1", "2"], target).error == math.inf
+    assert sampled_error(evaluator(program, ["1", "2"]), target, holdout_points(target).x) == (math.inf, 0.0)
+    assert isinstance(prove(program, ["1", "2"], target), Refusal)

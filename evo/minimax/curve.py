@@ -22,6 +22,7 @@ from flint import arb
 from evo.backends.native import NativeBackend
 from evo.kernels.effort import Effort
 from evo.kernels.layout import POLE
+from evo.numbers.balls import BALLS
 from evo.numbers.constants import exact
 from evo.numbers.duals import DUALS, Dual, floats, middles
 from evo.numbers.reals import ball
@@ -30,6 +31,7 @@ from evo.programs.program import Program
 from evo.targets.checks import anchors
 from evo.targets.expression import Expression
 from evo.targets.points import Points, fit_points, select_points
+from evo.targets.sampled import undefined_at_zero
 from evo.targets.target import Target
 
 _STRIP = 2.0**-60
@@ -131,7 +133,11 @@ class Curves:
         return [float(c) for c in fits.constants[np.argmin(fits.error), :k]]
 
     def pole(self, constants: Sequence[Any]) -> float | None:
-        """A float64 next to a pole inside the interval, if float64 shows one."""
+        """A float64 next to a pole inside the interval, if float64 shows one, or 0 itself."""
+        if undefined_at_zero(
+            lambda x: self.program.evaluate(BALLS, x, [arb(c) for c in constants]), self.target
+        ):
+            return 0.0
         if not self._batch:
             return None
         self._batch.constants[0, : len(constants)] = [float(c) for c in constants]

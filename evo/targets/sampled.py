@@ -69,12 +69,28 @@ def sampled_error_at(program_eval: Eval, target: Target, x: float) -> float:
     return _decided(program_eval, target, [x])[0][0]
 
 
+def undefined_at_zero(program_eval: Eval, target: Target) -> bool:
+    """Whether x = 0 is inside and the program has no value there: it divides by x, x^2, ...
+
+    Its limit may exist, as that of c/(c/x), and so may its values all around: points beside 0 say nothing.
+    """
+    lo, hi = target.ends
+    if not lo < 0 < hi:
+        return False
+    try:
+        return not program_eval(arb(0)).is_finite()
+    except ZeroDivisionError:
+        return True
+
+
 def _unmatched(program_eval: Eval, target: Target) -> float | None:
     """A zero of the target, in the relative metric, at which the program is not 0: next to it, a float64.
 
     Also a place inside where the program has no finite value.
     """
     first, last = target.span
+    if undefined_at_zero(program_eval, target):
+        return 0.0
     for anchor in anchors(target):
         for precision in _PRECISIONS if anchor.order > 0 or anchor.inner else ():
             with flint.ctx.workprec(precision):
