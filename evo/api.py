@@ -33,6 +33,7 @@ from evo.runs.search import Search
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
 from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
 from evo.runs.spec import SpecError, load_spec, make_spec
+from evo.runs.workers import WORKERS
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.target import Target, TargetError, make_target
 
@@ -46,7 +47,6 @@ __all__ = [
 
 MAX_CLASSICAL = 24
 """Most ops of a classical form."""
-WORKERS = ("ray", "serial")
 
 
 def search(

@@ -1,24 +1,24 @@
-"""Workers: where the islands' epochs run. Ray actors, or one after another in this process.
+"""Ray actors that run the islands: the one module that imports Ray.
 
-An epoch (evo/islands/epoch.py) may run anywhere. States and new functions stay where they are made (in Ray's
-object store) unless they are fetched. Processes are few, one per CPU: they run the islands by turns.
+States and new functions stay in Ray's object store. Actors are few, one per CPU: they run the islands by
+turns. Ray is imported once a search needs it: it takes a second, and reads its settings then.
 """
 
 import contextlib
 import math
 import os
 import re
-import socket
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evo.backends.backend import BACKENDS
-from evo.errors import EvonumError
 from evo.islands.epoch import Finished, IslandHost, Task
 from evo.islands.problem import Problem
+from evo.runs.workers.contract import LostError, WorkersError
+from evo.runs.workers.knock import knock
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
@@ -31,109 +31,6 @@ _QUIET_S = 8.0  # without an outcome before the first look: a node with nothing 
 _LINEAGE = 1 << 18
 """Most bytes that Ray keeps of how to make lost values again. A state needs the one before it, back to the
 search's start: by default the driver grows by 8 KB an epoch, without end, for what takes hours to run."""
-
-
-class WorkersError(EvonumError, RuntimeError):
-    """No workers, or one that failed for good; one line says why."""
-
-    kind = "machine"
-
-
-class LostError(WorkersError):
-    """A node of the cluster is gone, or what it held: `Workers.restart`, then go on from a checkpoint."""
-
-
-class Workers(Protocol):
-    """Runs epochs of several islands at a time. A handle stands for a value that may be elsewhere."""
-
-    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
-        """Start a task on handles: of the island's state (None at its start), of others' functions."""
-        ...
-
-    def collect(self, timeout: float) -> Sequence[Finished]:
-        """All that have finished since; waits for the first one, at most `timeout` [s].
-
-        Raises:
-            LostError: it cannot be waited for any longer.
-            WorkersError: an island failed for good.
-        """
-        ...
-
-    def fetch(self, handle: Any) -> Any:
-        """The value of a handle; what is none is its own value.
-
-        Raises:
-            LostError: it is lost, or does not come.
-        """
-        ...
-
-    def put(self, value: Any) -> Any:
-        """A handle for a value that comes from a checkpoint."""
-        ...
-
-    def has_room(self, island: int) -> bool:
-        """Whether this island's process would run its next epoch soon."""
-        ...
-
-    def waiting(self) -> Sequence[int]:
-        """The islands that have no process yet: what they were given has not begun."""
-        ...
-
-    def restart(self) -> None:
-        """Drops what is under way, and begins again with as many processes as the cluster now holds.
-
-        Raises:
-            WorkersError: none can be started.
-        """
-        ...
-
-    def close(self) -> None:
-        """Ends all workers."""
-        ...
-
-
-class SerialWorkers:
-    """The islands one after another in this process."""
-
-    def __init__(self, problem: Problem) -> None:
-        _ = problem.engine  # what it needs and has not is told before the search begins
-        self._host = IslandHost(problem)
-        self._tasks: deque[tuple[Task, Any, Sequence[Any]]] = deque()
-
-    def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
-        """See `Workers.submit`."""
-        self._tasks.append((task, state, known))
-
-    def collect(self, timeout: float) -> Sequence[Finished]:
-        """See `Workers.collect`; runs the oldest task, however long it takes."""
-        if not self._tasks:
-            return ()
-        task, state, known = self._tasks.popleft()
-        return (Finished(*self._host.run(task, state, *known)),)
-
-    def fetch(self, handle: Any) -> Any:
-        """See `Workers.fetch`."""
-        return handle
-
-    def put(self, value: Any) -> Any:
-        """See `Workers.put`."""
-        return value
-
-    def has_room(self, island: int) -> bool:
-        """See `Workers.has_room`."""
-        return not self._tasks
-
-    def waiting(self) -> Sequence[int]:
-        """See `Workers.waiting`."""
-        return ()
-
-    def restart(self) -> None:
-        """See `Workers.restart`."""
-        self._tasks.clear()
-
-    def close(self) -> None:
-        """See `Workers.close`."""
-        self._tasks.clear()
 
 
 class RayWorkers:
@@ -315,7 +212,7 @@ def connect(address: str | None) -> bool:
     os.environ.setdefault("RAY_max_lineage_bytes", str(_LINEAGE))
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of epochs that a search dropped
     if address not in (None, "auto", "local"):
-        _knock(str(address))
+        knock(str(address))
         # Ray itself looks for its token only where it starts or finds the cluster; read once, at its import.
         if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -324,7 +221,7 @@ def connect(address: str | None) -> bool:
     if ray.is_initialized():
         return False
     if address == "auto":
-        _knock(_found_cluster())
+        knock(_found_cluster())
     try:
         ray.init(
             address=address or "local", include_dashboard=False if address in (None, "local") else None,
@@ -362,18 +259,6 @@ def _has_token() -> bool:
     return named or Path("~/.ray/auth_token").expanduser().exists()
 
 
-def _knock(address: str) -> None:
-    """A quick answer where Ray itself would wait for a minute."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise WorkersError(
-            f"No Ray cluster answers at {address!r} ({reason}). Expected HOST:PORT of `ray start --head`."
-        ) from None
-
-
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__
@@ -383,12 +268,3 @@ def _last_line(error: BaseException) -> str:
 def _kind(error: Any) -> str:
     """Ray's name for what went wrong, whose own words advise what does not help here."""
     return type(getattr(error, "cause", None) or error).__name__
-
-
-def make_workers(problem: Problem, islands: int, kind: str, address: str | None) -> Workers:
-    """Workers of a kind: "ray" or "serial".
-
-    Raises:
-        WorkersError: no cluster answers.
-    """
-    return SerialWorkers(problem) if kind == "serial" else RayWorkers(problem, islands, address)

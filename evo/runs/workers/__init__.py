@@ -1,0 +1,28 @@
+"""Workers: where the islands' epochs run. Epochs go in as tasks on handles, outcomes come out.
+
+A kind of workers is a row of `WORKERS`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from evo.islands.problem import Problem
+from evo.runs.workers.actors import RayWorkers
+from evo.runs.workers.contract import LostError, Workers, WorkersError
+from evo.runs.workers.serial import SerialWorkers
+
+__all__ = ["WORKERS", "LostError", "RayWorkers", "SerialWorkers", "Workers", "WorkersError", "make_workers"]
+
+WORKERS: Mapping[str, Callable[[Problem, int, str | None], Workers]] = {
+    "ray": RayWorkers,
+    "serial": lambda problem, islands, address: SerialWorkers(problem),
+}
+"""By name: of a problem, so many islands, on the cluster of an address (None: this machine)."""
+
+
+def make_workers(problem: Problem, islands: int, kind: str, address: str | None) -> Workers:
+    """Workers of a kind of `WORKERS`.
+
+    Raises:
+        WorkersError: no cluster answers.
+    """
+    return WORKERS[kind](problem, islands, address)
