@@ -21,8 +21,10 @@ from typing import Any
 
 from evo.files import write_atomically
 from evo.fronts.front import Front
-from evo.islands.generation import emigrate, step
+from evo.islands.exchange import emigrate
+from evo.islands.generation import step
 from evo.islands.members import Members
+from evo.islands.operators import Operators
 from evo.islands.state import State, init
 from evo.runs.search import make_problem
 from evo.runs.spec import make_spec
@@ -50,10 +52,10 @@ def evolve(entries: dict[str, Any], budget_s: float, tell: Callable[[Moment], No
     """
     started = time.monotonic()
     problem = make_problem(make_spec(entries).settled()).of_island(0)
-    members, state, front = Members(problem), init(problem), Front(())
+    operators, members, state, front = Operators(problem), Members(problem), init(problem), Front(())
     while (wall := time.monotonic() - started) < budget_s or not state.generation:
-        state, _ = step(problem, 0, state)
-        news, state = emigrate(problem, state)
+        state, _ = step(operators, 0, state)
+        news, state = emigrate(operators, state)
         front = Front.of([*front, *members.of(news)]).found_first(front)
         wall = time.monotonic() - started
         tell(Moment(wall, front, state))

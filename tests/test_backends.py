@@ -446,6 +446,7 @@ import numpy as np
 import evo.backends.jax as module
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.targets.target import make_target
 from evo.kernels.vary import Variation
@@ -455,7 +456,7 @@ plain = module._batch_values
 module._batch_values = lambda *a: used.append(plain(*a)) or used[-1]
 problem = Problem(make_target("exp2"), Variation(("add", "div"), 4), 0, 64, 16, 4, 1024, backend="jax")
 batch = Batch.of([parse("v1 = x + c1\\nv2 = c2 / v1")], [[-3.4, -8.4]])
-found = [problem.of_island(i).engine.values(batch, np.linspace(0.1, 1, 9)) for i in range(3)]
+found = [Operators(problem.of_island(i)).engine.values(batch, np.linspace(0.1, 1, 9)) for i in range(3)]
 assert all(np.array_equal(found[0], values) for values in found)
 print([device.id for result in used for device in result.devices()])
 """

@@ -10,7 +10,9 @@ import pytest
 import ablation
 import peers
 import runs
-from evo.islands.generation import _told_apart, step
+from evo.islands.generation import step
+from evo.islands.newcomers import told_apart
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import init
 from evo.kernels.vary import TIERS, Variation
@@ -29,7 +31,7 @@ def test_without_tier_3_copies_of_one_behaviour_stay_in_archive_and_population()
     for tiers in (tuple(TIERS), ("text", "function", "redundant")):
         state = init(small(tiers))
         for _ in range(4):
-            state, _ = step(small(tiers), 0, state)
+            state, _ = step(Operators(small(tiers)), 0, state)
         assert len(state.population) == 64
         pools = (state.archive, state.population)
         different.append([len(np.unique(np.round(np.log(pool.error), 6))) / len(pool) for pool in pools])
@@ -39,10 +41,10 @@ def test_without_tier_3_copies_of_one_behaviour_stay_in_archive_and_population()
 
 def test_rows_without_tier_3_have_behaviours_of_their_own_in_every_generation():
     problem = small(())
-    state, _ = step(problem, 0, init(problem))
+    state, _ = step(Operators(problem), 0, init(problem))
     pool = state.archive.take([0, 0, 1])
-    assert len(_told_apart(small(tuple(TIERS)), 5, pool)) == 2
-    first, second = (_told_apart(problem, rng, pool) for rng in (2**64 - 2, 7))
+    assert len(told_apart(small(tuple(TIERS)), 5, pool)) == 2
+    first, second = (told_apart(problem, rng, pool) for rng in (2**64 - 2, 7))
     assert len({*first.behaviour.tolist(), *second.behaviour.tolist()}) == 6
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from evo.islands.archive import non_dominated
-from evo.islands.generation import admit, emigrate, step
+from evo.islands.exchange import admit, emigrate
+from evo.islands.generation import step
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import init
 from evo.islands.stretch import POLISHES, RANKS, stretched, worth_polishing
@@ -58,8 +60,8 @@ def test_islands_take_the_lengths_in_turns():
 
 @pytest.fixture(scope="module")
 def abroad():
-    own = problem().of_island(1)
-    state = init(own)
+    own = Operators(problem().of_island(1))
+    state = init(own.problem)
     for _ in range(6):
         state, _ = step(own, 1, state)
     return own, state
@@ -88,7 +90,7 @@ def test_immigrants_are_fitted_on_the_islands_own_interval(abroad):
         batch=batch, low=np.zeros_like(batch.constants), ops=batch.ops, error=np.array([6.4e-6]),
         fingerprint=np.array([77], np.uint64),
     )  # fmt: skip
-    empty = init(own)
+    empty = init(own.problem)
     after = admit(own, empty, one, [])
     assert after.sent[5] == 6.4e-6
     assert 6.4e-6 < after.archive.error[after.archive.fingerprint == 77][0] < 1
@@ -97,7 +99,7 @@ def test_immigrants_are_fitted_on_the_islands_own_interval(abroad):
 
 def test_only_the_best_is_polished_where_float64_ranks_well_at_home(abroad):
     own, state = abroad
-    known = np.full(own.variation.max_ops + 1, 1e-3)
+    known = np.full(own.problem.variation.max_ops + 1, 1e-3)
     none = np.zeros(0, np.uint64)
     rows = worth_polishing(state.archive, known, none, 1.0)
     assert len(rows) == len(np.unique(state.archive.ops)) == len(np.unique(state.archive.ops[rows]))

@@ -17,6 +17,7 @@ import numpy as np
 
 from evo.bench.kernels import ARITHMETIC, free_cores, machine
 from evo.islands.generation import step
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import init
 from evo.kernels.vary import Variation
@@ -87,16 +88,16 @@ def _serve(end: Connection, core: int, generations: int, rows: int, max_ops: int
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [core])
     problem = Problem(make_target("exp2"), Variation(ARITHMETIC, max_ops), 0, rows, 256, 32, 1 << 20)
-    warm = init(problem)
+    operators, warm = Operators(problem), init(problem)
     for _ in range(WARM):
-        warm, _ = step(problem, 0, warm)
+        warm, _ = step(operators, 0, warm)
     end.send("ready")
     while end.recv() is not None:
         state = replace(warm, texts=warm.texts.copy(), functions=warm.functions.copy())
         fitted = iterations = 0
         began, used = time.perf_counter(), time.process_time()
         for _ in range(generations):
-            state, info = step(problem, 0, state)
+            state, info = step(operators, 0, state)
             fitted += info.counts["fitted"]
             iterations += info.counts["lm_iterations"]
         wall, busy = time.perf_counter() - began, time.process_time() - used

@@ -28,6 +28,7 @@ import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
 from evo.islands.generation import step
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import State, init
 from evo.kernels.build import find_compiler, kernels
@@ -239,10 +240,10 @@ def _vary_row(
     max_ops: int, generations: int, rows: int, rounds: int
 ) -> tuple[dict[str, Any], dict[str, int]]:
     variation = Variation(ARITHMETIC, max_ops)
-    problem = Problem(make_target("exp2"), variation, 0, rows, 256, 24, 1 << 20)
-    state = init(problem)
+    operators = Operators(Problem(make_target("exp2"), variation, 0, rows, 256, 24, 1 << 20))
+    state = init(operators.problem)
     for _ in range(generations):
-        state, _ = step(problem, 0, state)
+        state, _ = step(operators, 0, state)
     tiers: dict[str, tuple[str, ...]] = {"none": (), "text": ("text",), "all": tuple(TIERS)}
     times: dict[str, list[float]] = {name: [] for name in tiers}
     new: list[float] = []

@@ -15,6 +15,7 @@ import numpy as np
 
 from evo.bench.kernels import machine
 from evo.islands.generation import step
+from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import init
 from evo.runs.search import make_problem
@@ -108,16 +109,16 @@ def _serve(end: Connection, problem: Problem, island: int, generations: int) -> 
 
 def _measured(problem: Problem, island: int, generations: int, meet: Callable[[], None]) -> Taken:
     started = time.perf_counter()
-    state, first = init(problem), math.nan
+    operators, state, first = Operators(problem), init(problem), math.nan
     for generation in range(WARM):
-        state, _ = step(problem, island, state)
+        state, _ = step(operators, island, state)
         if generation == 0:
             first = time.perf_counter() - started
     meet()
     began = time.time()
     before, spent, keys = state.counts, dict[str, float](), list[np.ndarray]()
     for _ in range(generations):
-        state, info = step(problem, island, state)
+        state, info = step(operators, island, state)
         spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
         keys.append(info.found.fingerprint)
     counts = {name: state.counts[name] - before[name] for name in ("fitted", "lm_iterations")}
@@ -130,7 +131,7 @@ def _row(problem: Problem, taken: Sequence[Taken]) -> dict[str, Any]:
     fitting = (spent["fit"] + spent["deep"]) / sum(spent.values())
     return {
         "backend": problem.backend,
-        "device": problem.engine.device,
+        "device": Operators(problem).engine.device,
         "processes": len(taken),
         "offspring": problem.offspring,
         "max_ops": problem.variation.max_ops,

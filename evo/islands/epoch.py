@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evo.fronts.front import Member
-from evo.islands.generation import admit, emigrate, step
+from evo.islands.exchange import admit, emigrate
+from evo.islands.generation import step
 from evo.islands.members import Members
+from evo.islands.operators import Operators
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
 from evo.islands.state import State, init
@@ -72,7 +74,7 @@ class Finished(NamedTuple):
 
 
 def run_epoch(
-    problem: Problem, task: Task, state: State | None, known: Sequence[Entries]
+    operators: Operators, task: Task, state: State | None, known: Sequence[Entries]
 ) -> tuple[Outcome, State, Entries]:
     """Runs a task; `state` (None before the first epoch) is left as it is.
 
@@ -84,13 +86,13 @@ def run_epoch(
     """
     started = time.monotonic()
     if state is None:
-        state = init(problem)
+        state = init(operators.problem)
     state = replace(state, texts=state.texts.copy(), functions=state.functions.copy())
-    state = admit(problem, state, task.immigrants, known)
+    state = admit(operators, state, task.immigrants, known)
     found: list[Entries] = []
     spent: dict[str, float] = {}
     for _ in range(task.generations):
-        state, info = step(problem, task.island, state)
+        state, info = step(operators, task.island, state)
         found.append(info.found)
         spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
         if task.seconds is not None and time.monotonic() - started >= task.seconds:
@@ -98,7 +100,7 @@ def run_epoch(
     entries = Entries(
         *(np.concatenate([getattr(e, n) for e in found]) for n in ("fingerprint", "check", "ops", "score"))
     )
-    news, state = emigrate(problem, state)
+    news, state = emigrate(operators, state)
     outcome = Outcome(
         task.island,
         task.epoch,
@@ -117,12 +119,17 @@ class IslandHost:
     def __init__(self, problem: Problem) -> None:
         self._members = Members(problem)
         self._problem = problem
-        self._own: dict[int, Problem] = {}
+        self._own: dict[int, Operators] = {}
 
     def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
         """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
-        if task.island not in self._own:
-            own = self._problem.of_island(task.island)  # equal ones share their points and engine
-            self._own[task.island] = next((p for p in self._own.values() if p == own), own)
-        outcome, after, found = run_epoch(self._own[task.island], task, state, known)
+        outcome, after, found = run_epoch(self.operators(task.island), task, state, known)
         return replace(outcome, members=self._members.of(outcome.emigrants)), after, found
+
+    def operators(self, island: int) -> Operators:
+        """An island's operators; islands of equal problems share theirs."""
+        if island not in self._own:
+            problem = self._problem.of_island(island)
+            equal = (own for own in self._own.values() if own.problem == problem)
+            self._own[island] = next(equal, None) or Operators(problem)
+        return self._own[island]

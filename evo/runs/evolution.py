@@ -17,6 +17,7 @@ from evo.runs.journal import Journal, Progress, Sink
 from evo.runs.saver import Saver
 from evo.runs.search import Search
 from evo.runs.workers import LostError, Workers, WorkersError
+from evo.targets.points import select_points
 
 PATIENCE = 20.0
 """Time without any process for the islands after which the search says so [s]."""
@@ -83,6 +84,7 @@ class _Session:
         self._saved = False
         self._undone = 0
         self._went_back = -1, 0
+        self._points = select_points(search.problem.target)
         self._curves: dict[Member, dict[str, list[float]]] = {}
 
     def run(self) -> tuple[Front, str]:
@@ -209,8 +211,8 @@ class _Session:
         islands: Archipelago = search.archipelago
         search.seconds = self._before + spent
         fitted = islands.counts["fitted"] + self._undone - self._fitted_before
-        total, points = search.spec.generations, search.problem.select_points
-        self._curves = {m: self._curves.get(m) or curve(m, points) for m in search.front}
+        total = search.spec.generations
+        self._curves = {m: self._curves.get(m) or curve(m, self._points) for m in search.front}
         return Progress(
             front=search.front,
             curves={str(m.ops): self._curves[m] for m in search.front},

@@ -40,7 +40,7 @@ class RayWorkers:
     that were there may find no CPU elsewhere. Either is a `LostError`.
 
     Args:
-        problem: goes to each process once, its points with it.
+        problem: goes to each process once.
         islands: how many.
         address: of a running cluster; None: a local one.
         host: what an actor is.
@@ -99,7 +99,7 @@ class RayWorkers:
             max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
             num_gpus=_share(gpus, count) if per_gpu else 0.0,
         )(self._host)  # fmt: skip
-        return [remote.remote(problem.with_points(), *self._settings) for _ in range(count)]
+        return [remote.remote(problem, *self._settings) for _ in range(count)]
 
     def _end_actors(self) -> None:
         for actor in self._actors:

@@ -12,8 +12,8 @@ class SerialWorkers:
     """The islands one after another in this process."""
 
     def __init__(self, problem: Problem) -> None:
-        _ = problem.engine  # what it needs and has not is told before the search begins
         self._host = IslandHost(problem)
+        _ = self._host.operators(0).engine  # what it needs and has not is told before the search begins
         self._tasks: deque[tuple[Task, Any, Sequence[Any]]] = deque()
 
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:

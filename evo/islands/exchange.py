@@ -1,0 +1,56 @@
+"""What islands tell each other: candidates and functions that come in, and candidates that go out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from evo.islands.archive import archive, non_dominated, thresholds
+from evo.islands.newcomers import fitted_newcomers, told_apart
+from evo.islands.operators import Operators
+from evo.islands.pool import Pool
+from evo.islands.state import State, stream
+from evo.islands.stretch import at_home, worth_polishing
+from evo.kernels.cache import Entries
+
+
+def admit(operators: Operators, state: State, immigrants: Pool, known: Sequence[Entries]) -> State:
+    """The state with other islands' candidates and functions. Its caches are written to."""
+    for entries in known:
+        state.functions.merge(entries)
+    if not len(immigrants):
+        return state
+    if operators.problem.home:
+        sent = state.sent.copy()
+        np.minimum.at(sent, immigrants.ops, immigrants.error)
+        state = replace(state, sent=sent)
+        immigrants = _abroad(operators, state, immigrants)
+    kept = archive(Pool.concatenate([state.archive, immigrants]), operators.problem.niche)
+    population = operators.select(Pool.concatenate([state.population, immigrants]))
+    return replace(state, archive=kept, population=population)
+
+
+def emigrate(operators: Operators, state: State) -> tuple[Pool, State]:
+    """What an island tells the others: of its front, the members that are news by more than a thousandth."""
+    if operators.problem.home:
+        scale = float(np.max(operators.fit_points.weight * np.abs(operators.fit_points.exact)))
+        rows = worth_polishing(state.archive, state.sent, state.tried, scale)
+        chosen = state.archive.take(rows)
+        kept = state.tried[np.isin(state.tried, state.archive.fingerprint)]  # others cannot be chosen
+        state = replace(state, tried=np.concatenate([kept, chosen.fingerprint]))
+        front = non_dominated(at_home(operators.problem.home, chosen, state.seconds))
+    else:
+        front = non_dominated(state.archive)
+    news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))
+    sent = state.sent.copy()
+    sent[news.ops] = news.error
+    return news, replace(state, sent=sent)
+
+
+def _abroad(operators: Operators, state: State, immigrants: Pool) -> Pool:
+    """Immigrants fitted on this island's own, stretched interval."""
+    limit = thresholds(state.archive, operators.problem.niche, operators.problem.variation.max_ops)
+    worth = np.full(len(immigrants), np.inf)
+    fits = operators.fit(immigrants.batch, stream=immigrants.fingerprint, worth=worth)
+    pool = fitted_newcomers(operators, fits, immigrants.ops, immigrants.fingerprint, limit, state.seconds)
+    return told_apart(operators.problem, stream(operators.problem.seed, state.generation), pool)

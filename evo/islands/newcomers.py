@@ -1,0 +1,66 @@
+"""Candidates that may enter an archive: fitted, measured at other points, told apart."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from evo.backends.fit import Fits
+from evo.islands.deep import affordable, at_floor, deepen, optima
+from evo.islands.operators import Operators
+from evo.islands.pool import Pool, distinct
+from evo.islands.problem import Problem
+from evo.islands.state import State
+from evo.kernels.layout import FITTED
+from evo.kernels.vary import Offspring
+
+
+def fitted_newcomers(
+    operators: Operators,
+    fits: Fits,
+    ops: np.ndarray,
+    fingerprint: np.ndarray,
+    limit: np.ndarray,
+    seconds: float,
+) -> Pool:
+    """The fitted candidates that beat their niche's limit at the select points too, told apart by tier 3."""
+    rows = np.flatnonzero(fits.error < limit[ops])
+    measures = operators.measure(fits.batch, rows)
+    better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[ops[rows]]))
+    if "behaviour" in operators.problem.variation.tiers:
+        of = rows[better]
+        best = distinct(ops[of], measures.error[better], fingerprint[of], measures.behaviour[better])
+        better = better[best]
+    rows = rows[better]
+    batch = fits.batch.take(rows)
+    return Pool(
+        batch,
+        np.zeros_like(batch.constants),
+        ops[rows],
+        measures.error[better],
+        measures.worst_x[better],
+        fingerprint[rows],
+        measures.behaviour[better],
+        np.full(len(rows), seconds),
+    )
+
+
+def deep_newcomers(
+    operators: Operators, state: State, brood: Offspring, fits: Fits, limit: np.ndarray, seconds: float
+) -> tuple[Pool, int]:
+    """Candidates at float64's floor, fitted beyond it, that beat their niche's limit; how many were tried."""
+    points, ops = operators.fit_points, brood.batch.ops
+    most = affordable(state.counts, state.generation, operators.problem.deep_fits)
+    if not most:
+        return Pool.empty(fits.batch.width), 0
+    known = optima(state.archive, points)
+    rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
+    pool = deepen(operators.problem.target, fits.batch.take(rows), brood.fingerprint[rows], seconds)
+    return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
+
+
+def told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:
+    """Tier 3: the best of every behaviour. With that tier off all stay, each with a behaviour of its own."""
+    if "behaviour" in problem.variation.tiers:
+        return newcomers.distinct()
+    own = np.uint64(rng) + np.arange(len(newcomers), dtype=np.uint64)  # wraps
+    return replace(newcomers, behaviour=own)

@@ -1,0 +1,69 @@
+"""What a process makes of a problem: its points, its backend, and the operators of a generation.
+
+They stay where they are made: a problem travels; compiled code and device memory cannot.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from evo.backends.backend import BACKENDS, Backend, Programs, backend
+from evo.backends.fit import Fits, Measures
+from evo.islands.pool import Pool
+from evo.islands.problem import Problem
+from evo.islands.selection import select
+from evo.islands.state import State
+from evo.kernels.vary import Offspring
+from evo.targets.points import Points, fit_points, select_points
+
+PROBES = 12
+"""Points at which the error curves of two candidates are compared."""
+
+
+class Operators:
+    """The operators of a generation, on whole batches.
+
+    Attributes:
+        problem: what they are made of.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    @cached_property
+    def fit_points(self) -> Points:
+        """Where constants are fitted."""
+        return fit_points(self.problem.target)
+
+    @cached_property
+    def select_points(self) -> Points:
+        """Where candidates are compared."""
+        return select_points(self.problem.target)
+
+    @cached_property
+    def engine(self) -> Backend:
+        """The backend.
+
+        Raises:
+            BackendError, BuildError: this machine lacks what it needs.
+        """
+        options = BACKENDS[self.problem.backend].options(self.problem.device)
+        return backend(self.problem.backend, **options)
+
+    def vary(self, rng: int, state: State) -> Offspring:
+        """New programs from a state's parents; its caches are written to."""
+        variation, rows = self.problem.variation, self.problem.offspring
+        parents = state.population.batch
+        return self.engine.offspring(rng, variation, parents, state.texts, state.functions, rows)
+
+    def fit(self, batch: Programs, stream: np.ndarray, worth: np.ndarray) -> Fits:
+        """Programs with fitted constants; see `Backend.fit`."""
+        return self.engine.fit(batch, self.fit_points, self.problem.effort, stream, worth)
+
+    def measure(self, batch: Programs, rows: np.ndarray) -> Measures:
+        """The rows' errors at the select points; see `Backend.measure`."""
+        return self.engine.measure(batch, rows, self.select_points, PROBES)
+
+    def select(self, pool: Pool) -> Pool:
+        """The parents of the next generation."""
+        return select(pool, self.problem.parents)
