@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evo.targets.axis import is_logarithmic
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.points import fit_points, holdout_points, sample, select_points
 from evo.targets.target import TargetError, make_target
@@ -99,3 +100,16 @@ def test_sampling_leaves_the_callers_array_alone():
     sample(make_target("exp2"), x)
     x[0] = 0.125
     assert x.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("text", "interval", "logarithmic"),
+    [("sqrt(x)", ("1e-5", "1e5"), True), ("log(x)", ("1e-6", "1"), True), ("exp(-x)", ("1e-3", "100"), False),
+     ("sqrt(x)", ("1", "4"), False), ("exp2", ("0", "1"), False), ("1/x", ("-1e4", "-1e-4"), True)],
+)  # fmt: skip
+def test_points_are_spread_over_decades_where_the_function_asks_for_it(text, interval, logarithmic):
+    target = make_target(text, interval, "absolute" if text == "log(x)" else "relative")
+    assert is_logarithmic(target) == logarithmic
+    x = np.sort(np.abs(fit_points(target).x))
+    if logarithmic:  # no gap between neighbours is more than a decade
+        assert (x[1:] / x[:-1]).max() < 10

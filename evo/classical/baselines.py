@@ -21,6 +21,7 @@ from evo.classical.shapes import Builder
 from evo.minimax.pins import pinned
 from evo.numbers.balls import BALLS
 from evo.proofs.enclosure import evaluator
+from evo.targets.axis import is_logarithmic, spread
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target
 
@@ -131,7 +132,9 @@ def _measured(name: str, form: str, code: Builder, goals: Goals) -> Baseline:
 def _places(target: Target) -> np.ndarray:
     """Chebyshev's points in x."""
     lo, hi = target.ends
-    x = float(lo) + float(hi - lo) * np.sin(np.arange(1, _POINTS) * np.pi / (2 * _POINTS)) ** 2
+    part = np.sin(np.arange(1, _POINTS) * np.pi / (2 * _POINTS)) ** 2
+    plain = float(lo) + float(hi - lo) * part
+    x = spread(float(lo), float(hi), part) if is_logarithmic(target) else plain
     return np.clip(x, *target.span)
 
 

@@ -28,6 +28,7 @@ from evo.numbers.duals import DUALS, Dual, floats, middles
 from evo.numbers.reals import ball
 from evo.programs.batch import MAX_CONSTANTS, MAX_OPS, Batch
 from evo.programs.program import Program
+from evo.targets.axis import is_logarithmic
 from evo.targets.checks import anchors
 from evo.targets.expression import Expression
 from evo.targets.points import Points, fit_points, select_points
@@ -219,6 +220,10 @@ def _samples(target: Target, weight: Expression | None, theta: np.ndarray) -> Sa
     near = np.maximum(np.sin(np.minimum(theta, np.pi - theta) / 2) ** 2, _STRIP).tolist()
     left = (theta < np.pi / 2).tolist()
     places = [lo + (hi - lo) * s if side else hi - (hi - lo) * s for s, side in zip(near, left, strict=True)]
+    if is_logarithmic(target):
+        part = (np.sin(theta / 2) ** 2).tolist()
+        ratio = (hi / lo).log()
+        places = [lo * (ratio * min(max(s, _STRIP), 1 - 2.0**-53)).exp() for s in part]
     inner = [ball(anchor.at) for anchor in anchors(target) if anchor.inner]
     step = (hi - lo) * _STRIP
     places = [p + step if any(abs(p - a) < step for a in inner) else p for p in places]

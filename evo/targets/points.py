@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo.targets.axis import is_logarithmic, spread
 from evo.targets.checks import anchors
 from evo.targets.target import Target, TargetError
 
@@ -89,7 +90,8 @@ def holdout_points(target: Target, n: int = 1000) -> Points:
     """
     lo, width = _frame(target)
     ends = _near_ends(target, 0.5)
-    uniform = lo + width * ((0.5 + _GOLDEN * np.arange(max(n - len(ends), 0))) % 1.0)
+    part = (0.5 + _GOLDEN * np.arange(max(n - len(ends), 0))) % 1.0
+    uniform = spread(lo, float(target.ends[1]), part) if is_logarithmic(target) else lo + width * part
     used = np.concatenate([_chebyshev(target, 48), _select(target, 192)])
     x = _inside(target, np.concatenate([uniform, ends]))
     return sample(target, np.setdiff1d(x, used))
@@ -103,6 +105,8 @@ def _frame(target: Target) -> tuple[float, float]:
 def _chebyshev(target: Target, n: int) -> np.ndarray:
     """Measured from the nearer end, so that points next to an end at 0 keep all their digits."""
     lo, width = _frame(target)
+    if is_logarithmic(target):
+        return spread(lo, float(target.ends[1]), np.sin(np.arange(1, 2 * n, 2) * (np.pi / (4 * n))) ** 2)
     part = width * np.sin(np.arange(1, 2 * n, 2) * (np.pi / (4 * n))) ** 2
     half = (n + 1) // 2
     return np.concatenate([lo + part[:half], float(target.ends[1]) - part[: n - half]])
