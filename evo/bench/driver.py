@@ -187,7 +187,7 @@ def _row(
             used = time.process_time() - used
             spent = time.perf_counter() - began
             if records:
-                records.close(timeout_s=10.0)
+                records.close(timeout_s=60.0)
         size = (Path(folder) / "checkpoint.npz").stat().st_size
     # While the budget lasted: the last epochs end after it, and no new ones follow them.
     first = workers.seen[0][0]
