@@ -9,6 +9,9 @@ from flint import arb, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evo.numbers.reals import ball
+from evo.programs.program import parse
+from evo.proofs import enclosure
 from evo.targets.points import fit_points, holdout_points
 from evo.targets.sampled import sampled_error, sampled_error_at
 from evo.targets.target import make_target
@@ -148,3 +151,16 @@ def test_measuring_leaves_the_precision_as_it_was():
     with flint.ctx.workprec(77):
         sampled_error(f5, EXP2, np.array([0.5]))
         assert flint.ctx.prec == 77
+
+
+def test_constants_become_balls_once_for_every_precision_and_are_exact_to_each(monkeypatch):
+    read = []
+    monkeypatch.setattr(enclosure, "ball", lambda number: read.append(number) or ball(number))
+    by_text = enclosure.evaluator(parse("v1 = x * c1\nv2 = v1 + c2"), ["0.1", "1/3"])
+    for precision in (53, 1024, 53, 1024):
+        with flint.ctx.workprec(precision):
+            for k in range(5):
+                value = by_text(arb(k))
+                assert value.overlaps(arb(fmpq(k, 10) + fmpq(1, 3)))
+                assert value.rad() < 2.0 ** (3 - precision)
+    assert len(read) == 4

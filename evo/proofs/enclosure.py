@@ -7,10 +7,10 @@ polynomial is bounded by bisection, each part expanded about its own middle.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import flint
@@ -80,12 +80,16 @@ class Candidate:
 
     def on_ball(self, x: Any) -> Any:
         """The program on an arb."""
-        return self.program.evaluate(BALLS, x, _balls(self.constants, flint.ctx.prec))
+        return self._evaluator(x)
 
     def error_at(self, x: float) -> Any:
         """The error at a point, a ball."""
         exact = self.target.ball(arb(x))
         return self.target.measure.error(self.on_ball(arb(x)), exact)
+
+    @cached_property
+    def _evaluator(self) -> Callable[[Any], Any]:
+        return _on_balls(self.program, self.constants)
 
     def _numbers(self) -> list[Real]:
         return [Real.of(c) for c in self.constants]
@@ -209,13 +213,22 @@ def float_above(size: Any) -> float:
     return most
 
 
-def evaluator(program: Program, constants: Sequence[str]) -> Any:
+def evaluator(program: Program, constants: Sequence[str]) -> Callable[[Any], Any]:
     """The program on an arb, its constants exact to the current precision."""
-    numbers = tuple(exact(c) for c in constants)
-    return lambda x: program.evaluate(BALLS, x, _balls(numbers, flint.ctx.prec))
+    return _on_balls(program, [exact(c) for c in constants])
 
 
-@lru_cache(maxsize=1024)
-def _balls(constants: tuple[Number, ...], precision: int) -> tuple[Any, ...]:
-    """The constants at a precision, which is the current one: they are read again at every point."""
-    return tuple(ball(c) for c in constants)
+def _on_balls(program: Program, constants: Sequence[Number]) -> Callable[[Any], Any]:
+    """The program on an arb; each constant becomes a ball once for every precision.
+
+    A cache keyed by the constants would be slower than none: the hash of a Fraction is a modular power.
+    """
+    balls: dict[int, list[Any]] = {}
+
+    def value(x: Any) -> Any:
+        precision = flint.ctx.prec
+        if precision not in balls:
+            balls[precision] = [ball(c) for c in constants]
+        return program.evaluate(BALLS, x, balls[precision])
+
+    return value
