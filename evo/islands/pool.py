@@ -17,7 +17,8 @@ class Pool:
         batch: programs and constants.
         low: what float64 leaves of each constant, float64 [rows, width]; 0 unless fitted beyond float64.
         ops: cost, int64.
-        error: max weighted error at the select points, float64, finite.
+        error: max weighted error, float64, finite: in float64 at the select points, or, of a row that
+            `evo.islands.deep.deepen` made, as the polish in multiple precision has it.
         worst_x: where, float64.
         fingerprint: of the function (tier 2), uint64.
         behaviour: of the error curve (tier 3), uint64.
