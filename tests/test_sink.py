@@ -243,10 +243,12 @@ def test_whatever_call_fails_or_is_killed_nothing_is_lost_and_there_is_one_run(d
         whole(store)
 
 
-def test_a_file_of_the_ledger_that_cannot_be_read_means_delivering_again(directory):
-    store = Store()
+@pytest.mark.parametrize("wrong", [None, {"offset": -5}, {"undrawn": -5}, {"offset": "0"}, {"more": 1}])
+def test_a_file_of_the_ledger_that_cannot_be_read_means_delivering_again(directory, wrong):
+    store, path = Store(), directory / "mlflow.json"
     deliver(directory, store)
-    (directory / "mlflow.json").write_text("{")
+    kept = json.loads(path.read_text())
+    path.write_text("{" if wrong is None else json.dumps({**kept, **wrong}))
     assert deliver(directory, store) == 0
     whole(store)
 

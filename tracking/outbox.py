@@ -14,14 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from tracking.sink import Line, Warn, iter_lines
 
 Record = Mapping[str, Any]
+Offset = Annotated[int, Field(ge=0)]
 RECORDS_PER_SEND = 200
 DRAW_EVERY_S = 5.0
 DRAW_SHARE = 0.04
@@ -77,8 +78,8 @@ class Ledger:
     tracking_uri: str
     experiment: str
     run_id: str | None = None
-    offset: int = 0
-    undrawn: int | None = None
+    offset: Offset = 0
+    undrawn: Offset | None = None
     ended: bool = False
 
     def save(self, path: Path) -> None:
