@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from evo.runs.checkpoint import load
-from evo.runs.evolution import TRIES, evolve
+from evo.runs.evolution import evolve
+from evo.runs.retreat import TRIES
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import LostError, RayWorkers, SerialWorkers, WorkersError

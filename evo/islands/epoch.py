@@ -3,6 +3,7 @@
 So an epoch may run anywhere, and again after its process died, with the same result.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ class Task:
         epoch: its number, from 0.
         generations: how many, at most.
         immigrants: other islands' best, of an earlier epoch.
-        seconds: stop at the end of the generation in which this time is over [s]; None: no limit.
+        seconds: what the epoch may take, one generation at least [s]; None: no limit.
     """
 
     island: int
@@ -51,7 +52,8 @@ class Outcome:
         emigrants: the island's best for others.
         counts: totals since the island's start.
         used: entries used in its cache of functions.
-        spent: time in each part of a generation, this epoch [s].
+        spent: time in each part of the epoch [s].
+        least: what it would have taken with one generation and nothing polished for others [s].
         members: the emigrants as members of a front, polished.
     """
 
@@ -62,7 +64,23 @@ class Outcome:
     counts: dict[str, int]
     used: int
     spent: dict[str, float]
+    least: float = 0.0
     members: Sequence[Member] = ()
+
+
+class Limits(NamedTuple):
+    """Until when the parts of an epoch may begin, by `time.monotonic` [s].
+
+    Attributes:
+        generations: a further generation.
+        polishing: the polish of a candidate for other islands.
+    """
+
+    generations: float = math.inf
+    polishing: float = math.inf
+
+
+NO_LIMITS = Limits()
 
 
 class Finished(NamedTuple):
@@ -74,17 +92,21 @@ class Finished(NamedTuple):
 
 
 def run_epoch(
-    operators: Operators, task: Task, state: State | None, known: Sequence[Entries]
+    operators: Operators,
+    task: Task,
+    state: State | None,
+    known: Sequence[Entries],
+    limits: Limits,
 ) -> tuple[Outcome, State, Entries]:
     """Runs a task; `state` (None before the first epoch) is left as it is.
 
     Args:
         known: other islands' new functions, of an earlier epoch.
+        limits: until when its parts may begin.
 
     Returns:
         The outcome, the state after it, and the functions new to the island's cache.
     """
-    started = time.monotonic()
     if state is None:
         state = init(operators.problem)
     state = replace(state, texts=state.texts.copy(), functions=state.functions.copy())
@@ -95,12 +117,15 @@ def run_epoch(
         state, info = step(operators, task.island, state)
         found.append(info.found)
         spent = {name: spent.get(name, 0.0) + s for name, s in info.seconds.items()}
-        if task.seconds is not None and time.monotonic() - started >= task.seconds:
+        if time.monotonic() >= limits.generations:
             break
     entries = Entries(
         *(np.concatenate([getattr(e, n) for e in found]) for n in ("fingerprint", "check", "ops", "score"))
     )
-    news, state = emigrate(operators, state)
+    least = sum(spent.values()) / len(found)
+    began = time.monotonic()
+    news, state = emigrate(operators, state, limits.polishing)
+    spent["emigrate"] = time.monotonic() - began
     outcome = Outcome(
         task.island,
         task.epoch,
@@ -109,6 +134,7 @@ def run_epoch(
         state.counts,
         state.functions.used,
         spent,
+        least,
     )
     return outcome, state, entries
 
@@ -120,11 +146,29 @@ class IslandHost:
         self._members = Members(problem)
         self._problem = problem
         self._own: dict[int, Operators] = {}
+        self._spent: dict[int, dict[str, float]] = {}
 
     def run(self, task: Task, state: State | None, *known: Entries) -> tuple[Outcome, State, Entries]:
         """Runs a task on the island's state; see `run_epoch`. Emigrants are polished here, where they are."""
-        outcome, after, found = run_epoch(self.operators(task.island), task, state, known)
-        return replace(outcome, members=self._members.of(outcome.emigrants)), after, found
+        limits = self._limits(task)
+        outcome, after, found = run_epoch(self.operators(task.island), task, state, known, limits)
+        began = time.monotonic()
+        members = self._members.of(outcome.emigrants)
+        took = time.monotonic() - began
+        spent = self._spent[task.island] = {**outcome.spent, "members": took}
+        return replace(outcome, members=members, spent=spent, least=outcome.least + took), after, found
+
+    def _limits(self, task: Task) -> Limits:
+        """A task's limits: what follows the generations takes as long as in the island's last epoch.
+
+        In its first epoch here, which may be of an island that was resumed, three quarters of the time.
+        """
+        if task.seconds is None:
+            return NO_LIMITS
+        unknown = {"members": task.seconds / 2, "emigrate": task.seconds / 4}
+        last = self._spent.get(task.island, unknown)
+        polishing = time.monotonic() + task.seconds - last["members"]
+        return Limits(polishing - last["emigrate"], polishing)
 
     def operators(self, island: int) -> Operators:
         """An island's operators; islands of equal problems share theirs."""

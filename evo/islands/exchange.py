@@ -1,5 +1,6 @@
 """What islands tell each other: candidates and functions that come in, and candidates that go out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,15 +31,20 @@ def admit(operators: Operators, state: State, immigrants: Pool, known: Sequence[
     return replace(state, archive=kept, population=population)
 
 
-def emigrate(operators: Operators, state: State) -> tuple[Pool, State]:
-    """What an island tells the others: of its front, the members that are news by more than a thousandth."""
+def emigrate(operators: Operators, state: State, until: float = math.inf) -> tuple[Pool, State]:
+    """What an island tells the others: of its front, the members that are news by more than a thousandth.
+
+    Args:
+        until: no candidate of a stretched island is polished after it, by `time.monotonic` [s].
+    """
     if operators.problem.home:
         scale = float(np.max(operators.fit_points.weight * np.abs(operators.fit_points.exact)))
         rows = worth_polishing(state.archive, state.sent, state.tried, scale)
-        chosen = state.archive.take(rows)
+        polished, tried = at_home(operators.problem.home, state.archive.take(rows), state.seconds, until)
+        chosen = state.archive.take(rows[:tried])
         kept = state.tried[np.isin(state.tried, state.archive.fingerprint)]  # others cannot be chosen
         state = replace(state, tried=np.concatenate([kept, chosen.fingerprint]))
-        front = non_dominated(at_home(operators.problem.home, chosen, state.seconds))
+        front = non_dominated(polished)
     else:
         front = non_dominated(state.archive)
     news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))

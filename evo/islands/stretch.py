@@ -6,6 +6,8 @@ on the other. So some islands evolve on a stretched interval. What they send is 
 own interval first, in multiple precision; what they are sent is fitted on theirs.
 """
 
+import math
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -64,6 +66,20 @@ def worth_polishing(archive: Pool, known: np.ndarray, tried: np.ndarray, scale: 
     return rows[np.lexsort((rows, rank[rows]))][:POLISHES]
 
 
-def at_home(home: Target, pool: Pool, seconds: float) -> Pool:
-    """The candidates polished on their target's own interval; those not finite there are left out."""
-    return deepen(home, pool.batch, pool.fingerprint, seconds)
+def at_home(home: Target, pool: Pool, seconds: float, until: float = math.inf) -> tuple[Pool, int]:
+    """The candidates polished on their target's own interval; those not finite there are left out.
+
+    Args:
+        seconds: search time so far [s].
+        until: no polish begins after it, by `time.monotonic` [s].
+
+    Returns:
+        The polished ones, and how many were tried: the first ones.
+    """
+    done = [Pool.empty(pool.batch.width)]
+    for row in range(len(pool)):
+        if time.monotonic() >= until:
+            break
+        one = pool.take([row])
+        done.append(deepen(home, one.batch, one.fingerprint, seconds))
+    return Pool.concatenate(done), len(done) - 1

@@ -45,6 +45,7 @@ class Island:
         generation: generations done.
         counts: totals since its start.
         used: entries used in its cache of functions.
+        least: what an epoch of one generation would have taken last time [s]; 0 before the first.
         history: news of the epochs that others may still have to hear, by epoch.
     """
 
@@ -54,6 +55,7 @@ class Island:
     generation: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     used: int = 0
+    least: float = 0.0
     history: dict[int, News] = field(default_factory=dict)
 
 
@@ -140,7 +142,7 @@ class Archipelago:
             outcome.epoch + 1,
             outcome.generation,
         )
-        island.counts, island.used = outcome.counts, outcome.used
+        island.counts, island.used, island.least = outcome.counts, outcome.used, outcome.least
         if self._steps:  # else nobody hears it
             island.history[outcome.epoch] = News(outcome.emigrants, finished.found)
         for source in self.sources(i):

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from evo.fronts.front import Front, Member, curve
 from evo.islands.epoch import Finished
 from evo.runs.archipelago import Archipelago
+from evo.runs.clock import Clock
 from evo.runs.journal import Journal, Progress, Sink
+from evo.runs.retreat import Retreat
 from evo.runs.saver import Saver
 from evo.runs.search import Search
 from evo.runs.workers import LostError, Workers, WorkersError
@@ -21,9 +23,6 @@ from evo.targets.points import select_points
 
 PATIENCE = 20.0
 """Time without any process for the islands after which the search says so [s]."""
-TRIES = 5
-"""Times that a search goes back to one checkpoint before it gives up. A node's death may take two: Ray tells
-that processes are lost before it knows that their node is."""
 
 Families = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -77,13 +76,12 @@ class _Session:
 
     def __init__(self, search: Search, workers: Workers, sink: Sink | None, hooks: Hooks) -> None:
         self._search, self._workers, self._hooks = search, workers, hooks
-        self._started, self._before = time.monotonic(), search.seconds
+        self._clock, self._before = Clock(search.spec.budget, workers.ahead), search.seconds
+        self._retreat = Retreat(search, workers, hooks.warn)
         self._fitted_before = search.archipelago.counts["fitted"]
         self._journal = Journal(sink, search.spec, search.problem.target, search.directory)
         self._saver = Saver(search.spec.save_every)
         self._saved = False
-        self._undone = 0
-        self._went_back = -1, 0
         self._points = select_points(search.problem.target)
         self._curves: dict[Member, dict[str, list[float]]] = {}
 
@@ -111,17 +109,6 @@ class _Session:
         self._journal.end(self._progress(), status, "stopped" if stopped else "budget spent")
         return search.front, status
 
-    @property
-    def _spent(self) -> float:
-        """Time of this session [s]."""
-        return time.monotonic() - self._started
-
-    @property
-    def _left(self) -> float | None:
-        """Of the time budget [s]; None without one."""
-        budget = self._search.spec.budget
-        return None if budget is None else budget - self._spent
-
     def _evolve(self) -> bool:
         """Runs epochs until the budget is spent, and saves; whether it was stopped before.
 
@@ -130,25 +117,27 @@ class _Session:
         while True:
             try:
                 stopped = self._run_epochs()
-                self._search.seconds = self._before + self._spent
+                self._clock.stop()
+                self._search.seconds = self._before + self._clock.spent
                 self._saver.wait()
                 self._search.save(self._workers.fetch)
                 return stopped
             except LostError as error:
-                self._go_back(error)
+                self._retreat.go_back(error)
 
     def _run_epochs(self) -> bool:
         """Runs epochs until the budget is spent; whether it was stopped before."""
         search, workers = self._search, self._workers
         stopping, begun, told, since = False, self._saved, False, time.monotonic()
         while True:
-            left = self._left
             stopping = stopping or self._hooks.should_stop()
-            over = begun and left is not None and left <= 0
+            over = begun and self._clock.is_over
             if not stopping and not over:
-                self._submit(left)
+                self._submit(anyway=not begun)
                 begun = True
             late, waited = workers.waiting(), time.monotonic() - since
+            if len(late) < search.islands or waited > PATIENCE:
+                self._clock.start()
             shortage = (
                 f"The cluster has no free CPUs for the processes of {len(late)} of this search's "
                 f"{search.islands} islands"
@@ -166,11 +155,13 @@ class _Session:
                 self._hooks.warn(f"{shortage}. Waiting; Ctrl-C ends it.")
                 told = True
 
-    def _submit(self, left: float | None) -> None:
-        """Hands out the epochs that may run now."""
-        for island in self._search.archipelago.ready():
-            if self._workers.has_room(island):
-                self._workers.submit(*self._search.archipelago.start(island, left))
+    def _submit(self, anyway: bool) -> None:
+        """Hands out the epochs that may run now, and end in time or are to be run anyway."""
+        islands, workers = self._search.archipelago, self._workers
+        for i in islands.ready():
+            queued, least = workers.queued(i), islands.islands[i].least
+            if queued < workers.ahead and (anyway or self._clock.allows(least, queued)):
+                workers.submit(*islands.start(i, self._clock.limit()))
 
     def _take(self, finished: Sequence[Finished]) -> None:
         """Takes outcomes, tells of them, and saves when it is time."""
@@ -183,34 +174,11 @@ class _Session:
         elif self._saver.due():
             self._saver.begin(_unless_lost(self._search.writer(self._workers.fetch)))
 
-    def _go_back(self, error: LostError) -> None:
-        """Goes back to the last checkpoint, or to the start; the front keeps what was found since.
-
-        Raises:
-            WorkersError: there was no other checkpoint since the last times.
-        """
-        search = self._search
-        islands, damaged = search.last_islands()
-        if damaged:
-            self._hooks.warn(f"{damaged}; the islands start over.")
-        done, had = islands.generations, search.archipelago.generations
-        self._went_back = done, self._went_back[1] + 1 if self._went_back[0] == done else 1
-        if self._went_back[1] > TRIES:
-            raise WorkersError(
-                f"{error} The search went back {TRIES} times to one checkpoint, of {done} generations, and "
-                f"got to no other; go on with: evonum search --resume {search.directory}"
-            ) from error
-        self._hooks.warn(f"{error} Going back from {had} generations to the {done} of the last checkpoint.")
-        self._undone += search.archipelago.counts["fitted"] - islands.counts["fitted"]
-        search.archipelago = islands
-        self._workers.restart()
-        islands.hand(self._workers.put)
-
     def _progress(self) -> Progress:
-        search, spent = self._search, self._spent
+        search, spent = self._search, self._clock.spent
         islands: Archipelago = search.archipelago
         search.seconds = self._before + spent
-        fitted = islands.counts["fitted"] + self._undone - self._fitted_before
+        fitted = islands.counts["fitted"] + self._retreat.undone - self._fitted_before
         total = search.spec.generations
         self._curves = {m: self._curves.get(m) or curve(m, self._points) for m in search.front}
         return Progress(
@@ -218,7 +186,7 @@ class _Session:
             curves={str(m.ops): self._curves[m] for m in search.front},
             families=self._hooks.families(),
             seconds=search.seconds,
-            left=self._left,
+            left=self._clock.left,
             generations=islands.generations,
             generations_left=None if total is None else total * len(islands) - islands.generations,
             counts=islands.counts,

@@ -22,9 +22,6 @@ from evo.runs.workers.knock import knock
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
-AHEAD = 2
-"""Epochs that a process is given at a time: the next one is there when it ends one. What waits here cannot be
-taken back, and a search that ends waits for it."""
 _FETCH_S = 60.0  # what does not come within this time is lost
 _LOOK_S = 1.0  # least time between two looks at the cluster's nodes
 _QUIET_S = 8.0  # without an outcome before the first look: a node with nothing of ours on it holds up nobody
@@ -50,6 +47,10 @@ class RayWorkers:
     Raises:
         WorkersError: no cluster, or one that cannot hold the islands.
     """
+
+    ahead = 2
+    """The next epoch is there when a process ends one. What waits there cannot be taken back, and a search
+    that ends waits for it."""
 
     def __init__(
         self,
@@ -170,9 +171,9 @@ class RayWorkers:
         """See `Workers.put`."""
         return self._ray.put(value)
 
-    def has_room(self, island: int) -> bool:
-        """See `Workers.has_room`."""
-        return self._given[self._process(island)] < AHEAD
+    def queued(self, island: int) -> int:
+        """See `Workers.queued`."""
+        return self._given[self._process(island)]
 
     def _process(self, island: int) -> int:
         return island % len(self._actors)

@@ -22,7 +22,13 @@ class LostError(WorkersError):
 
 
 class Workers(Protocol):
-    """Runs epochs of several islands at a time. A handle stands for a value that may be elsewhere."""
+    """Runs epochs of several islands at a time. A handle stands for a value that may be elsewhere.
+
+    Attributes:
+        ahead: epochs that a process is given at a time.
+    """
+
+    ahead: int
 
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """Start a task on handles: of the island's state (None at its start), of others' functions."""
@@ -49,8 +55,8 @@ class Workers(Protocol):
         """A handle for a value that comes from a checkpoint."""
         ...
 
-    def has_room(self, island: int) -> bool:
-        """Whether this island's process would run its next epoch soon."""
+    def queued(self, island: int) -> int:
+        """How many epochs this island's process has been given and has not ended."""
         ...
 
     def waiting(self) -> Sequence[int]:

@@ -11,6 +11,8 @@ from evo.islands.problem import Problem
 class SerialWorkers:
     """The islands one after another in this process."""
 
+    ahead = 1
+
     def __init__(self, problem: Problem) -> None:
         self._host = IslandHost(problem)
         _ = self._host.operators(0).engine  # what it needs and has not is told before the search begins
@@ -35,9 +37,9 @@ class SerialWorkers:
         """See `Workers.put`."""
         return value
 
-    def has_room(self, island: int) -> bool:
-        """See `Workers.has_room`."""
-        return not self._tasks
+    def queued(self, island: int) -> int:
+        """See `Workers.queued`."""
+        return len(self._tasks)
 
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
