@@ -1,7 +1,9 @@
 """Files that are whole or not there: temporary file, fsync, rename."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +37,19 @@ def replaced_atomically(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """A regular file, opened for reading: a pipe or a device of that name would be waited for without end.
+
+    Raises:
+        OSError: there is none, or it cannot be read; `strerror` says why.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
 def clear_scratch(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evo.files import write_atomically
+from evo.files import open_regular, write_atomically
 from evo.fronts.schema import VERSION, FrontError, read_member
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.floats import evaluate
@@ -134,7 +134,8 @@ class Front(Sequence[Member]):
             FrontError: missing, not JSON, or not a front; one line says which.
         """
         try:
-            objects = json.loads(path.read_text(encoding="utf-8"))
+            with open_regular(path) as file:
+                objects = json.loads(file.read().decode())
         except OSError as error:
             raise FrontError(f"No front at {path}: {error.strerror}.") from None
         except (ValueError, RecursionError) as error:  # not JSON, or not even text

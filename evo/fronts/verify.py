@@ -89,6 +89,17 @@ def verify(member: Member) -> Verified:
     return Verified(best, polished.status, proof, rounded, rounded_x, bound, faults)
 
 
+def remeasured(member: Member) -> Member:
+    """The member with the sampled error of its constants, whatever it says, and without a bound.
+
+    Raises:
+        FrontError, TargetError: as `verify`.
+    """
+    target = _checked(member)
+    error, x = sampled_error(evaluator(member.code, member.constants), target, holdout_points(target).x)
+    return replace(member, sampled_error=error, worst_x=x, proved_bound=None)
+
+
 def false_claims(member: Member) -> tuple[str, ...]:
     """What a member says of its errors that is not so, or cannot be proved; one line each.
 

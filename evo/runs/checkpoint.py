@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.files import replaced_atomically
+from evo.files import open_regular, replaced_atomically
 
 VERSION = 2
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         CheckpointError: missing, damaged, or of another version.
     """
     try:
-        data = path.open("rb")
+        data = open_regular(path)
     except OSError as error:
         raise CheckpointError(f"No checkpoint to resume at {path}: {error.strerror}.") from None
     try:

@@ -89,11 +89,8 @@ class _Session:
         """The session from its first record to its last."""
         search = self._search
         self._journal.start(resumed=bool(self._before))
-        if search.is_older:
-            self._hooks.warn(
-                "An older version of evonum began this search: what it found is kept, but it does not go on "
-                "exactly as it would have there."
-            )
+        for remark in search.remarks:
+            self._hooks.warn(remark)
         try:
             search.archipelago.hand(self._workers.put)
             stopped = self._evolve()

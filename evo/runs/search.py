@@ -9,13 +9,12 @@ A search directory holds spec.json, checkpoint.npz, front.json, certificates/ an
 
 import contextlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evo.files import clear_scratch, write_atomically
-from evo.fronts.front import Front, FrontError, Member
+from evo.fronts.front import Front
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
 from evo.islands.problem import Problem
@@ -24,6 +23,7 @@ from evo.programs.ops import parse_ops
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
+from evo.runs.news import news
 from evo.runs.older import of_older
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import read_mapping
@@ -51,6 +51,10 @@ def make_problem(spec: SettledSpec) -> Problem:
     )
 
 
+OLDER = (
+    "An older version of evonum began this search: what it found is kept, but it does not go on exactly as "
+    "it would have there."
+)
 Fetch = Callable[[Any], Any]
 """The value that workers keep, from what stands for it."""
 
@@ -65,7 +69,7 @@ class Search:
         front: the best so far.
         archipelago: the islands.
         seconds: search time, earlier sessions included [s].
-        is_older: whether an older version began it.
+        remarks: on what it was resumed from, for whoever watches; one line each.
 
     Raises:
         TargetError, OpError: the target or the ops are no good.
@@ -78,7 +82,7 @@ class Search:
         self.front = Front(())
         self.archipelago = self._new_islands(self.spec.islands)
         self.seconds = 0.0
-        self.is_older = False
+        self.remarks: tuple[str, ...] = ()
         self._whole = True
 
     @property
@@ -121,7 +125,7 @@ class Search:
         """The search of a directory as its last checkpoint has it; the caller holds the directory's lock.
 
         A search that died before its first checkpoint starts over, from its spec.json. Formulas in front.json
-        that were found after the checkpoint are kept.
+        that were found after the checkpoint are kept, with errors measured again.
 
         Args:
             budget: `time` or `generations`, in place of the first session's.
@@ -136,7 +140,7 @@ class Search:
             read = of_older(known)
             kept = {k: v for k, v in read.items() if not budget or k not in ("time", "generations")}
             search = cls(make_spec({**kept, **budget}), directory)
-            search.is_older = read != known
+            search.remarks = (OLDER,) if read != known else ()
             if meta is not None:
                 search._restore(meta, arrays)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -144,7 +148,9 @@ class Search:
                 f"{fresh if meta is None else path} cannot be resumed: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
             ) from None
-        search._take_front()
+        found, remarks = news(directory / "front.json", search.problem.target, search.front)
+        search.front = Front.of([*search.front, *found]).found_first(search.front)
+        search.remarks = *search.remarks, *remarks
         clear_scratch(path)
         return search
 
@@ -204,22 +210,6 @@ class Search:
             except (LookupError, TypeError, ValueError) as damaged:  # CheckpointError among them
                 return self._new_islands(self.islands), f"{path} cannot be read ({type(damaged).__name__})"
         return islands, ""
-
-    def _take_front(self) -> None:
-        """Takes from front.json what was found after the last checkpoint.
-
-        A proved front is of a session's end, and the checkpoint's but for rounding.
-        """
-        target = self.problem.target
-
-        def is_news(m: Member) -> bool:
-            known = min((own.sampled_error for own in self.front if own.ops <= m.ops), default=math.inf)
-            ours = (m.target, m.interval, m.metric) == (target.name, target.interval, target.metric)
-            return ours and (m.proved_bound is None or m.sampled_error < 0.999 * known)
-
-        with contextlib.suppress(FrontError):
-            news = filter(is_news, Front.load(self.directory / "front.json"))
-            self.front = Front.of([*self.front, *news]).found_first(self.front)
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         self.seconds = float(meta["seconds"])

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from evo.errors import EvonumError
+from evo.files import open_regular
 
 MAX_BYTES = 1_000_000
 """Of a file."""
@@ -56,9 +57,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         SpecError: no such file, not a regular one of at most `MAX_BYTES`, not YAML, not a mapping.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise SpecError(f"{path} is no regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SpecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
