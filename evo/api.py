@@ -35,11 +35,12 @@ from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_t
 from evo.runs.spec import SpecError, load_spec, make_spec
 from evo.runs.workers import WORKERS
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
+from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
-    "BACKENDS", "EXPORT_FORMATS", "FAMILIES", "Baseline", "Certificate", "End", "EvonumError", "Exported",
-    "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines", "best_forms",
+    "BACKENDS", "EXPORT_FORMATS", "FAMILIES", "METRICS", "Baseline", "Certificate", "End", "EvonumError",
+    "Exported", "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines", "best_forms",
     "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
     "refuse_false", "resume", "search", "store_of", "targets", "undelivered", "verify",
     "verify_source",
@@ -83,7 +84,7 @@ def search(
     """
     _check_workers(workers)
     if target is None and spec is None and "target" not in entries:
-        names = ", ".join(row.name for row in CATALOGUE)
+        names = ", ".join(CATALOGUE)
         raise SpecError(f"Name a target ({names}) or a --spec file")
     given = entries if target is None else {"target": target, **entries}
     full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
@@ -388,7 +389,7 @@ def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, 
 
 def targets() -> Sequence[CatalogueRow]:
     """The catalogue."""
-    return CATALOGUE
+    return tuple(CATALOGUE.values())
 
 
 def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:

@@ -138,7 +138,7 @@ def page(found: Sequence[Part]) -> str:
 
 def _part(part: Part) -> Iterator[str]:
     first = part.front[0]
-    row = next((row for row in CATALOGUE if row.name == first.target), None)
+    row = CATALOGUE.get(first.target)
     ends = ", ".join(f"{float(end):.6g}" for end in first.interval)
     about = f": {row.description}" if row else ""
     yield f"## {printable(first.target)} on ({ends}), {first.metric} error{about}"

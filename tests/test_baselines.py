@@ -233,7 +233,7 @@ def test_awkward_targets_have_baselines_too(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [row.name for row in CATALOGUE])
+@pytest.mark.parametrize("name", list(CATALOGUE))
 def test_every_target_of_the_catalogue_has_baselines(name):
     check_catalogue_row(name, 12)
 

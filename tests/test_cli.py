@@ -278,4 +278,4 @@ def test_every_command_explains_itself(command):
 
 def test_targets_lists_the_catalogue():
     shown = CliRunner().invoke(app, ["targets", "--json"])
-    assert [row["name"] for row in json.loads(shown.output)] == [row.name for row in CATALOGUE]
+    assert [row["name"] for row in json.loads(shown.output)] == list(CATALOGUE)

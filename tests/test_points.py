@@ -10,7 +10,7 @@ from evo.targets.catalogue import CATALOGUE
 from evo.targets.points import fit_points, holdout_points, sample, select_points
 from evo.targets.target import TargetError, make_target
 
-NAMES = [row.name for row in CATALOGUE]
+NAMES = list(CATALOGUE)
 SETS = (fit_points, select_points, holdout_points)
 
 

@@ -40,7 +40,7 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 
 INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
-METRIC = "relative or absolute; the target's own by default."
+METRIC = f"{' or '.join(api.METRICS)}; the target's own by default."
 Interval = Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)]
 
 

@@ -28,6 +28,7 @@ from flint import arb
 from evo.exports.c import render
 from evo.exports.formula import Formula
 from evo.kernels.build import BuildError, find_compiler
+from evo.targets.metric import METRICS
 
 _NODES = 9
 """Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
@@ -152,13 +153,14 @@ uint32_t evonum_near(uint32_t first, uint32_t n, const double *p, double middle,
     return used;
 }}
 """
-_METRICS = {"absolute": "miss", "relative": "size < 0x1p-126 ? 0.0 : miss / size"}
-"""The metric's error; a relative error of a subnormal result says nothing about the formula."""
+_MISS, _QUOTIENT = "miss", "size < 0x1p-126 ? 0.0 : miss / size"
+"""The error in C; a quotient at a subnormal result says nothing about the formula."""
 
 
 def _compiled(formula: Formula, folder: Path) -> ctypes.CDLL:
     source, library = folder / "screen.c", folder / "screen.so"
-    words = {"name": formula.name, "metric": _METRICS[formula.member.metric], "nodes": _NODES}
+    error = _QUOTIENT if METRICS[formula.member.metric].divides else _MISS
+    words = {"name": formula.name, "metric": error, "nodes": _NODES}
     source.write_text(render([formula]) + _SOURCE.format(**words))
     flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]
     command = [*find_compiler(), *flags, str(source), "-o", str(library), "-lm"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.programs.ops import BY_TEXT
+from evo.targets.metric import METRICS
 
 NEEDS = "\\usepackage{amsmath}"
 
@@ -26,7 +27,7 @@ def render(formulas: Sequence[Formula]) -> str:
     short = "f(x)" if not m.target.isalnum() else f
     error = (
         f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|"
-        if m.metric == "relative"
+        if METRICS[m.metric].divides
         else f"|p(x) - {short}|"
     )
     if m.proved_bound:

@@ -25,7 +25,7 @@ from evo.kernels.build import BuildError
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import evaluate
 from evo.proofs.rounding import RoundingBound, bound_float64_error
-from evo.targets.metric import find_metric
+from evo.targets.metric import METRICS, find_metric
 from evo.targets.points import holdout_points
 from evo.targets.target import Target
 
@@ -79,7 +79,7 @@ def _of_all(formula: Formula) -> Formula:
         raise _empty(formula)
     words = f"largest of all {found.count:,} inputs"
     errors = _errors(formula, target_of(formula), found.inputs)
-    if formula.member.metric == "relative":
+    if METRICS[formula.member.metric].divides:
         words += ", the relative one of those with normal results"
     return replace(formula, float_errors=errors, float_points=words)
 

@@ -29,7 +29,7 @@ class Member:
         ops: number of operations (weighted by their cost).
         target: the catalogue's name or the user's expression.
         interval: two decimal strings; the error is the supremum over the open interval.
-        metric: "relative" or "absolute".
+        metric: of `METRICS`.
         formula: the program in one line.
         program: its text form, one instruction a line.
         constants: decimal strings, c1 first; exact.

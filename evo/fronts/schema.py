@@ -4,7 +4,7 @@
 were that were written before it was.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,7 +26,9 @@ class MemberObject(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
-    version: Annotated[Literal[1], Field(description=f"{VERSION}: newer files take a newer evonum")] = 1
+    version: Annotated[
+        int, Field(ge=1, le=VERSION, description=f"{VERSION}: newer files take a newer evonum")
+    ] = VERSION
     ops: Annotated[int, Field(ge=0, lt=10_000, description="a whole number")]
     target: Text
     interval: Annotated[list[str], Field(min_length=2, max_length=2, description="an array of two texts")]

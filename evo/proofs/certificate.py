@@ -5,13 +5,15 @@ Anyone can read one; `evo.proofs.prove.check` trusts nothing in it but the claim
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from evo.errors import EvonumError
 
@@ -22,8 +24,9 @@ MAX_ROOT = 32
 MAX_CONSTANTS = 1000
 MAX_CUTS = 100
 MAX_FILE = 10_000_000
-_BOUND = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _DYADIC = re.compile(r"[01]|[1-9][0-9]{0,19}/[1-9][0-9]{0,19}")
+_Text = Annotated[str, Field(max_length=MAX_TEXT)]
+_Decimal = Annotated[str, Field(max_length=100, pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$")]
 
 
 class CertificateError(EvonumError, ValueError):
@@ -44,8 +47,8 @@ class Piece(NamedTuple):
 
     lo: Fraction
     hi: Fraction
-    order: int
-    root: int = 1
+    order: Annotated[int, Field(ge=2, le=200)]
+    root: Annotated[int, Field(ge=1, le=MAX_ROOT)] = 1
     section: int = 0
 
     @property
@@ -54,7 +57,7 @@ class Piece(NamedTuple):
         return self.lo == 0 or self.hi == 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class Certificate:
     """The claim that |error| <= bound on the whole open interval, and its proof.
 
@@ -63,7 +66,7 @@ class Certificate:
         constants: decimal strings, exact, c1 first.
         target: the catalogue's name or an expression.
         interval: two decimal strings.
-        metric: "relative" or "absolute".
+        metric: of `METRICS`.
         bound: decimal string, rounded up, in the metric's unit.
         lower: an error reached at `lower_x`, decimal string, rounded down: how tight the bound is.
         lower_x: a float64 inside the interval.
@@ -73,18 +76,30 @@ class Certificate:
         cuts: exact places inside the interval where sections meet; the error there is its limit.
     """
 
-    program: str
-    constants: tuple[str, ...]
-    target: str
-    interval: tuple[str, str]
-    metric: str
-    bound: str
-    lower: str
-    lower_x: float
-    pieces: tuple[Piece, ...]
-    precision: int
+    program: _Text
+    constants: Annotated[tuple[_Text, ...], Field(max_length=MAX_CONSTANTS)]
+    target: _Text
+    interval: tuple[_Text, _Text]
+    metric: _Text
+    bound: _Decimal
+    lower: _Decimal
+    lower_x: Annotated[float, Field(allow_inf_nan=False)]
+    pieces: Annotated[tuple[Piece, ...], Field(min_length=2, max_length=10_000)]
+    precision: Annotated[int, Field(ge=32, le=4096)]
     versions: dict[str, str]
-    cuts: tuple[str, ...] = ()
+    cuts: Annotated[tuple[_Text, ...], Field(max_length=MAX_CUTS)] = ()
+
+    @classmethod
+    def of(cls, **fields: Any) -> "Certificate":
+        """A certificate of the right form.
+
+        Raises:
+            CertificateError: one line with what is wrong.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise CertificateError(_first(error)) from None
 
     @property
     def digest(self) -> str:
@@ -122,49 +137,33 @@ class Certificate:
                 raise CertificateError(f"The certificate lacks {name!r}.")
         if unknown := sorted(set(data) - set(cls.__dataclass_fields__)):
             raise CertificateError(f"A certificate has no {unknown[0][:40]!r}.")
-        made = cls(**{**data, **_lists(data)})
-        made.check_form()
+        made = cls.of(**{**data, **_lists(data)})
         if made.digest != digest:
             raise CertificateError("The certificate was changed: its digest is another.")
         return made
 
-    def check_form(self) -> None:
-        """Sizes, types, and that the pieces cover the interval.
-
-        Raises:
-            CertificateError: one line with what is wrong.
-        """
-        texts = (self.program, self.target, self.metric, *self.interval, *self.constants, *self.cuts)
-        numbers = (self.bound, self.lower)
-        for wrong, message in (
-            (not all(isinstance(t, str) and len(t) <= MAX_TEXT for t in texts), "a text that is none"),
-            (len(self.constants) > MAX_CONSTANTS, "too many constants"),
-            (len(self.cuts) > MAX_CUTS, "too many cuts"),
-            (len(self.interval) != 2, "an interval without two ends"),
-            (
-                not all(isinstance(n, str) and len(n) <= 100 and _BOUND.fullmatch(n) for n in numbers),
-                "a bound that is no number",
-            ),
-            (not isinstance(self.lower_x, float) or not math.isfinite(self.lower_x), "a bad lower_x"),
-            (not _is_count(self.precision, 32, 4096), "a precision out of 32 to 4096"),
-            (not _is_flat(self.versions), "versions that are no object of texts"),
-            (not 2 <= len(self.pieces) <= 10_000, "too few or too many pieces"),
-        ):
-            if wrong:
-                raise CertificateError(f"The certificate has {message}.")
+    @model_validator(mode="after")
+    def _covers(self) -> "Certificate":
+        """The pieces are in order and leave no gap."""
         at, section = Fraction(0), 0
         for piece in self.pieces:
             if at == 1 and section < len(self.cuts):
                 at, section = Fraction(0), section + 1
             if piece.section != section or piece.lo != at or piece.hi <= at:
-                raise CertificateError(f"The pieces leave a gap or overlap at {at} of the interval.")
-            if not (
-                _is_count(piece.order, 2, 200) and _is_count(piece.root, 1, MAX_ROOT if piece.at_end else 1)
-            ):
-                raise CertificateError(f"The piece at {at} of the interval has a bad order or root.")
+                raise ValueError(f"they leave a gap or overlap at {at} of the interval")
+            if piece.root != 1 and not piece.at_end:
+                raise ValueError(f"the one at {at} has a root, but touches no end")
             at = piece.hi
         if at != 1 or section != len(self.cuts):
-            raise CertificateError(f"The pieces leave a gap at {at} of the interval.")
+            raise ValueError(f"they leave a gap at {at} of the interval")
+        return self
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first, as one line."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part)[:40] for part in fault["loc"]) or "pieces"
+    return f"The certificate's {where}: {fault['msg'].removeprefix('Value error, ')}."
 
 
 def _lists(data: dict[str, Any]) -> dict[str, Any]:
@@ -195,14 +194,6 @@ def _piece(item: Any) -> Piece:
     ):
         raise CertificateError(f"A piece is [from, to, order, root], got {str(item)[:60]!r}.")
     return Piece(Fraction(item[0]), Fraction(item[1]), item[2], item[3])
-
-
-def _is_flat(found: Any) -> bool:
-    return isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
-
-
-def _is_count(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def versions() -> dict[str, str]:

@@ -119,7 +119,7 @@ def _prove(
             precision *= 2
             if not refused.more_bits or precision > MAX_PRECISION:
                 raise
-    return Certificate(
+    return Certificate.of(
         program=str(candidate.program),
         constants=constants,
         target=candidate.target.name,
@@ -292,7 +292,6 @@ def check(certificate: Certificate) -> None:
     Raises:
         CertificateError: one line with what does not hold.
     """
-    certificate.check_form()
     try:
         target = Target(certificate.target, *certificate.interval, certificate.metric)
         candidate = make_candidate(parse(certificate.program), certificate.constants, target)

@@ -32,7 +32,8 @@ from evo.numbers.formats import FloatFormat
 from evo.programs.floats import compute, evaluate, functions_on
 from evo.programs.program import Program
 from evo.reductions.steps import BY_NAME, Step
-from evo.targets.functions import FUNCTIONS
+from evo.targets.catalogue import CATALOGUE
+from evo.targets.expression import parse_expression
 from evo.targets.target import Target
 
 
@@ -44,7 +45,7 @@ class ReductionRow(NamedTuple):
     """A function b^x.
 
     Attributes:
-        name: as the target's.
+        name: of the catalogue.
         period: P = log_b 2 as a ball, at the current precision.
         float64: the function on float64 arrays, to a few ulp: finds where float32 is worst.
     """
@@ -199,7 +200,7 @@ class Reduction:
 
     def ball(self, x: Any) -> Any:
         """The exact function on an arb."""
-        return FUNCTIONS[self.name].ball(x)
+        return parse_expression(CATALOGUE[self.name].expression).ball(x)
 
     def wanted(self) -> str:
         """The interval that a core needs, in words."""

@@ -24,6 +24,7 @@ from evo.kernels.vary import mutations
 from evo.programs.ops import parse_ops
 from evo.runs.durations import parse_duration
 from evo.runs.yaml_file import SpecError, read_mapping
+from evo.targets.metric import METRICS
 
 MAX_OPS = 32
 
@@ -67,7 +68,7 @@ class SearchSpec(BaseModel):
 
     target: str
     interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
-    metric: Literal["relative", "absolute"] | None = None
+    metric: str | None = None
     dtype: Literal["real"] = "real"
     ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
@@ -103,6 +104,13 @@ class SearchSpec(BaseModel):
     def _known_backend(cls, name: str) -> str:
         if name not in BACKENDS:
             raise ValueError(f"there are {_listed(name, BACKENDS)}")
+        return name
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str | None) -> str | None:
+        if name is not None and name not in METRICS:
+            raise ValueError(f"there are {_listed(name, METRICS)}")
         return name
 
     @model_validator(mode="after")

@@ -14,26 +14,31 @@ class CatalogueRow(NamedTuple):
     description: str
 
 
-CATALOGUE: tuple[CatalogueRow, ...] = (
-    CatalogueRow("exp2", "exp2(x)", "0", "1", "relative", "2^x"),
-    CatalogueRow("exp", "exp(x)", "0", "1", "relative", "natural exponential"),
-    CatalogueRow("log2", "log2(x)", "1", "2", "absolute", "logarithm to base 2"),
-    CatalogueRow("log", "log(x)", "1", "2", "absolute", "natural logarithm"),
-    CatalogueRow("sin", "sin(x)", "0", "pi/4", "relative", "sine"),
-    CatalogueRow("cos", "cos(x)", "0", "pi/4", "relative", "cosine"),
-    CatalogueRow("tan", "tan(x)", "0", "pi/4", "relative", "tangent"),
-    CatalogueRow("tanh", "tanh(x)", "0", "1", "relative", "hyperbolic tangent"),
-    CatalogueRow("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
-    CatalogueRow(
-        "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
-    ),
-    CatalogueRow("erf", "erf(x)", "0", "1", "relative", "error function"),
-    CatalogueRow("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
-    CatalogueRow("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
-    CatalogueRow("sqrt", "sqrt(x)", "1", "4", "relative", "square root"),
-    CatalogueRow("cbrt", "cbrt(x)", "1", "8", "relative", "cube root"),
-    CatalogueRow("airy", "airy_ai(-7*x)", "0", "1", "absolute", "Airy function Ai(-7x)"),
-    CatalogueRow("bessel", "bessel_i(1/2, x)", "0", "1", "relative", "modified Bessel function I_{1/2}(x)"),
-    CatalogueRow("lgamma", "lgamma(x)", "1", "2", "absolute", "logarithm of the gamma function"),
-)
+CATALOGUE: dict[str, CatalogueRow] = {
+    row.name: row
+    for row in (
+        CatalogueRow("exp2", "exp2(x)", "0", "1", "relative", "2^x"),
+        CatalogueRow("exp", "exp(x)", "0", "1", "relative", "natural exponential"),
+        CatalogueRow("log2", "log2(x)", "1", "2", "absolute", "logarithm to base 2"),
+        CatalogueRow("log", "log(x)", "1", "2", "absolute", "natural logarithm"),
+        CatalogueRow("sin", "sin(x)", "0", "pi/4", "relative", "sine"),
+        CatalogueRow("cos", "cos(x)", "0", "pi/4", "relative", "cosine"),
+        CatalogueRow("tan", "tan(x)", "0", "pi/4", "relative", "tangent"),
+        CatalogueRow("tanh", "tanh(x)", "0", "1", "relative", "hyperbolic tangent"),
+        CatalogueRow("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
+        CatalogueRow(
+            "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
+        ),
+        CatalogueRow("erf", "erf(x)", "0", "1", "relative", "error function"),
+        CatalogueRow("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
+        CatalogueRow("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
+        CatalogueRow("sqrt", "sqrt(x)", "1", "4", "relative", "square root"),
+        CatalogueRow("cbrt", "cbrt(x)", "1", "8", "relative", "cube root"),
+        CatalogueRow("airy", "airy_ai(-7*x)", "0", "1", "absolute", "Airy function Ai(-7x)"),
+        CatalogueRow(
+            "bessel", "bessel_i(1/2, x)", "0", "1", "relative", "modified Bessel function I_{1/2}(x)"
+        ),
+        CatalogueRow("lgamma", "lgamma(x)", "1", "2", "absolute", "logarithm of the gamma function"),
+    )
+}
 """The named targets: to add one, add a row."""

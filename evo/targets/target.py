@@ -33,9 +33,6 @@ from evo.targets.metric import METRICS, Metric, find_metric
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 
 
-_ROWS = {row.name: row for row in CATALOGUE}
-
-
 @dataclass(frozen=True)
 class Target:
     """A function on an open interval, with the metric of its approximations.
@@ -169,7 +166,7 @@ def make_target(text: str, interval: tuple[str, str] | None = None, metric: str 
         TargetError: one line with the reason and, where one applies, the place on the interval.
     """
     text = text.strip()
-    row = _ROWS.get(text)
+    row = CATALOGUE.get(text)
     name = text if row else _expression(text).text
     lo, hi = interval or ((row.lo, row.hi) if row else ("0", "1"))
     target = Target(name, end_text(lo), end_text(hi), metric or (row.metric if row else next(iter(METRICS))))
@@ -180,16 +177,16 @@ def make_target(text: str, interval: tuple[str, str] | None = None, metric: str 
 @lru_cache(maxsize=256)
 def _expression(name: str) -> Expression:
     """The tree of a catalogue name or of an expression's text."""
-    if name in _ROWS:
-        return parse_expression(_ROWS[name].expression)
+    if name in CATALOGUE:
+        return parse_expression(CATALOGUE[name].expression)
     if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) and name != "x" and name not in LEAVES:
         if name in FUNCTIONS:
             args = "1/2, x" if FUNCTIONS[name].arity == 2 else "x"
             hint = f" As an expression write {name}({args})."
         else:
-            near = get_close_matches(name, list(_ROWS), n=3)
+            near = get_close_matches(name, list(CATALOGUE), n=3)
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise TargetError(f"Unknown target {name[:40]!r}; the catalogue has {', '.join(_ROWS)}.{hint}")
+        raise TargetError(f"Unknown target {name[:40]!r}; the catalogue has {', '.join(CATALOGUE)}.{hint}")
     try:
         expression = parse_expression(name)
     except ExpressionError as error:
