@@ -143,6 +143,20 @@ def test_formulas_stay_on_a_line_in_a_pipe_and_numbers_are_whole_on_a_narrow_ter
     assert f"{member['sampled_error']:.4e}" in narrow
 
 
+@pytest.mark.parametrize("columns", ["24", "40", "71", "72", "100"])
+def test_no_number_of_a_verification_or_of_baselines_is_cut_at_any_width(columns, in_tmp):
+    (in_tmp / "f3.json").write_text(json.dumps([F3]))
+    found = json.loads(evonum_here("verify", "f3.json", "--json", cwd=in_tmp).stdout)[0]
+    shown = evonum("verify", "f3.json", cwd=in_tmp, env={"COLUMNS": columns}).stdout
+    for name in ("given_error", "sampled_error", "proved_bound", "float64_error", "float64_bound"):
+        assert f"{found[name]:.4e}" in shown, name
+    forms = json.loads(evonum_here("baselines", "exp2", "--max-ops", "3", "--json", cwd=in_tmp).stdout)
+    shown = evonum("baselines", "exp2", "--max-ops", "3", cwd=in_tmp, env={"COLUMNS": columns}).stdout
+    assert forms
+    for one in forms:
+        assert f"{one['error']:.1e}" in shown
+
+
 def test_a_port_is_between_1_and_65535(in_tmp):
     done = evonum("ui", "--port", "99999", cwd=in_tmp)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

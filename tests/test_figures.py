@@ -23,7 +23,7 @@ def test_the_front_has_a_log_scale_integer_ticks_and_the_value_of_each_member():
     assert axes.get_yscale() == "log"
     assert texts(axes) == ["4.14e-02", "1.23e-03", "6.34e-06"]
     assert all(tick == int(tick) for tick in axes.get_xticks())
-    assert axes.get_title() == "exp2 on [0, 1]: max relative error against operations"
+    assert axes.get_title() == "exp2 on (0, 1): max relative error against operations"
     assert axes.get_ylabel() == "max relative error"
 
 
@@ -99,7 +99,7 @@ def test_the_csv_table_holds_every_member_in_one_row():
 
 def test_the_markdown_table_names_target_interval_and_metric():
     text = front_markdown([F2, F3])
-    assert text.startswith("Front of **exp2** on [0, 1], max relative error\n")
+    assert text.startswith("Front of **exp2** on (0, 1), max relative error\n")
     assert text.count("\n| ") == 3
 
 

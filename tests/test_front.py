@@ -177,7 +177,7 @@ def test_a_front_is_a_sequence_and_a_member_a_function():
     assert FRONT[0].code.ops == 2
 
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 
 
 @fixed
@@ -214,6 +214,11 @@ def test_further_keys_of_a_member_are_ignored():
         (b"{}", "array of objects"),
         (b"[1]", "array of objects"),
         (b"[{}]", "lacks constants, formula"),
+        (
+            json.dumps([{**json.loads(FRONT.to_json())[0], "sampled_error": -1}]).encode(),
+            "sampled_error is a number from 0 on, got '-1'",
+        ),
+        (FRONT.to_json().replace('"proved_bound": null', '"proved_bound": -2.5').encode(), "from 0 on"),
         (FRONT.to_json().replace('"metric"', '"metrik"').encode(), "lacks metric"),
         (json.dumps([{**json.loads(FRONT.to_json())[0], "interval": 5}]).encode(), "interval is an array"),
         (

@@ -169,7 +169,7 @@ def _sorted(members: Sequence[Member]) -> list[Member]:
 
 def _target(member: Member) -> str:
     low, high = member["interval"]
-    return f"{member['target']} on [{low}, {high}]"
+    return f"{member['target']} on ({low}, {high})"
 
 
 def _error_name(member: Member) -> str:

@@ -36,7 +36,7 @@ def front_markdown(members: Sequence[Member]) -> str:
     first = members[0]
     low, high = first["interval"]
     lines = [
-        f"Front of **{first['target']}** on [{low}, {high}], max {first['metric']} error",
+        f"Front of **{first['target']}** on ({low}, {high}), max {first['metric']} error",
         "",
         "| ops | &ensp;sampled | &ensp;polished | &ensp;proved bound | &ensp;formula |",
         "|---:|---:|---:|---:|:---|",

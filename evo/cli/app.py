@@ -207,7 +207,9 @@ def baselines_command(
         print(json.dumps([asdict(b) for b in found], indent=1))
         return
     title = f"{checked.name} on ({', '.join(checked.interval)}), max {checked.metric} error"
-    Terminal().print(baselines_table(found, printable(title)), "", families_table(found))
+    terminal = Terminal()
+    width = terminal.width
+    terminal.print(baselines_table(found, printable(title), width), "", families_table(found, width))
 
 
 app.command("front")(front_command)

@@ -82,7 +82,7 @@ def verify_command(
         print(json.dumps(rows, indent=1))
     else:
         terminal = Terminal()
-        terminal.print(verified_table(pairs))
+        terminal.print(verified_table(pairs, terminal.width))
         for given, one in pairs:
             for complaint in one.complaints:
                 terminal.print(f"{given.ops} ops: {printable(complaint)}", soft_wrap=True)

@@ -40,43 +40,91 @@ def front_table(front: Front, title: str = "", width: int = NARROW) -> Table:
     return table
 
 
-def verified_table(pairs: Iterable[tuple[Member, Verified]]) -> Table:
-    """The errors of each member as it came, polished, proved, and in float64."""
-    table = Table(header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False)
-    for name in ("ops", "as given", "polished", "proved", "float64", "its bound"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("constants", overflow="fold")
+VERIFIED: tuple[tuple[str, Callable[[Member, Verified], str]], ...] = (
+    ("ops", lambda given, one: str(given.ops)),
+    ("as given", lambda given, one: f"{given.sampled_error:.4e}"),
+    ("polished", lambda given, one: f"{one.member.sampled_error:.4e}"),
+    ("proved", lambda given, one: _bound(one.member.proved_bound if _is_proved(one) else None)),
+    ("float64", lambda given, one: f"{one.float64_error:.4e}"),
+    ("its bound", lambda given, one: _bound(getattr(one.float64_bound, "bound", None))),
+    ("constants", lambda given, one: one.status),
+)
+
+
+def verified_table(pairs: Iterable[tuple[Member, Verified]], width: int = NARROW) -> Table:
+    """The errors of each member as it came, polished, proved, and in float64; turned where that is too wide.
+
+    Turned, a member is a few lines of name and number, so that every number is whole at any width.
+    """
+    table = Table(
+        show_header=width >= NARROW, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0),
+        box=SIMPLE_HEAD, show_edge=False,
+    )  # fmt: skip
+    if width >= NARROW:
+        for name, _ in VERIFIED:
+            words = name == "constants"
+            table.add_column(
+                name,
+                justify="left" if words else "right",
+                no_wrap=not words,
+                overflow="fold" if words else "ellipsis",
+            )
+        for given, one in pairs:
+            table.add_row(*(cell(given, one) for _, cell in VERIFIED))
+        return table
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for given, one in pairs:
-        bound = one.member.proved_bound if isinstance(one.proof, Certificate) else None
-        rounded = getattr(one.float64_bound, "bound", None)
-        table.add_row(
-            str(given.ops), f"{given.sampled_error:.4e}", f"{one.member.sampled_error:.4e}", _bound(bound),
-            f"{one.float64_error:.4e}", _bound(rounded), one.status,
-        )  # fmt: skip
+        for name, cell in VERIFIED:
+            table.add_row(name, cell(given, one), end_section=name == "constants")
     return table
+
+
+def _is_proved(one: Verified) -> bool:
+    return isinstance(one.proof, Certificate)
 
 
 def _bound(value: float | None) -> str:
     return "none" if value is None else f"{value:.4e}"
 
 
-def baselines_table(found: Iterable[Baseline], title: str = "") -> Table:
+FORMS: tuple[tuple[str, Callable[[int, Baseline], str]], ...] = (
+    ("ops", lambda ops, best: str(ops)),
+    ("max error", lambda ops, best: f"{best.error:.4e}"),
+    ("worst x", lambda ops, best: f"{best.worst_x:.6g}"),
+    ("form", lambda ops, best: best.form if best.ops == ops else f"{best.form} ({best.ops} ops)"),
+    ("family", lambda ops, best: best.family),
+)
+
+
+def baselines_table(found: Iterable[Baseline], title: str = "", width: int = NARROW) -> Table:
     """The best form of at most so many ops."""
     table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
-    for name in ("ops", "max error", "worst x", "form", "family"):
-        table.add_column(name, justify="left" if name in ("form", "family") else "right", no_wrap=True)
+    fitting = [(name, cell) for name, cell in FORMS if width >= NARROW or name in (*ALWAYS, "form")]
+    for name, _ in fitting:
+        words = name in ("form", "family")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for ops, best in best_forms(found).items():
-        form = best.form if best.ops == ops else f"{best.form} ({best.ops} ops)"
-        table.add_row(str(ops), f"{best.error:.4e}", f"{best.worst_x:.6g}", form, best.family)
+        table.add_row(*(cell(ops, best) for _, cell in fitting))
     return table
 
 
-def families_table(found: Sequence[Baseline]) -> Table:
-    """The max error of each family at each op count, where it is better than with fewer ops."""
-    names = [name for name in FAMILIES if any(b.family == name for b in found)]
+def families_table(found: Sequence[Baseline], width: int = NARROW) -> Table:
+    """The max error of each family at each op count, where it is better than with fewer ops.
+
+    A column a family, or on a narrow terminal a line an error.
+    """
     table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
-    for name in ("ops", *names):
-        table.add_column(name, overflow="fold")
+    if width < NARROW:
+        for name in ("ops", "max error", "family"):
+            table.add_column(name, no_wrap=name in ALWAYS, overflow="fold")
+        for b in found:
+            table.add_row(str(b.ops), f"{b.error:.1e}", b.family)
+        return table
+    names = [name for name in FAMILIES if any(b.family == name for b in found)]
+    table.add_column("ops", no_wrap=True)
+    for name in names:
+        table.add_column(name, overflow="fold", min_width=7)
     for ops, group in groupby(found, key=lambda b: b.ops):
         errors = {b.family: f"{b.error:.1e}" for b in group}
         table.add_row(str(ops), *(errors.get(name, "") for name in names))

@@ -14,7 +14,8 @@ VERSION = 1
 
 Text = Annotated[str, Field(description="a text")]
 Figure = Annotated[float, Field(allow_inf_nan=False, description="a number")]
-Perhaps = Annotated[float | None, Field(allow_inf_nan=False, description="a number or null")]
+Error = Annotated[float, Field(allow_inf_nan=False, ge=0, description="a number from 0 on")]
+Perhaps = Annotated[float | None, Field(allow_inf_nan=False, ge=0, description="a number from 0 on, or null")]
 
 
 class FrontError(EvonumError, ValueError):
@@ -36,7 +37,7 @@ class MemberObject(BaseModel):
     formula: Text
     program: Text
     constants: Annotated[list[str], Field(description="an array of texts")]
-    sampled_error: Figure
+    sampled_error: Error
     polished_error: Perhaps
     proved_bound: Perhaps
     worst_x: Figure
