@@ -27,7 +27,7 @@ from evo.fronts.verify import Verified, VerifyError, false_claims, save_certific
 from evo.fronts.verify import verify as verify_member
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check
-from evo.runs.directory import DirectoryError, default_directory, locked
+from evo.runs.directory import DirectoryError, UnwritableError, default_directory, locked
 from evo.runs.journal import Progress, Sink
 from evo.runs.search import Search
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
@@ -209,11 +209,20 @@ def verify(member: Member) -> Verified:
 
 
 def verify_source(
-    source: str | Path, ops: int | None = None, tracking_uri: str | None = None
+    source: str | Path,
+    ops: int | None = None,
+    tracking_uri: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[tuple[Member, Verified]]:
     """Every member of a source (or that of so many ops) as given, and with what is proved of it.
 
-    A search directory keeps the certificates and the bounds, if the front is what it says.
+    A search directory keeps the certificates and the bounds, if the front is what it says, and if it can be
+    written.
+
+    Args:
+        source, tracking_uri: as for `front`.
+        ops: of the only member that counts.
+        report: told in one line that a directory cannot be written.
 
     Raises:
         FrontError, StoreError: as `front`; or there is no such member.
@@ -226,9 +235,12 @@ def verify_source(
     pairs = [(m, verify_member(m)) for m in members]
     path = Path(source)
     if path.is_dir() and not any(one.faults for _, one in pairs):
-        save_certificates(path, (one for _, one in pairs))
         new = {m: one.member for m, one in pairs}
-        Front(tuple(new.get(m, m) for m in found)).save(path / "front.json")
+        try:
+            save_certificates(path, (one for _, one in pairs))
+            Front(tuple(new.get(m, m) for m in found)).save(path / "front.json")
+        except OSError as error:
+            report(f"{path} cannot be written ({error.strerror}): bounds and certificates are not kept.")
     return pairs
 
 
@@ -397,15 +409,23 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
 
     Raises:
         DirectoryError: no records there.
+        UnwritableError: the directory cannot be written: what is delivered is noted there.
         StoreError: some are still undelivered.
     """
     from tracking.mlflow_sink import deliver as send
+    from tracking.outbox import UnnotedError
 
     began = clock.monotonic()
     try:
         left = send(directory, tracking_uri)
     except FileNotFoundError as error:
         raise DirectoryError(str(error)) from None
+    except UnnotedError as error:
+        raise UnwritableError(
+            f"The records of {directory} are not delivered: what was sent is noted in {error.filename}, "
+            f"which cannot be written ({error.strerror}). Copy the directory to where it can, "
+            "and deliver the copy."
+        ) from None
     if left:
         raise StoreError(
             f"{left} records are still undelivered after {clock.monotonic() - began:.0f} s; "

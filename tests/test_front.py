@@ -216,9 +216,12 @@ def test_further_keys_of_a_member_are_ignored():
         (b"[{}]", "lacks constants, formula"),
         (
             json.dumps([{**json.loads(FRONT.to_json())[0], "sampled_error": -1}]).encode(),
-            "sampled_error is a number from 0 on, got '-1'",
+            "sampled_error is a number, not below 0, got '-1'",
         ),
-        (FRONT.to_json().replace('"proved_bound": null', '"proved_bound": -2.5').encode(), "from 0 on"),
+        (
+            FRONT.to_json().replace('"proved_bound": null', '"proved_bound": -2.5').encode(),
+            "or null, not below 0",
+        ),
         (FRONT.to_json().replace('"metric"', '"metrik"').encode(), "lacks metric"),
         (json.dumps([{**json.loads(FRONT.to_json())[0], "interval": 5}]).encode(), "interval is an array"),
         (

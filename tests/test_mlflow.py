@@ -19,10 +19,12 @@ import pandas as pd
 import pytest
 
 import evo
+from evo import api
+from evo.runs.directory import UnwritableError
 from records import F2, F3, F5, end, f3, front, metrics, search, start
 from searches import SMALL
 from tracking.database import prepare_database
-from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri
+from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri, store_of
 from tracking.ui import open_ui
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
@@ -36,6 +38,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
 ]
+NAME = "exp2-relative-0-to-1-add-sub-mul-div"
 PROJECT = Path(__file__).parent.parent
 SERVER_ENV = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -130,20 +133,20 @@ def test_every_front_member_is_a_logged_model_that_loads_and_predicts(store, mon
     assert model.input_example is not None
 
 
-def test_the_best_members_are_registered_under_target_and_metric_with_an_alias_per_op_count(
+def test_the_best_members_are_registered_by_what_can_be_compared_with_an_alias_per_op_count(
     store, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store[1])
-    y = mlflow.pyfunc.load_model("models:/exp2-relative@ops-03").predict(np.array([0.5]))
+    y = mlflow.pyfunc.load_model(f"models:/{NAME}@ops-03").predict(np.array([0.5]))
     assert y[0] == f3(0.5)
     known = MlflowStore(store[1], "evonum", None)
     (only,) = runs(store[1])
-    before = client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version
+    before = client(store[1]).get_model_version_by_alias(NAME, "ops-02").version
     worse, other = F2 | {"sampled_error": 5e-2}, F2 | {"sampled_error": 1e-9, "interval": ["0", "2"]}
     known.end(only.info.run_id, end(51, [worse, other]))
-    assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version == before
+    assert client(store[1]).get_model_version_by_alias(NAME, "ops-02").version == before
     known.end(only.info.run_id, end(52, [F2 | {"sampled_error": 2.9821e-2}]))
-    assert client(store[1]).get_model_version_by_alias("exp2-relative", "ops-02").version > before
+    assert client(store[1]).get_model_version_by_alias(NAME, "ops-02").version > before
 
 
 def test_a_search_from_python_is_recorded(in_tmp):
@@ -195,7 +198,7 @@ def test_delivering_everything_again_changes_nothing(tmp_path):
     assert set(only.data.metrics) == {"search/evaluations", "search/error_ops_03", "final/error_ops_03"}
     assert sorted(steps(uri)) == list(range(10))
     assert models(uri) == ["ops-02", "ops-03"]
-    assert len(client(uri).search_model_versions("name = 'exp2-relative'")) == 2
+    assert len(client(uri).search_model_versions(f"name = '{NAME}'")) == 2
 
 
 def test_a_search_that_died_is_killed_and_goes_on_in_the_same_run_when_resumed(tmp_path, monkeypatch):
@@ -219,6 +222,32 @@ def test_a_search_that_died_is_killed_and_goes_on_in_the_same_run_when_resumed(t
 def test_delivering_a_directory_without_records_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No records of a search: .*records\.jsonl"):
         deliver(tmp_path)
+
+
+@pytest.mark.parametrize("blocked", ["mlflow.json.tmp", "mlflow.lock"])
+def test_where_nothing_can_be_noted_deliver_fails_at_once_and_says_so(blocked, tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    directory = tmp_path / "s"
+    (directory / blocked).mkdir(parents=True)  # stops root, too
+    write(directory, [start(), *search(3), end(3)])
+    with pytest.raises(UnwritableError, match=r"not delivered: .*mlflow.* be written \(Is a directory"):
+        api.deliver(directory, uri)
+    (directory / blocked).rmdir()
+    api.deliver(directory, uri)
+    assert [only.info.status for only in runs(uri)] == ["FINISHED"]
+    (directory / "mlflow.lock").unlink()
+    (directory / "mlflow.lock").mkdir()
+    api.deliver(directory, uri)  # nothing is left to be noted
+
+
+def test_a_resumed_search_with_another_store_that_is_away_remembers_it(tmp_path):
+    away = f"http://127.0.0.1:{free_port()}"
+    write(tmp_path, [start(), *search(3), end(3)])
+    assert deliver(tmp_path, f"sqlite:///{tmp_path}/mlflow.db") == 0
+    sink = open_sink(tmp_path, away, warn=lambda text: None)
+    sink.write(start(2000.0, resumed=True))
+    sink.close(60.0)
+    assert store_of(tmp_path) == away
 
 
 def test_a_model_takes_less_than_two_seconds(tmp_path):

@@ -1,4 +1,4 @@
-"""Registered models: named by target and metric, an alias per op count, `champion`, no version ever lost."""
+"""Registered models: named by what can be compared, an alias per op count, no version ever lost."""
 
 import json
 import os
@@ -30,9 +30,12 @@ pytestmark = [
 ]
 
 
-def deliver(folder, uri, *members):
+NAME = "exp2-relative-0-to-1-add-sub-mul-div"
+
+
+def deliver(folder, uri, *members, ops="+ - * /"):
     sink = open_sink(folder, uri, base=folder, warn=pytest.fail)
-    begin = start(tags={"v": folder.name})  # another search each
+    begin = start(tags={"v": folder.name}, params={"ops": ops, "seed": 0})  # another search each
     for record in (begin, front(1, members), end(2, members)):
         sink.write(record)
     sink.close(timeout_s=120)
@@ -53,43 +56,57 @@ def client(uri):
 
 def test_names_have_only_letters_digits_and_what_mlflow_takes_and_stay_apart():
     names = [
-        registered_name({"target": t, "metric": "relative"}) for t in ("exp2", "x+1", "x*1", "x/1", "x^1")
+        registered_name({"target": t, "metric": "relative", "interval": ends}, ops)
+        for t in ("exp2", "x+1", "x*1", "x/1", "x^1")
+        for ends in (["0", "1"], ["0", "pi/2"], ["-1", "1"])
+        for ops in ("+ -", "+ - * / sqrt", "fma *", "")
     ]
-    assert names[0] == "exp2-relative"
-    assert len(set(names)) == 5
+    assert names[1] == "exp2-relative-0-to-1-add-sub-mul-div-sqrt"
+    assert len(set(names)) == 60
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. ")
     assert set("".join(names)) <= allowed
 
 
+def test_one_set_of_ops_has_one_name_however_it_is_written():
+    assert len({registered_name(F3, ops) for ops in ("+ fma /", "/ + fma", "fma add div", "+ + / fma")}) == 1
+
+
 def test_the_champion_is_the_most_exact_and_older_versions_stay(store):
     folder, uri = store
-    before = {v.version: v.tags for v in client(uri).search_model_versions("name = 'exp2-relative'")}
-    champion = client(uri).get_model_version_by_alias("exp2-relative", "champion")
-    assert champion.version == client(uri).get_model_version_by_alias("exp2-relative", "ops-03").version
+    before = {v.version: v.tags for v in client(uri).search_model_versions(f"name = '{NAME}'")}
+    champion = client(uri).get_model_version_by_alias(NAME, "champion")
+    assert champion.version == client(uri).get_model_version_by_alias(NAME, "ops-03").version
     (folder / "b").mkdir()
     deliver(folder / "b", uri, F3, F5)  # F3 once more, and a better one
-    after = {v.version: v.tags for v in client(uri).search_model_versions("name = 'exp2-relative'")}
+    after = {v.version: v.tags for v in client(uri).search_model_versions(f"name = '{NAME}'")}
     assert before.items() <= after.items()
     assert len(after) == len(before) + 1, "the same member again is no new version"
-    champion = client(uri).get_model_version_by_alias("exp2-relative", "champion")
-    assert champion.version == client(uri).get_model_version_by_alias("exp2-relative", "ops-05").version
+    champion = client(uri).get_model_version_by_alias(NAME, "champion")
+    assert champion.version == client(uri).get_model_version_by_alias(NAME, "ops-05").version
 
 
-def test_a_member_of_another_interval_becomes_a_version_and_takes_no_alias(store):
+@pytest.mark.parametrize(
+    ("name", "other", "ops"),
+    [
+        ("exp2-relative-0-to-2-add-sub-mul-div", {"interval": ["0", "2"]}, "+ - * /"),
+        ("exp2-relative-0-to-1-mul-fma", {}, "* fma"),
+    ],
+)
+def test_another_interval_and_other_ops_have_aliases_of_their_own(name, other, ops, store):
     folder, uri = store
-    holder = client(uri).get_model_version_by_alias("exp2-relative", "ops-03").version
-    count = len(client(uri).search_model_versions("name = 'exp2-relative'"))
-    for again in "cd":
-        (folder / again).mkdir()
-        other = F3 | {"interval": ["0", "2"], "sampled_error": 1e-9, "polished_error": 1e-9}
-        deliver(folder / again, uri, other)
-    assert client(uri).get_model_version_by_alias("exp2-relative", "ops-03").version == holder
-    assert len(client(uri).search_model_versions("name = 'exp2-relative'")) == count + 1
+    aliases = "ops-03", "champion"
+    holders = [client(uri).get_model_version_by_alias(NAME, alias).version for alias in aliases]
+    (folder / name).mkdir()
+    better = F3 | other | {"sampled_error": 1e-12, "polished_error": 1e-12}
+    deliver(folder / name, uri, better, ops=ops)
+    assert holders == [client(uri).get_model_version_by_alias(NAME, alias).version for alias in aliases]
+    for alias in aliases:
+        assert float(client(uri).get_model_version_by_alias(name, alias).tags["error"]) == 1e-12
 
 
 def test_mlflows_own_command_predicts_with_a_registered_model(store, tmp_path):
     (tmp_path / "x.json").write_text(json.dumps({"inputs": [0.25, 0.5]}))
-    words = ["models", "predict", "-m", "models:/exp2-relative@ops-03", "-i", "x.json", "-t", "json"]
+    words = ["models", "predict", "-m", f"models:/{NAME}@ops-03", "-i", "x.json", "-t", "json"]
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", *words, "--env-manager", "local", "-o", "y.json"],
         cwd=tmp_path,
@@ -106,22 +123,20 @@ def test_mlflows_own_command_predicts_with_a_registered_model(store, tmp_path):
 
 def test_a_registered_model_and_a_run_are_exported_with_their_seed(store, monkeypatch):
     uri = store[1]
-    named = load_source("models:/exp2-relative@ops-03", partial(recorded, tracking_uri=uri))
+    named = load_source(f"models:/{NAME}@ops-03", partial(recorded, tracking_uri=uri))
     (found,) = named.front
     text = export(found, "c", origin=named.origin(found))
     assert "double exp2_ops03(double x)" in text
     assert "seed 0" in text
-    version = client(uri).get_model_version_by_alias("exp2-relative", "ops-02")
+    version = client(uri).get_model_version_by_alias(NAME, "ops-02")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     run = load_source(version.run_id, recorded)
     assert [list(m.constants) for m in run.front if m.ops == 2] == [F2["constants"]]
     assert run.origin(run.front[0]).seed == 0
-    assert load_source(f"models:/exp2-relative/{version.version}", recorded).front[0].ops == 2
+    assert load_source(f"models:/{NAME}/{version.version}", recorded).front[0].ops == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["models:/exp2-relative@ops-99", "models:/none/1", "models:/exp2-relative", "0" * 32]
-)
+@pytest.mark.parametrize("name", [f"models:/{NAME}@ops-99", "models:/none/1", f"models:/{NAME}", "0" * 32])
 def test_names_of_nothing_are_refused_in_one_line(store, name):
     with pytest.raises(FrontError, match=r"is no (registered model|search directory)") as caught:
         load_source(name, partial(recorded, tracking_uri=store[1]))

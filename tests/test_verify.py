@@ -15,6 +15,7 @@ from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import check, prove
 from evo.targets.target import make_target
 from records import F3, F5
+from searches import evonum_here
 
 POLE = F3 | {
     "ops": 2,
@@ -42,6 +43,18 @@ def test_an_honest_front_keeps_every_member_and_gets_bounds(in_tmp):
     assert all(m.proved_bound for m in front)
     done = CliRunner().invoke(app, ["verify", "certificates/ops-05.json"])
     assert PROVED in done.output
+
+
+def test_a_directory_that_cannot_be_written_is_verified_all_the_same_and_says_that_nothing_is_kept(in_tmp):
+    text = json.dumps([F3])
+    (in_tmp / "front.json").write_text(text)
+    (in_tmp / "certificates").write_text("no folder")  # stops root, too
+    done = evonum_here("verify", ".", cwd=in_tmp)
+    assert done.returncode == 0
+    assert "8.6802e-04" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "certificates are not kept" in done.stderr
+    assert (in_tmp / "front.json").read_text() == text
 
 
 @pytest.mark.parametrize("name", ["sampled_error", "polished_error", "proved_bound"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracking.database import prepare_database, sqlite_path
-from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record
+from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record, UnnotedError
 from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written, iter_lines
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def deliver(
 
     Raises:
         FileNotFoundError: the directory holds no records.
+        UnnotedError: there are undelivered records, and the directory cannot be written.
     """
     outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
     if not outbox.records.exists():
@@ -183,6 +184,10 @@ def deliver(
                     if ledger.run_id and not ledger.ended and not is_being_written(outbox.records):
                         store.set_status(ledger.run_id, "KILLED", time.time())
                     break
+            except UnnotedError:
+                if not outbox.undelivered():
+                    break
+                raise
             except Exception as error:
                 if time.monotonic() + pause > deadline:
                     warn(_away(outbox.ledger.tracking_uri, error))
@@ -230,7 +235,7 @@ def run_params(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]:
 
 
 def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The member of a registered model (`models:/exp2-relative@ops-07`) and its run's parameters.
+    """The member of a registered model (`models:/NAME@ops-07`) and its run's parameters.
 
     Raises:
         LookupError: no such model.

@@ -130,12 +130,12 @@ class MlflowStore:
                 self._client.log_batch(run_id, metrics=part)
 
     def _log_models(self, run_id: str, record: Record) -> None:
-        run = self._client.get_run(run_id).info
-        models = self._client.search_logged_models([run.experiment_id], f"source_run_id = '{run_id}'")
+        run = self._client.get_run(run_id)
+        models = self._client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
         known = {model.tags.get(MEMBER_TAG): model for model in models if str(model.status) == "READY"}
         for member in record.get("members") or ():
-            model = known.get(digest(member)) or self._log_model(run, member, int(record["step"]))
-            register(self._client, run_id, member, model)
+            model = known.get(digest(member)) or self._log_model(run.info, member, int(record["step"]))
+            register(self._client, run, member, model)
 
     def _log_model(self, run: Any, member: Record, step: int) -> Any:
         """A model named by its ops, e.g. `ops-05`."""

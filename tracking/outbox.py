@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -35,6 +35,10 @@ class RejectedError(Exception):
 
 class RunMissingError(Exception):
     """The receiver does not know the run: its store is new, or was emptied."""
+
+
+class UnnotedError(OSError):
+    """The search's directory cannot be written, so that nobody would know what was delivered."""
 
 
 class Receiver(Protocol):
@@ -83,13 +87,20 @@ class Ledger:
     ended: bool = False
 
     def save(self, path: Path) -> None:
-        """Replace the file in one step: a reader sees the old or the new one."""
+        """Replace the file in one step: a reader sees the old or the new one.
+
+        Raises:
+            UnnotedError: the directory cannot be written.
+        """
         temporary = path.with_name(path.name + ".tmp")
-        with open(temporary, "w") as file:
-            json.dump(asdict(self), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "w") as file:
+                json.dump(asdict(self), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError as error:
+            raise UnnotedError(error.errno, error.strerror, str(path)) from None
 
     @staticmethod
     def load(path: Path) -> "Ledger | None":
@@ -122,10 +133,17 @@ class Outbox:
         self._draw_after = 0.0
 
     def acquire(self) -> bool:
-        """Become the directory's only deliverer; False while another process is it."""
+        """Become the directory's only deliverer; False while another process is it.
+
+        Raises:
+            UnnotedError: the directory cannot be written.
+        """
         if self._lock is not None:
             return True
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise UnnotedError(error.errno, error.strerror, str(self._lock_path)) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -139,7 +157,8 @@ class Outbox:
 
     def remember(self) -> None:
         """Keep where the records go, before the first of them is taken: the store may be away."""
-        if Ledger.load(self._path) is None:
+        kept = Ledger.load(self._path)
+        if kept is None or kept.tracking_uri != self.ledger.tracking_uri:
             self.ledger.save(self._path)
 
     def release(self) -> None:
@@ -162,6 +181,7 @@ class Outbox:
             draw_now: send the newest front now, however recent the last one.
 
         Raises:
+            UnnotedError: the directory cannot be written; what was delivered is delivered again.
             Exception: a passing failure; what was delivered before it is in the ledger.
         """
         if self.records.exists() and self.records.stat().st_size < self.ledger.offset:
@@ -196,8 +216,8 @@ class Outbox:
         run_id = self._run_id(receiver, lines[0].record)
         self._send_metrics(receiver, run_id, [x.record for x in lines if x.record["kind"] == "metrics"])
         fronts = [line.start for line in lines if line.record["kind"] == "front"]
-        self.ledger.undrawn = fronts[-1] if fronts else self.ledger.undrawn
-        self._advance(lines[-1].end)
+        undrawn = fronts[-1] if fronts else self.ledger.undrawn
+        self._note(offset=lines[-1].end, ended=False, undrawn=undrawn)
 
     def _send_metrics(self, receiver: Receiver, run_id: str, records: Sequence[Record]) -> None:
         if not records:
@@ -226,7 +246,7 @@ class Outbox:
             self._draw(receiver, record)
             with self._skipping_rejected("end"):
                 receiver.end(run_id, record)
-        self._advance(line.end, ended=kind == "end")
+        self._note(offset=line.end, ended=kind == "end")
 
     def _run_id(self, receiver: Receiver, record: Record) -> str:
         """The run; made from what is known if the file has no start record."""
@@ -249,12 +269,13 @@ class Outbox:
             receiver.front(self.ledger.run_id, front)
         ended = time.monotonic()
         self._draw_after = ended + max(DRAW_EVERY_S, (ended - began) / DRAW_SHARE)
-        self.ledger.undrawn = None
-        self.ledger.save(self._path)
+        self._note(undrawn=None)
 
-    def _advance(self, offset: int, ended: bool = False) -> None:
-        self.ledger.offset, self.ledger.ended = offset, ended
-        self.ledger.save(self._path)
+    def _note(self, **changes: Any) -> None:
+        """The ledger with these changes, once they are on the disk."""
+        changed = replace(self.ledger, **changes)
+        changed.save(self._path)
+        self.ledger = changed
 
     def _start_over(self) -> None:
         self.ledger = Ledger(self.ledger.tracking_uri, self.ledger.experiment)

@@ -1,8 +1,8 @@
-"""The registry: the best members under `<target>-<metric>`, an alias for each op count and `champion`.
+"""The registry: the best members by target, metric, interval and ops, each of which stands in a model's name.
 
-Versions are only ever added: an alias moves to a better member, the version it leaves stays. A member of
-another interval than the alias's holder is kept as a version, too, but errors on two intervals cannot be
-compared: the alias stays where it is.
+Each op count has an alias, and the most exact member is the `champion`. Versions are only ever added: an
+alias moves to a better member, the version it leaves stays. Errors on two intervals, or over other ops,
+cannot be compared. Names of older versions have neither and are read like any other.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from tracking.arithmetic import OPS
 from tracking.outbox import Record
 from tracking.tables import best_error
 
@@ -35,38 +36,51 @@ def alias_of(member: Record) -> str:
     return f"ops-{int(member['ops']):02d}"
 
 
-def registered_name(member: Mapping[str, Any]) -> str:
-    """`exp2-relative`: letters, digits, `_-. `; with a digest where an expression had other characters."""
-    plain = f"{member['target']}-{member['metric']}"
+def registered_name(member: Mapping[str, Any], ops: str = "") -> str:
+    """Such as `exp2-relative-0-to-1-add-sub-mul-div`: what errors can be compared within.
+
+    It has letters, digits and `_-. `, and a digest where the parts had other characters.
+
+    Args:
+        member: an object of front.json.
+        ops: those that programs of the search could use, as in its specification; nothing if unknown.
+    """
+    low, high = member["interval"]
+    named = {symbol: function.__name__ for symbol, (_, function) in OPS.items()}
+    order = list(named.values())
+    words = {named.get(word, word) for word in ops.split()}
+    listed = sorted(words, key=lambda word: (order.index(word) if word in order else len(order), word))
+    plain = "-".join([member["target"], member["metric"], low, "to", high, *listed])
     safe = re.sub(r"[^A-Za-z0-9_\-. ]", "_", plain)[:200]
     return safe if safe == plain else f"{safe}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
 
-def register(client: Any, run_id: str, member: Record, model: Any) -> None:
+def register(client: Any, run: Any, member: Record, model: Any) -> None:
     """Makes the member the holder of its aliases where it is the best; see the module's docstring.
 
     Registering the same member again changes nothing.
+
+    Args:
+        run: of the search, with its parameters.
+        model: the member's logged model.
     """
-    name, error, interval = (
-        registered_name(member),
-        best_error(member)[1],
-        " ".join(map(str, member["interval"])),
-    )
+    name, error = registered_name(member, run.data.params.get("ops", "")), best_error(member)[1]
     holders = {alias: _holder(client, name, alias) for alias in (alias_of(member), CHAMPION)}
-    elsewhere = any(tags and tags.get("interval") != interval for tags in holders.values())
-    won = [
-        alias
-        for alias, tags in holders.items()
-        if not tags or (tags.get("interval") == interval and error < float(tags.get("error", "inf")))
-    ]
-    if not won and not elsewhere:
+    won = [alias for alias, tags in holders.items() if not tags or error < float(tags.get("error", "inf"))]
+    if not won:
         return
     version = _version(client, name, digest(member))
     if version is None:
-        tags = {"interval": interval, "error": repr(error), MEMBER_TAG: digest(member)}
-        tags |= {"formula": str(member["formula"])[:5000], "target": str(member["target"])[:5000]}
+        tags = {"interval": " ".join(map(str, member["interval"])), "error": repr(error)}
+        tags |= {MEMBER_TAG: digest(member), "formula": str(member["formula"])[:5000]}
+        tags |= {"target": str(member["target"])[:5000]}
         made = client.create_model_version(
-            name, model.artifact_location, run_id, tags, model_id=model.model_id, await_creation_for=0
+            name,
+            model.artifact_location,
+            run.info.run_id,
+            tags,
+            model_id=model.model_id,
+            await_creation_for=0,
         )
         version = made.version
     for alias in won:
@@ -78,7 +92,7 @@ def model_member(tracking_uri: str, name: str) -> tuple[list[dict[str, Any]], di
 
     Args:
         tracking_uri: the store, also of the registry.
-        name: `models:/exp2-relative@ops-07` or `models:/exp2-relative/3`.
+        name: `models:/NAME@ops-07` or `models:/NAME/3`.
 
     Raises:
         LookupError: no such model; one line.

@@ -76,7 +76,7 @@ def verify_command(
         claim = f"max {certificate.metric} error at most {certificate.bound} on ({ends})"
         print(json.dumps({"holds": True, "claim": claim}) if as_json else f"The certificate holds: {claim}.")
         return
-    pairs = api.verify_source(source, ops, tracking_uri)
+    pairs = api.verify_source(source, ops, tracking_uri, lambda line: print(line, file=sys.stderr))
     if as_json:
         rows = [{**_plain(one), "given_error": given.sampled_error} for given, one in pairs]
         print(json.dumps(rows, indent=1))

@@ -14,8 +14,10 @@ VERSION = 1
 
 Text = Annotated[str, Field(description="a text")]
 Figure = Annotated[float, Field(allow_inf_nan=False, description="a number")]
-Error = Annotated[float, Field(allow_inf_nan=False, ge=0, description="a number from 0 on")]
-Perhaps = Annotated[float | None, Field(allow_inf_nan=False, ge=0, description="a number from 0 on, or null")]
+Error = Annotated[float, Field(allow_inf_nan=False, ge=0, description="a number, not below 0")]
+Perhaps = Annotated[
+    float | None, Field(allow_inf_nan=False, ge=0, description="a number or null, not below 0")
+]
 
 
 class FrontError(EvonumError, ValueError):

@@ -20,7 +20,7 @@ from evo.targets.target import Target
 
 REGISTERED = "models:/"
 Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
-"""Of a run id or a name such as `models:/exp2-relative@ops-07`: front.json's objects, the parameters.
+"""Of a run id or a name such as `models:/NAME@ops-07`: front.json's objects, the parameters.
 LookupError if there is none, OSError if the store is away."""
 _ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
 _OPTIONS = (*_ALWAYS, "metric", "backend")
@@ -84,7 +84,7 @@ class Source:
 
 
 def load_source(source: str, recorded: Recorded) -> Source:
-    """The formulas of a directory, a file, a run id or a name such as `models:/exp2-relative@ops-07`.
+    """The formulas of a directory, a file, a run id or a name such as `models:/NAME@ops-07`.
 
     Raises:
         FrontError: none of these; one line says what was tried.
