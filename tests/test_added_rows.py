@@ -17,9 +17,9 @@ from evo.runs.workers.serial import SerialWorkers
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.functions import FUNCTIONS, Function
 from evo.targets.metric import METRICS, Metric
-from searches import evonum_here
+from searches import SMALL, evonum_here
 
-SHORT = {"max_ops": 4, "generations": 8, "islands": 1, "seed": 1, "workers": "serial", "record": False}
+SHORT = {**SMALL, "max_ops": 4, "generations": 8, "islands": 1, "workers": "serial", "record": False}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def row(monkeypatch):
 
 def searched(target, **entries):
     """The front of a short search in this process, each member with a proof."""
-    front = api.search(target, **{**SHORT, "out": "found", **entries})
+    front = api.search(**{**SHORT, "target": target, "out": "found", **entries})
     assert front
     assert all(member.proved_bound for member in front)
     return front

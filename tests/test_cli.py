@@ -208,9 +208,9 @@ def test_json_is_the_front_and_nothing_else(in_tmp):
     members = json.loads(done.stdout)
     assert members == json.loads((in_tmp / "s" / "front.json").read_text())
     assert [m["ops"] for m in members] == sorted(m["ops"] for m in members)
-    again = evonum("front", "s", "--json", cwd=in_tmp)
+    again = evonum_here("front", "s", "--json", cwd=in_tmp)
     assert json.loads(again.stdout) == members
-    table = evonum("front", "s", cwd=in_tmp)
+    table = evonum_here("front", "s", cwd=in_tmp)
     assert all(f"{m['sampled_error']:.4e}" in table.stdout for m in members)
 
 
@@ -218,7 +218,7 @@ def test_a_tracking_server_that_is_away_stops_nothing_and_gets_its_records_later
     write_spec(in_tmp, generations=6)
     uri = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     words = ("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s")
-    done = evonum(*words, cwd=in_tmp, env=uri)
+    done = evonum(*words, cwd=in_tmp, env=uri, recorded=True)
     assert done.returncode == 0, done.stderr
     assert "evonum deliver s" in " ".join((done.stdout + done.stderr).split())
     late = evonum("deliver", "s", "--tracking-uri", "sqlite:///late.db", cwd=in_tmp)
@@ -258,25 +258,27 @@ EXPORT_BAD = {
 def test_export_writes_every_format_from_a_search_directory_and_refuses_in_one_line(in_tmp):
     write_spec(in_tmp, generations=6, max_ops=3)
     evonum("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s", cwd=in_tmp)
-    made = json.loads(evonum("export", "s", "--ops", 2, "--to", "c", "--json", cwd=in_tmp).stdout)
+    made = json.loads(evonum_here("export", "s", "--ops", 2, "--to", "c", "--json", cwd=in_tmp).stdout)
     (note,) = made["formulas"]
     assert note["found by"] == f"evonumerics {version('evonumerics')}, seed 0"
     certificate = json.loads((in_tmp / "s" / "certificates" / "ops-02.json").read_text())
     assert note["certificate"] == f"sha256 {certificate['digest']}"
     assert note["its search"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 3 --gen")
     assert "--spec FILE (offspring: 256, parents: 64" in note["its search"]
-    again = evonum(*note["exported by"].split(": evonum ")[1].split(), cwd=in_tmp)
+    again = evonum_here(*note["exported by"].split(": evonum ")[1].split(), cwd=in_tmp)
     assert again.stdout == made["text"], "the command of the comment makes the same file"
-    assert evonum("export", "s", "--all", "--to", "c", "--output", "all.h", cwd=in_tmp).stdout == "all.h\n"
+    assert (
+        evonum_here("export", "s", "--all", "--to", "c", "--output", "all.h", cwd=in_tmp).stdout == "all.h\n"
+    )
     assert (in_tmp / "all.h").read_text().count("_array(size_t n") == len(Front.load(in_tmp / "s/front.json"))
     for name in ("json", "fpcore", "text"):
-        evonum("export", "s", "--ops", 2, "--to", name, "--output", f"f.{name}", cwd=in_tmp)
-        shown = evonum("verify", f"f.{name}", "--json", cwd=in_tmp)
+        evonum_here("export", "s", "--ops", 2, "--to", name, "--output", f"f.{name}", cwd=in_tmp)
+        shown = evonum_here("verify", f"f.{name}", "--json", cwd=in_tmp)
         (row,) = json.loads(shown.stdout)
         assert row["proved_bound"] == float(certificate["bound"])
         assert row["given_error"] == pytest.approx(row["sampled_error"], rel=1e-3)
     for words, reason in EXPORT_BAD.values():
-        done = evonum("export", "s", *words, cwd=in_tmp)
+        done = evonum_here("export", "s", *words, cwd=in_tmp)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), (words, done.stderr)
         assert re.search(reason, done.stderr), done.stderr
 

@@ -24,7 +24,7 @@ from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers, WorkersError
-from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
+from searches import EVONUM, SMALL, command_of, evonum, start, wait_for, without_times, write_spec
 
 
 def make(directory: Path, **entries: object) -> Search:
@@ -175,7 +175,7 @@ def test_a_display_that_fails_ends_no_search(tmp_path, stream, terminal):
 
 def test_the_reader_of_a_search_may_go_away(in_tmp):
     write_spec(in_tmp, generations=6)
-    command = [*EVONUM, "search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s"]
+    command = command_of(("search", "--spec", "spec.yaml", "--workers", "serial", "--out", "s"))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         process.stdout.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from searches import EVONUM, SMALL, evonum, start, wait_for, without_times, write_spec
+from searches import EVONUM, SMALL, command_of, evonum, start, wait_for, without_times, write_spec
 
 GENERATIONS = 150
 
@@ -43,7 +43,7 @@ def island_processes() -> list[int]:
 @pytest.mark.parametrize("cpus", ["0", "0-1"])
 def test_two_islands_give_the_same_front_on_one_cpu_as_on_two(in_tmp, undisturbed, cpus):
     write_spec(in_tmp, generations=GENERATIONS)
-    command = ["taskset", "-c", cpus, *EVONUM, "search", "--spec", "spec.yaml", "--out", "s"]
+    command = ["taskset", "-c", cpus, *command_of(("search", "--spec", "spec.yaml", "--out", "s"))]
     if (os.cpu_count() or 1) < 2:
         pytest.skip("this machine has one CPU")
     done = subprocess.run(command, cwd=in_tmp, capture_output=True, text=True, timeout=240, check=False)
@@ -70,7 +70,7 @@ def test_a_killed_driver_resumes_to_the_same_front(in_tmp, undisturbed):
     wait_for((in_tmp / "s" / "checkpoint.npz").exists, driver)  # written after an epoch
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate(timeout=60)
-    done = evonum("search", "--resume", "s", cwd=in_tmp)
+    done = evonum("search", "--resume", "s", "--workers", "serial", cwd=in_tmp)
     assert done.returncode == 0, done.stderr
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
@@ -87,7 +87,7 @@ def test_a_signal_stops_at_a_safe_point_and_keeps_everything(in_tmp, undisturbed
     output = driver.communicate(timeout=120)[0]
     assert driver.returncode == code, output
     assert "everything is kept" in output
-    done = evonum("search", "--resume", "s", cwd=in_tmp)
+    done = evonum("search", "--resume", "s", "--workers", "serial", cwd=in_tmp)
     assert done.returncode == 0, done.stderr
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 

@@ -118,7 +118,7 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
-HOW = ("workers", "address", "tracking_uri")
+HOW = ("workers", "address", "record", "tracking_uri")
 """Options of `search` that say how it runs; the others, but for these and `NOT_ENTRIES`, are entries of the
 specification under the specification's names."""
 NOT_ENTRIES = (*HOW, "spec", "out", "resume", "as_json")
@@ -156,6 +156,9 @@ def search(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.", parser=_folder)
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Deliver records to MLflow now, or keep them only.")
+    ] = True,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
