@@ -30,6 +30,8 @@ FLAGS = (
     # Loops take 512-bit vectors where there are any (elements.h does anyway): offspring are 2 % faster.
     *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
 )
+STRICT = ("-fno-associative-math", "-fsigned-zeros", "-ffp-contract=off")
+"""Of strict.c, after `FLAGS`: float arithmetic as it is written."""
 SOURCES = Path(__file__).parent
 _DIGEST = 10  # bytes
 
@@ -146,8 +148,10 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
             for name, text in generated.items():
                 (Path(scratch) / name).write_text(text)
-            output = Path(scratch) / "kernels.so"
-            _compile([*compiler, *flags, "-I", scratch, str(SOURCES / "kernels.c"), "-o", str(output), "-lm"])
+            output, strict = Path(scratch) / "kernels.so", Path(scratch) / "strict.o"
+            command = [*compiler, *flags, "-I", scratch]
+            _compile([*command, *STRICT, "-c", str(SOURCES / "strict.c"), "-o", str(strict)])
+            _compile([*command, str(SOURCES / "kernels.c"), str(strict), "-o", str(output), "-lm"])
             data = output.read_bytes()
             output.write_bytes(data + _digest(data))
             if library.is_dir():

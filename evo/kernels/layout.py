@@ -224,6 +224,14 @@ FUNCTIONS = {
     "cache_scores": _function(
         "void", "const Cache *cache, const uint64_t *function, float *score, int64_t n"
     ),
+    "strict_errors": _function(
+        "void",
+        """const Batch *batch, const Points *points, int digits, double limit, double *error, int64_t *worst,
+        int64_t *over""",
+    ),
+    "strict_values": _function(
+        "void", "const Batch *batch, const double *x, int64_t points, int digits, double *out"
+    ),
     "mutation_count": _function("int", ""),
     "mutation_name": _function("const char *", "int i"),
     "mutation_weight": _function("double", "int i"),
