@@ -1,4 +1,4 @@
-"""Programs in the arithmetic of floats, many at once: evo/kernels/strict.h, bit for bit evo/programs/floats.py.
+"""Programs in float arithmetic, many at once: evo/kernels/strict.h, bit for bit evo/programs/floats.py.
 
 Compiled without reassociation and contraction: each op is rounded once, an fma once.
 """
