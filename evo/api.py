@@ -25,6 +25,7 @@ from evo.exports.text import JSON_FORMAT
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.verify import Verified, VerifyError, false_claims, save_certificates
 from evo.fronts.verify import verify as verify_member
+from evo.programs.ops import parse_ops
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check
 from evo.runs.directory import DirectoryError, UnwritableError, default_directory, locked
@@ -344,6 +345,7 @@ def baselines(
     metric: str | None = None,
     max_ops: int = 12,
     report: Callable[[str], None] = lambda line: None,
+    ops: str | None = None,
 ) -> tuple[Target, list[Baseline]]:
     """The target, and its best classical forms of every family at every op count: what to beat.
 
@@ -351,9 +353,11 @@ def baselines(
         target, interval, metric: as for `search`.
         max_ops: largest program, at most `MAX_CLASSICAL`.
         report: told of every form that is tried, one line each.
+        ops: those that a form may use, such as "+ - * /"; all by default.
 
     Raises:
         TargetError: no such target, or no form of it.
+        OpError: no such op.
     """
     from evo.classical.baselines import baselines as classical
 
@@ -364,11 +368,12 @@ def baselines(
         tried.append(line)
         report(line)
 
-    found = classical(checked, max_ops, note)
+    found = classical(checked, max_ops, note, None if ops is None else parse_ops(ops))
     if not found:
+        kind = "ops" if ops is None else f"ops of {ops!r}"
         raise TargetError(
             f"No classical form of {checked.name} on ({', '.join(checked.interval)}) with at most {max_ops} "
-            f"ops: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
+            f"{kind}: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
         )
     return checked, found
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import recompute
+from evo import api
 from evo.classical import baselines as module
 from evo.classical.baselines import baselines, best_forms
 from evo.classical.families import FAMILIES
@@ -106,6 +107,15 @@ def test_a_square_root_is_an_op_and_a_factor():
     for ops, printed in {6: "6.4e-6", 8: "1.4e-8", 9: "4.4e-11", 10: "2.4e-11"}.items():
         assert agrees(best[ops].error, printed)
         assert "sqrt(x)" in best[ops].program
+
+
+@pytest.mark.parametrize(("ops", "names"), [("+ *", {"add", "mul"}), ("/ +", {"add", "div"})])
+def test_over_some_ops_the_forms_are_the_best_that_use_no_other(ops, names):
+    everything, some = baselines(make_target("exp2"), 5), api.baselines("exp2", max_ops=5, ops=ops)[1]
+    used = {b: {i.op for i in parse(b.program).instructions} for b in (*everything, *some)}
+    assert any(not used[b] <= names for b in everything)
+    assert all(used[b] <= names for b in some)
+    assert {b for b in everything if used[b] <= names} <= set(some)
 
 
 def test_the_logarithmic_form_of_log2_is_the_diagonal_rational_at_fewer_ops():

@@ -38,6 +38,8 @@ BAD = {
     "unknown command": (["serch", "exp2"], r"No such command"),
     "unknown workers": (["search", "exp2", "--workers", "dask"], r"workers"),
     "unknown backend": (["search", "exp2", "--backend", "fortran"], r"backend"),
+    "baselines over no op": (["baselines", "exp2", "--ops", "plus"], r"Unknown op 'plus'"),
+    "baselines of other ops": (["baselines", "exp2", "--ops", "fma", "--max-ops", "4"], r"4 ops of 'fma'"),
     "no specification": (["search", "--spec", "none.yaml"], r"No such file"),
     "nothing to resume": (["search", "--resume", "none"], r"No search directory"),
     "resume with a target": (["search", "exp2", "--resume", "."], r"leave out target"),

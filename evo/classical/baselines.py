@@ -5,7 +5,7 @@ code, with the decimal constants as given.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from evo.classical.remez import FitError
 from evo.classical.shapes import Builder
 from evo.minimax.pins import pinned
 from evo.numbers.balls import BALLS
+from evo.programs.ops import OPS
 from evo.proofs.enclosure import evaluator
 from evo.targets.axis import is_logarithmic, spread
 from evo.targets.sampled import sampled_error
@@ -53,7 +54,10 @@ class Baseline:
 
 
 def baselines(
-    target: Target, max_ops: int = 12, report: Callable[[str], None] | None = None
+    target: Target,
+    max_ops: int = 12,
+    report: Callable[[str], None] | None = None,
+    ops: Collection[str] | None = None,
 ) -> list[Baseline]:
     """The best form of every family at every op count, by ops, then error.
 
@@ -63,10 +67,13 @@ def baselines(
         target: what to approximate.
         max_ops: largest program.
         report: told of every form, one line each: its error, or why it failed.
+        ops: names of those that a form may use; all by default.
     """
+    allowed = frozenset(op.name for op in OPS) if ops is None else frozenset(ops)
+    told = report or (lambda line: None)
     with flint.ctx.workprec(_PRECISION), _terms(max_ops + 1):
         goals = Goals(target)
-        found = [b for name in FAMILIES for b in _best(name, goals, max_ops, report or (lambda line: None))]
+        found = [b for name in FAMILIES for b in _best(name, goals, max_ops, told, allowed)]
     return sorted(found, key=lambda b: (b.ops, b.error))
 
 
@@ -80,8 +87,10 @@ def _terms(count: int) -> Iterator[None]:
         flint.ctx.cap = before
 
 
-def _best(name: str, goals: Goals, max_ops: int, report: Callable[[str], None]) -> Iterator[Baseline]:
-    """The forms of a family, each better than those before it."""
+def _best(
+    name: str, goals: Goals, max_ops: int, report: Callable[[str], None], allowed: frozenset[str]
+) -> Iterator[Baseline]:
+    """The forms of a family over these ops, each better than those before it."""
     bar = math.inf
     drafts = sorted(FAMILIES[name](goals, max_ops), key=lambda draft: (draft.ops, draft.guess))
     for _, group in groupby(drafts, key=lambda draft: draft.ops):
@@ -90,7 +99,7 @@ def _best(name: str, goals: Goals, max_ops: int, report: Callable[[str], None]) 
             if draft.guess > FAR * bar:
                 break
             try:
-                made = _finished(name, draft, goals)
+                made = _finished(name, draft, goals, allowed)
             except FitError as error:
                 report(f"{name} {draft.form}: {error}")
                 continue
@@ -101,10 +110,12 @@ def _best(name: str, goals: Goals, max_ops: int, report: Callable[[str], None]) 
             yield best
 
 
-def _finished(name: str, draft: Draft, goals: Goals) -> Baseline:
-    """The first of the draft's codes that is as good as guessed, or the best."""
+def _finished(name: str, draft: Draft, goals: Goals, allowed: frozenset[str]) -> Baseline:
+    """The first of the draft's codes over these ops that is as good as guessed, or the best."""
     best = None
     for code in draft.write():
+        if others := {i.op for i in code.instructions} - allowed:
+            raise FitError(f"takes {', '.join(sorted(others))}")
         made = _measured(name, draft.form, code, goals)
         if best is None or made.error < best.error:
             best = made

@@ -199,12 +199,13 @@ def baselines_command(
     interval: Interval = None,
     metric: Annotated[str | None, typer.Option(help=METRIC)] = None,
     max_ops: Annotated[int, typer.Option(help="Largest program.", min=2, max=api.MAX_CLASSICAL)] = 12,
+    ops: Annotated[str | None, typer.Option(help="Only forms over these. [default: all]")] = None,
     as_json: Json = False,
 ) -> None:
     """List the classical forms of TARGET at each op count: what a discovery has to beat."""
     with Terminal(stderr=True).status("") as status:
         checked, found = api.baselines(
-            target, interval, metric, max_ops, lambda line: status.update(printable(line))
+            target, interval, metric, max_ops, lambda line: status.update(printable(line)), ops
         )
     if as_json:
         print(json.dumps([asdict(b) for b in found], indent=1))
