@@ -30,7 +30,7 @@ from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check
 from evo.runs.directory import DirectoryError, UnwritableError, default_directory, locked
 from evo.runs.journal import Progress, Sink
-from evo.runs.search import Search
+from evo.runs.search import CHANGES, Search
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
 from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
 from evo.runs.spec import SpecError, load_spec, make_spec
@@ -40,9 +40,9 @@ from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
-    "BACKENDS", "EXPORT_FORMATS", "FAMILIES", "METRICS", "Baseline", "Certificate", "End", "EvonumError",
-    "Exported", "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines", "best_forms",
-    "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
+    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "Baseline", "Certificate", "End",
+    "EvonumError", "Exported", "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines",
+    "best_forms", "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
     "refuse_false", "resume", "search", "store_of", "targets", "undelivered", "verify",
     "verify_source",
 ]  # fmt: skip
@@ -105,14 +105,15 @@ def resume(
     tracking_uri: str | None = None,
     sink: Sink | None = None,
     watcher: Watcher = QUIET,
-    **budget: Any,
+    **changes: Any,
 ) -> Front:
     """Goes on with the search of a directory; its front never gets worse.
 
     Args:
         directory: of the search.
         workers, address, record, tracking_uri, sink, watcher: as for `search`.
-        budget: `time` or `generations`, in place of the first session's.
+        changes: `time`, `generations` or `error`, in place of all three of the first session's; more
+            `max_ops`.
 
     Raises:
         DirectoryError: no such directory, or another process runs its search.
@@ -120,9 +121,9 @@ def resume(
         SpecError, WorkersError, BackendError, BuildError: as `search`.
     """
     _check_workers(workers)
-    if other := set(budget) - {"time", "generations"}:
+    if other := set(changes) - set(CHANGES):
         raise SpecError(f"A search goes on as it was: leave out {', '.join(sorted(other))}")
-    checked = make_spec({"target": "x", **budget}).model_dump(include=set(budget))
+    checked = make_spec({"target": "x", **changes}).model_dump(include=set(changes))
     here = Path(directory)
     if not os.path.isdir(here):
         raise DirectoryError(f"No search directory {here}.")

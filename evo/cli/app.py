@@ -137,6 +137,9 @@ def search(
     generations: Annotated[
         int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")
     ] = None,
+    error: Annotated[
+        float | None, typer.Option(help="Stop once so small a max error is reached, with few operations.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
     islands: Annotated[
         int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")
@@ -171,7 +174,7 @@ def search(
             found = api.search(spec=spec, out=out, watcher=session, **how, **entries)
         else:
             extra = [*entries, *(name for name in ("spec", "out") if name in given)]
-            if others := [name for name in extra if name not in ("time", "generations")]:
+            if others := [name for name in extra if name not in api.CHANGES]:
                 raise typer.BadParameter(
                     f"--resume continues the search as it was: leave out {', '.join(others)}"
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from evo.api import End, Progress, Target, Watcher, store_of, undelivered
+from evo.api import End, Front, Progress, Target, Watcher, store_of, undelivered
 from evo.cli.display import Display, Teller, Terminal
 from evo.cli.tables import front_table
 
@@ -142,6 +142,8 @@ class Session(Watcher):
         here, uri = end.directory, store_of(end.directory)
         elsewhere = f" --tracking-uri {shlex.quote(uri)}" if uri else ""
         self._tell(front_table(end.front, width=self._tell.console.width))
+        if end.sought is not None:
+            self._tell(_said_of_goal(end.front, end.sought))
         self._tell(
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
             f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"
@@ -155,6 +157,17 @@ class Session(Watcher):
         display, self._display = self._display, None
         if display is not None:
             display.__exit__(None, None, None)
+
+
+def _said_of_goal(front: Front, error: float) -> str:
+    """Whether an error that was to be reached is, and by what."""
+    for m in front:
+        if m.sampled_error <= error:
+            return f"max error {error:g} is reached with {m.ops} ops ({m.sampled_error:.4e}): {m.formula}"
+    least = f"the least is {front[-1].sampled_error:.4e}" if len(front) else "nothing is found"
+    return (
+        f"max error {error:g} is not reached, {least}: give it more --time or a larger --max-ops"
+    )
 
 
 def teller(to_stderr: bool) -> Teller:

@@ -1,7 +1,7 @@
 """Fitted candidates as arrays: populations, archives and what islands send each other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Context, Decimal
 
 import numpy as np
@@ -68,9 +68,24 @@ class Pool:
         rest = (np.concatenate([getattr(p, f.name) for p in pools]) for f in fields(cls)[1:])
         return cls(Batch.concatenate([p.batch for p in pools]), *rest)
 
+    def widened(self, width: int) -> "Pool":
+        """The same rows, with room for programs of at most `width` ops, no fewer than now."""
+        more = width - self.batch.width
+        if more <= 0:
+            return self
+        batch = {f.name: getattr(self.batch, f.name) for f in fields(Batch)}
+        for name in ("op", "arg", "constants"):
+            batch[name] = _columns(batch[name], more)
+        return replace(self, batch=Batch(**batch), low=_columns(self.low, more))
+
     def distinct(self) -> "Pool":
         """Least error first; of rows of one behaviour only the cheapest, then the first, stays."""
         return self.take(distinct(self.ops, self.error, self.fingerprint, self.behaviour))
+
+
+def _columns(array: np.ndarray, more: int) -> np.ndarray:
+    """With so many columns of 0 appended, [rows, columns, ...]."""
+    return np.concatenate([array, np.zeros((len(array), more, *array.shape[2:]), array.dtype)], axis=1)
 
 
 def distinct(

@@ -1,6 +1,6 @@
 """The state of an island, all that its next generation depends on, and what a generation tells of itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,6 +59,18 @@ def init(problem: Problem) -> State:
     sent = np.full(problem.variation.max_ops + 1, np.inf)
     texts = Cache.empty(max(problem.cache_entries // 4, 4))
     return State(0, empty, empty, sent, np.zeros(0, np.uint64), texts, functions)
+
+
+def widened(state: State, max_ops: int) -> State:
+    """The state where programs may have so many ops, no fewer than before."""
+    width = max(max_ops, 2)
+    sent = np.concatenate([state.sent, np.full(max(max_ops + 1 - len(state.sent), 0), np.inf)])
+    return replace(
+        state,
+        population=state.population.widened(width),
+        archive=state.archive.widened(width),
+        sent=sent,
+    )
 
 
 def stream(*words: int) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 
 from evo.islands.epoch import Finished, Task
 from evo.islands.pool import Pool
-from evo.islands.state import State
+from evo.islands.state import State, widened
 from evo.kernels.cache import Entries
 from evo.runs import checkpoint
 
@@ -72,12 +72,12 @@ class Archipelago:
         islands: how many.
         epoch: generations of an epoch.
         generations: budget of each island, or None.
-        width: most ops of a program.
+        max_ops: most of a program.
         lengths: of the islands' intervals, how many in turns.
     """
 
     def __init__(
-        self, islands: int, epoch: int, generations: int | None, width: int, lengths: int = 2
+        self, islands: int, epoch: int, generations: int | None, max_ops: int, lengths: int = 2
     ) -> None:
         self.islands = [Island() for _ in range(islands)]
         self.counts: Counter[str] = Counter()
@@ -85,7 +85,8 @@ class Archipelago:
         self._steps = steps(islands, lengths)
         self._epoch = epoch
         self._generations = generations
-        self._nobody = Pool.empty(width)
+        self._max_ops = max_ops
+        self._nobody = Pool.empty(max(max_ops, 2))
 
     def __len__(self) -> int:
         return len(self.islands)
@@ -166,17 +167,17 @@ class Archipelago:
         return [{"epochs": i.epochs, "history": sorted(i.history)} for i in self.islands], values
 
     def restore(self, known: Sequence[Mapping[str, Any]], arrays: dict[str, np.ndarray]) -> None:
-        """Takes what a checkpoint held of `kept`."""
+        """Takes what a checkpoint held of `kept`, perhaps of fewer `max_ops`."""
         for i, (island, kept) in enumerate(zip(self.islands, known, strict=True)):
             island.epochs = int(kept["epochs"])
             for epoch in kept["history"]:
                 name = f"island{i}/epoch{epoch}"
                 island.history[int(epoch)] = News(
-                    checkpoint.from_arrays(Pool, f"{name}/pool", arrays),
+                    checkpoint.from_arrays(Pool, f"{name}/pool", arrays).widened(self._nobody.batch.width),
                     checkpoint.from_arrays(Entries, f"{name}/entries", arrays),
                 )
             if island.epochs:
-                state = checkpoint.from_arrays(State, f"island{i}/state", arrays)
+                state = widened(checkpoint.from_arrays(State, f"island{i}/state", arrays), self._max_ops)
                 island.handle, island.generation = state, state.generation
                 island.counts, island.used = state.counts, state.functions.used
                 self.counts.update(state.counts)

@@ -14,6 +14,7 @@ from evo.fronts.front import Front, Member, curve
 from evo.islands.epoch import Finished
 from evo.runs.archipelago import Archipelago
 from evo.runs.clock import Clock
+from evo.runs.goal import Goal
 from evo.runs.journal import Journal, Progress, Sink
 from evo.runs.retreat import Retreat
 from evo.runs.saver import Saver
@@ -78,6 +79,7 @@ class _Session:
         self._search, self._workers, self._hooks = search, workers, hooks
         self._clock, self._before = Clock(search.spec.budget, workers.ahead), search.seconds
         self._retreat = Retreat(search, workers, hooks.warn)
+        self._goal, self._done = Goal(search.spec.error, search.islands), search.archipelago.generations
         self._fitted_before = search.archipelago.counts["fitted"]
         self._journal = Journal(sink, search.spec, search.problem.target, search.directory)
         self._saver = Saver(search.spec.save_every)
@@ -103,7 +105,8 @@ class _Session:
             raise
         self._saver.close()
         status = "KILLED" if stopped else "FINISHED"
-        self._journal.end(self._progress(), status, "stopped" if stopped else "budget spent")
+        reason = "stopped" if stopped else "error reached" if self._has_goal() else "budget spent"
+        self._journal.end(self._progress(), status, reason)
         return search.front, status
 
     def _evolve(self) -> bool:
@@ -128,7 +131,7 @@ class _Session:
         stopping, begun, told, since = False, self._saved, False, time.monotonic()
         while True:
             stopping = stopping or self._hooks.should_stop()
-            over = begun and self._clock.is_over
+            over = begun and (self._clock.is_over or self._has_goal())
             if not stopping and not over:
                 self._submit(anyway=not begun)
                 begun = True
@@ -151,6 +154,10 @@ class _Session:
             elif late and waited > PATIENCE and not told:
                 self._hooks.warn(f"{shortage}. Waiting; Ctrl-C ends it.")
                 told = True
+
+    def _has_goal(self) -> bool:
+        search = self._search
+        return self._goal.is_reached(search.front, search.archipelago.generations - self._done)
 
     def _submit(self, anyway: bool) -> None:
         """Hands out the epochs that may run now, and end in time or are to be run anyway."""

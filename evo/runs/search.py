@@ -9,7 +9,7 @@ A search directory holds spec.json, checkpoint.npz, front.json, certificates/ an
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from evo.runs.directory import DirectoryError, cannot_keep
 from evo.runs.news import news
 from evo.runs.older import of_older
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
-from evo.runs.yaml_file import read_mapping
+from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.target import make_target
 
 
@@ -55,8 +55,23 @@ OLDER = (
     "An older version of evonum began this search: what it found is kept, but it does not go on exactly as "
     "it would have there."
 )
+BUDGET = ("time", "generations", "error")
+"""Entries of a specification that say when a search ends."""
+CHANGES = (*BUDGET, "max_ops")
+"""Those that a search which is resumed takes anew."""
 Fetch = Callable[[Any], Any]
 """The value that workers keep, from what stands for it."""
+
+
+@contextlib.contextmanager
+def _resuming(path: Path) -> Iterator[None]:
+    """What is wrong with a file that a search goes on from, in one line."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path} cannot be resumed: {type(error).__name__}: {' '.join(str(error).split())[:200]}."
+        ) from None
 
 
 class Search:
@@ -92,7 +107,7 @@ class Search:
 
     def _new_islands(self, islands: int) -> Archipelago:
         spec = self.spec
-        return Archipelago(islands, spec.epoch, spec.generations, max(spec.max_ops, 2), len(spec.stretch))
+        return Archipelago(islands, spec.epoch, spec.generations, spec.max_ops, len(spec.stretch))
 
     def refuse_if_taken(self) -> None:
         """Checks that a new search may use the directory; the caller holds its lock.
@@ -121,33 +136,38 @@ class Search:
         return self.directory
 
     @classmethod
-    def resume(cls, directory: Path, budget: Mapping[str, Any]) -> "Search":
+    def resume(cls, directory: Path, changes: Mapping[str, Any]) -> "Search":
         """The search of a directory as its last checkpoint has it; the caller holds the directory's lock.
 
         A search that died before its first checkpoint starts over, from its spec.json. Formulas in front.json
         that were found after the checkpoint are kept, with errors measured again.
 
         Args:
-            budget: `time` or `generations`, in place of the first session's.
+            changes: of `CHANGES`, in place of the first session's; one of `BUDGET` replaces all of these.
 
         Raises:
+            SpecError: fewer `max_ops` than before.
             CheckpointError: no checkpoint, or a damaged one.
         """
         path, fresh = directory / "checkpoint.npz", directory / "spec.json"
         meta, arrays = (None, {}) if fresh.exists() and not path.exists() else checkpoint.load(path)
-        try:
+        with _resuming(fresh if meta is None else path):
             known = read_mapping(fresh) if meta is None else meta["spec"]
             read = of_older(known)
-            kept = {k: v for k, v in read.items() if not budget or k not in ("time", "generations")}
-            search = cls(make_spec({**kept, **budget}), directory)
+            kept = make_spec(read)
+        if (most := changes.get("max_ops", kept.max_ops)) < kept.max_ops:
+            raise SpecError(
+                f"max_ops: {directory} has programs of up to {kept.max_ops} ops, so {most} is too few: "
+                "give more, or leave it out"
+            )
+        ended = BUDGET if set(changes) & set(BUDGET) else ()
+        with _resuming(fresh if meta is None else path):
+            search = cls(
+                make_spec({**{k: v for k, v in read.items() if k not in ended}, **changes}), directory
+            )
             search.remarks = (OLDER,) if read != known else ()
             if meta is not None:
                 search._restore(meta, arrays)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise checkpoint.CheckpointError(
-                f"{fresh if meta is None else path} cannot be resumed: "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
-            ) from None
         found, remarks = news(directory / "front.json", search.problem.target, search.front)
         search.front = Front.of([*search.front, *found]).found_first(search.front)
         search.remarks = *search.remarks, *remarks

@@ -31,11 +31,13 @@ class End:
         directory: where everything is.
         front: proved.
         stopped: by its watcher, before the budget was spent.
+        sought: error that was to be reached, if any.
     """
 
     directory: Path
     front: Front
     stopped: bool
+    sought: float | None = None
 
 
 class Watcher:
@@ -86,7 +88,7 @@ def run_search(
             f"{cannot_keep(search.directory, error)} What was saved before stays; "
             f"go on with: evonum search --resume {search.directory}"
         ) from error
-    watcher.ends(End(search.directory, front, status == "KILLED"))
+    watcher.ends(End(search.directory, front, status == "KILLED", search.spec.error))
     return front
 
 

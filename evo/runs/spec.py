@@ -49,6 +49,8 @@ class SearchSpec(BaseModel):
         max_ops: largest program.
         time: budget [s]; stops at a generation's end.
         generations: budget of each island, for runs that can be repeated exactly.
+        error: ends the search before its budget: once it is reached, by the smallest program that a search
+            as long again finds (evo/runs/goal.py).
         seed: of all random streams.
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
             one for each length of `stretch`.
@@ -74,6 +76,7 @@ class SearchSpec(BaseModel):
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
     generations: int | None = Field(None, ge=1)
+    error: float | None = Field(None, gt=0)
     seed: int = Field(0, ge=0, lt=1 << 64)
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int | None = Field(None, ge=1, le=1 << 20)
