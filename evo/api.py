@@ -29,6 +29,7 @@ from evo.programs.ops import parse_ops
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check
 from evo.runs.directory import DirectoryError, UnwritableError, default_directory, locked
+from evo.runs.housekeeping import Kept, Leftover, delete, find_searches, leftovers
 from evo.runs.journal import Progress, Sink
 from evo.runs.search import CHANGES, Search
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
@@ -41,10 +42,10 @@ from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "Baseline", "Certificate", "End",
-    "EvonumError", "Exported", "Front", "Member", "Progress", "Target", "Verified", "Watcher", "baselines",
-    "best_forms", "check_certificate", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
-    "refuse_false", "resume", "search", "store_of", "targets", "undelivered", "verify",
-    "verify_source",
+    "EvonumError", "Exported", "Front", "Kept", "Leftover", "Member", "Progress", "Target", "Verified",
+    "Watcher", "baselines", "best_forms", "check_certificate", "clean", "dashboard", "deliver", "draw",
+    "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches",
+    "store_of", "targets", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24
@@ -403,6 +404,40 @@ def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, 
     except (OSError, ValueError) as error:
         raise FrontError(f"Cannot draw {path}: {error}") from None
     return path, beside
+
+
+def searches(folder: str | Path = ".") -> list[Kept]:
+    """The searches in a folder and the folders below it; the last to change comes first.
+
+    Raises:
+        DirectoryError: no such folder.
+    """
+    return find_searches(Path(folder))
+
+
+def clean(
+    directories: Iterable[str | Path], everything: bool = False, yes: bool = False
+) -> dict[Path, list[Leftover]]:
+    """What can go of each search directory, or is gone.
+
+    Args:
+        directories: of searches; nothing is deleted if one of them is none.
+        everything: all that a search wrote, its front and certificates too; else what only `resume` needs.
+        yes: delete it.
+
+    Raises:
+        DirectoryError: no search directory, or another process runs its search.
+        UnwritableError: it cannot be deleted.
+    """
+    asked = {Path(directory): leftovers(Path(directory), everything) for directory in directories}
+    if not yes:
+        return asked
+    try:
+        return {directory: delete(directory, everything) for directory in asked}
+    except DirectoryError:  # an OSError itself
+        raise
+    except OSError as error:
+        raise UnwritableError(f"{error.filename} cannot be deleted: {error.strerror}.") from None
 
 
 def targets() -> Sequence[CatalogueRow]:

@@ -94,7 +94,8 @@ def test_a_new_budget_replaces_the_old_one_and_its_error(in_tmp):
 
 def test_a_wider_pool_holds_the_same_programs():
     batch = Batch.of([parse("v1 = c1 + x"), parse("v1 = c1 / x\nv2 = v1 - c2")], [[1.5], [2.5, 3.5]], 2)
-    pool = Pool(batch, np.ones((2, 2)), batch.ops, *np.ones((2, 2)), *np.ones((2, 2), np.uint64), np.ones(2))
+    one, word = np.ones(2), np.ones(2, np.uint64)
+    pool = Pool(batch, np.ones((2, 2)), batch.ops, one, one, word, word, one)
     wide = pool.widened(5)
     assert (wide.batch.width, wide.low.shape) == (5, (2, 5))
     for row in range(2):

@@ -17,6 +17,7 @@ from evo import api
 from evo.cli.bench import bench
 from evo.cli.commands import Json, TrackingUri, export_command, front_command, verify_command
 from evo.cli.display import Terminal, abandon
+from evo.cli.housekeeping import clean_command, list_command
 from evo.cli.session import Session, StoppedError, teller
 from evo.cli.tables import baselines_table, families_table, printable, targets_table
 from evo.errors import EvonumError
@@ -222,6 +223,8 @@ def baselines_command(
 app.command("front")(front_command)
 app.command("verify")(verify_command)
 app.command("export")(export_command)
+app.command("list")(list_command)
+app.command("clean")(clean_command)
 
 
 @app.command()

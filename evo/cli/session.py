@@ -165,9 +165,7 @@ def _said_of_goal(front: Front, error: float) -> str:
         if m.sampled_error <= error:
             return f"max error {error:g} is reached with {m.ops} ops ({m.sampled_error:.4e}): {m.formula}"
     least = f"the least is {front[-1].sampled_error:.4e}" if len(front) else "nothing is found"
-    return (
-        f"max error {error:g} is not reached, {least}: give it more --time or a larger --max-ops"
-    )
+    return f"max error {error:g} is not reached, {least}: give it more --time or a larger --max-ops"
 
 
 def teller(to_stderr: bool) -> Teller:

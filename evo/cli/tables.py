@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from time import localtime, strftime
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from evo.api import FAMILIES, Baseline, Certificate, Front, Member, Verified, best_forms, targets
+from evo.api import FAMILIES, Baseline, Certificate, Front, Kept, Member, Verified, best_forms, targets
 
 COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
     ("ops", lambda m: str(m.ops)),
@@ -137,3 +138,48 @@ def targets_table() -> Table:
     for row in targets():
         table.add_row(row.name, f"({row.lo}, {row.hi})", row.metric, row.description)
     return table
+
+
+SEARCHES: tuple[tuple[str, Callable[[Kept], str]], ...] = (
+    ("directory", lambda one: str(one.directory)),
+    ("target", lambda one: f"{one.target} on ({', '.join(one.interval)})"),
+    ("ops", lambda one: f"{one.ops}, up to {one.max_ops}"),
+    ("least max error", lambda one: _least(one.members)),
+    ("size", lambda one: bytes_text(one.size)),
+    ("state", lambda one: one.state),
+    ("changed", lambda one: strftime("%Y-%m-%d %H:%M", localtime(one.changed))),
+)
+WIDE = 110
+"""Width of a terminal below which a search is a few lines of name and value."""
+
+
+def searches_table(found: Iterable[Kept], width: int = WIDE) -> Table:
+    """Searches on a disk, a row each, or a few lines each where that is too wide."""
+    if width >= WIDE:
+        table = Table(header_style="bold", pad_edge=False)
+        for name, _ in SEARCHES:
+            table.add_column(name, overflow="fold", no_wrap=name in ("size", "state", "changed"))
+        for one in found:
+            table.add_row(*(printable(cell(one)) for _, cell in SEARCHES))
+        return table
+    table = Table(show_header=False, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in found:
+        for name, cell in SEARCHES:
+            table.add_row(name, printable(cell(one)), end_section=name == SEARCHES[-1][0])
+    return table
+
+
+def _least(members: Sequence[Member]) -> str:
+    if not members:
+        return "no members"
+    return f"{members[-1].sampled_error:.2e} ({members[-1].ops} ops; {len(members)} members)"
+
+
+def bytes_text(size: int) -> str:
+    """A number of bytes as people read it."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} bytes"
