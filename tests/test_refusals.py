@@ -108,7 +108,7 @@ def exported(*words):
 
 CLAIMS = {
     "sampled_error": (1e-9, "sampled_error is given as 1e-09, but the error at x = 0.526"),
-    "polished_error": (-1.0, "polished_error is given as -1, but"),
+    "polished_error": (1e-12, "polished_error is given as 1e-12, but"),
     "proved_bound": (1e-300, "proved_bound is given as 1e-300, but"),
     "interval": (("0", "2"), "but the error at x"),
     "constants": (("1", "2", "3", "4"), "as given it has no finite error"),
