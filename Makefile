@@ -8,7 +8,7 @@ CODE := evo tracking experiments tests
 LENIENT := arg-type assignment union-attr var-annotated misc dict-item index call-overload import-untyped \
 	import-not-found operator has-type func-returns-value list-item return-value
 
-.PHONY: ready search test test-slow check generate format clean
+.PHONY: ready search test test-slow check generate wheel constraints format clean
 
 ready: $(READY)
 
@@ -30,6 +30,19 @@ check: $(READY)
 
 generate: $(READY)
 	$(BIN)/python -c "from evo.exports.numpy import arithmetic; print(arithmetic(), end='')" > tracking/arithmetic.py
+
+# Kernels compiled ahead go into the wheel: where there is no gcc they are used. The tag is that of the C library
+# that they need at least (tests/test_wheel.py compares); the processor is x86-64 for the same reason.
+wheel: $(READY)
+	rm -rf build dist
+	$(BIN)/python -m evo.kernels.prebuilt
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist \
+		--config-settings=--build-option=--plat-name=manylinux_2_29_x86_64 .
+
+# After an upgrade: what is installed, and nothing else.
+constraints: $(READY)
+	echo "# Versions that were tested, by make constraints: pip install --constraint constraints.txt" > constraints.txt
+	$(BIN)/pip freeze --exclude-editable --exclude evonumerics >> constraints.txt
 
 format: $(READY)
 	$(BIN)/ruff check --fix $(CODE)

@@ -27,8 +27,8 @@ import numpy as np
 
 import runs
 from evo.islands.pool import Pool
-from evo.kernels.build import kernels
 from evo.kernels.fingerprint import functions
+from evo.kernels.library import kernels
 from evo.kernels.vary import TIERS
 from evo.runs.spec import make_spec
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import runs
-from evo.kernels.build import kernels
+from evo.kernels.library import kernels
 from judge import best_by_ops
 
 MAX_OPS = 12

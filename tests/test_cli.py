@@ -97,7 +97,11 @@ def test_an_unwritable_directory_a_full_name_and_a_cluster_that_is_not_there(in_
     assert not (in_tmp / "s").exists()
 
 
-NO_COMPILER = {"CC": "/nonexistent", "PATH": "/nonexistent", "EVONUM_CACHE": "empty"}
+NO_COMPILER = {
+    **dict.fromkeys(("CC", "PATH"), "/nonexistent"),
+    "EVONUM_CACHE": "empty",
+    "EVONUM_KERNELS": "native",
+}
 IN_THE_WAY = {
     "no compiler for a search": (
         ["search", "exp2", "--workers", "serial", "--generations", "1", "--out", "s"],

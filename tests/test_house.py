@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
@@ -85,3 +88,27 @@ def test_all_checks_say_the_same_after_the_main_job(tmp_path):
     ready = f"{BIN.parent}/.ready"
     done = check(folder, "make", "-o", ready, "check", f"VENV={BIN.parent}")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def needed(name: str, extras: set[str], seen: set[tuple[str, ...]]) -> set[str]:
+    """Normalised names of all that an installed package asks for here."""
+    found = set()
+    for requirement in map(Requirement, requires(name) or ()):
+        marker, mark = requirement.marker, (requirement.name, *sorted(requirement.extras))
+        if mark not in seen and (not marker or any(marker.evaluate({"extra": e}) for e in {"", *extras})):
+            seen.add(mark)
+            found |= {normalised(requirement.name), *needed(requirement.name, requirement.extras, seen)}
+    return found
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_constraints_are_the_versions_that_are_installed():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert {name: version(name) for name in pins} == pins, "make constraints"
+    asked = needed("evonumerics", {"dev"}, set())
+    assert len(asked) > 100
+    assert asked - {"setuptools"} <= {normalised(name) for name in pins}, "make constraints"

@@ -12,9 +12,11 @@ import pytest
 from evo.backends.device import source
 from evo.kernels import layout
 from evo.kernels.binding import TYPES, CPoints, Struct
-from evo.kernels.build import SOURCES, generated_headers, kernels
+from evo.kernels.build import SOURCES
 from evo.kernels.effort import NUMBERS
+from evo.kernels.headers import generated_headers
 from evo.kernels.layout import FUNCTIONS, STRUCTS, Row, layout_header
+from evo.kernels.library import kernels
 
 gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from evo.kernels import build as native
-from evo.kernels.build import BuildError, build, cache_folder, kernels, ops_header
+from evo.kernels import library as loading
+from evo.kernels.build import BuildError, build, cache_folder
+from evo.kernels.headers import ops_header
+from evo.kernels.library import kernels
 from evo.programs.ops import OPS
 
 TESTS = Path(__file__).parent
@@ -94,7 +97,7 @@ def test_a_compiler_that_makes_nothing_is_named(tmp_path, monkeypatch):
 
 def test_a_library_that_does_not_load_is_told(tmp_path, monkeypatch):
     (tmp_path / "kernels.so").write_text("no library")
-    monkeypatch.setattr(native, "build", lambda: tmp_path / "kernels.so")
+    monkeypatch.setattr(loading, "build", lambda: tmp_path / "kernels.so")
     with pytest.raises(BuildError, match="do not load"):
         kernels.__wrapped__()
 
@@ -173,10 +176,10 @@ SANITISED = """
 import sys
 from pathlib import Path
 import numpy as np
-from evo.kernels import build
+from evo.kernels import build, library
 flags = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-library = build.build(Path(sys.argv[1]), flags)
-build.build = lambda *_: library
+made = build.build(Path(sys.argv[1]), flags)
+library.library_path = lambda: made
 from evo.programs.batch import Batch
 from evo.kernels.cache import Cache, Entries
 from evo.kernels.fingerprint import functions, texts

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evo.kernels.processor import LEVELS, supports
 from searches import EVONUM, SMALL, command_of, evonum, start, wait_for, without_times, write_spec
 
 GENERATIONS = 150
@@ -98,7 +100,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def start_node(folder: Path, name: str, *words: object) -> subprocess.Popen[bytes]:
+def start_node(folder: Path, name: str, *words: object, **variables: str) -> subprocess.Popen[bytes]:
     """A node of a cluster, up and running; it ends with its process.
 
     The head makes the cluster's token; where a node joins, Ray looks for it only if told that there is one.
@@ -108,7 +110,7 @@ def start_node(folder: Path, name: str, *words: object) -> subprocess.Popen[byte
     command = [str(Path(EVONUM[0]).with_name("ray")), "start", "--block", *map(str, words)]
     with log.open("w") as out:
         node = subprocess.Popen(
-            command, stdout=out, stderr=out, start_new_session=True, env={**os.environ, **joins}
+            command, stdout=out, stderr=out, start_new_session=True, env={**os.environ, **joins, **variables}
         )
     wait_for(lambda: "Ray runtime started" in log.read_text(), node)
     return node
@@ -136,13 +138,13 @@ def islands_of(node: subprocess.Popen[bytes]) -> list[int]:
 
 
 @contextlib.contextmanager
-def three_cpus(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A cluster: its address, the head of two CPUs and a node of one."""
+def three_cpus(folder: Path, **variables: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A cluster: its address, the head of two CPUs and a node of one, which has these variables."""
     port, nodes = free_port(), []
     address = f"127.0.0.1:{port}"
     try:
         nodes.append(start_node(folder, "head", "--head", "--port", port, "--num-cpus", 2))
-        nodes.append(start_node(folder, "node", "--address", address, "--num-cpus", 1))
+        nodes.append(start_node(folder, "node", "--address", address, "--num-cpus", 1, **variables))
         yield address, nodes
     finally:
         for node in reversed(nodes):
@@ -188,6 +190,17 @@ def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp, f
         host, port = address.split(":")
         socket.create_connection((host, int(port)), timeout=5).close()
         assert [node.poll() for node in nodes] == [None, None]
+
+
+@pytest.mark.skipif(not supports(LEVELS[-1]), reason=f"this processor lacks {LEVELS[-1].name}")
+def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(in_tmp):
+    write_spec(in_tmp, islands=3, generations=6)
+    with three_cpus(in_tmp, EVONUM_KERNELS=LEVELS[-1].name) as (address, _):
+        done = evonum("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "may not repeat exactly" in line]
+    assert len(said) == 1, done.stdout + done.stderr
+    assert sorted(map(int, re.findall(r" with kernels-\S+: (\d)", said[0]))) == [1, 2], said[0]
 
 
 def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_again(

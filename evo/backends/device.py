@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from evo.backends.backend import BackendError
-from evo.kernels.build import SOURCES, generated_headers
+from evo.kernels.build import SOURCES
+from evo.kernels.headers import generated_headers
 from evo.kernels.layout import WARP
 
 MOST_REGISTERS = 128

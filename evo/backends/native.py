@@ -8,8 +8,8 @@ import numpy as np
 
 from evo.backends.fit import Fits, Measures
 from evo.kernels.binding import CEffort, CPoints, Struct, batch_view
-from evo.kernels.build import kernels
 from evo.kernels.effort import Effort
+from evo.kernels.library import kernels
 from evo.kernels.vary import offspring
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points

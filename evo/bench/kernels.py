@@ -31,9 +31,11 @@ from evo.islands.generation import step
 from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import State, init
-from evo.kernels.build import find_compiler, kernels
+from evo.kernels import processor
+from evo.kernels.build import NoCompilerError, find_compiler
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
+from evo.kernels.library import kernels, library_path
 from evo.kernels.vary import TIERS, Offspring, Variation, offspring
 from evo.programs.batch import Batch
 from evo.targets.points import Points, fit_points
@@ -51,17 +53,24 @@ ARITHMETIC = ("add", "sub", "mul", "div")
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
-    compiler = subprocess.run(
-        [*find_compiler(), "--version"], capture_output=True, text=True, check=False
-    ).stdout
     return {
-        "processor": _processor(),
+        "processor": processor.model(),
         "cores": len(free_cores()),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "jax")},
-        "compiler": compiler.partition("\n")[0],
+        "compiler": _compiler(),
+        "kernels": library_path().stem,
     }
+
+
+def _compiler() -> str:
+    try:
+        command = find_compiler()
+    except NoCompilerError:
+        return "none"
+    run = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return run.stdout.partition("\n")[0]
 
 
 def bench_programs(rows: int, x: np.ndarray, ops: int = OPS, constants: int = CONSTANTS) -> Batch:
@@ -317,12 +326,3 @@ def free_cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()

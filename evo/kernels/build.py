@@ -1,4 +1,4 @@
-"""Generates the kernels' headers, compiles the kernels for this machine's processor, loads them.
+"""Compiles the kernels, for this machine's processor or for a level of many (evo/kernels/processor.py).
 
 The library is compiled once (about two seconds) and kept in the user's cache folder, under a name made
 of what it depends on: sources, generated headers, flags, $CC and processor. So a machine that has it needs no
@@ -6,7 +6,6 @@ compiler. Its own digest follows it in the file (the loader ignores what comes a
 a full disk or a crash damaged is compiled anew.
 """
 
-import ctypes
 import hashlib
 import os
 import platform
@@ -14,16 +13,16 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from evo.errors import EvonumError
-from evo.kernels.binding import declare
-from evo.kernels.layout import functions_header, layout_header
-from evo.programs.ops import OPS, Op
+from evo.kernels import processor
+from evo.kernels.headers import generated_headers
 
+NATIVE = "native"
+"""The processor that this is, for `-march=`."""
 FLAGS = (
-    *("-std=gnu11", "-O3", "-march=native", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"),
+    *("-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"),
     # Sums over points may be reordered into vectors; NaN and infinity keep their meaning.
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),
     "-ffp-contract=fast",
@@ -42,57 +41,8 @@ class BuildError(EvonumError, RuntimeError):
     kind = "machine"
 
 
-NOTHING = 3
-"""Number of an operand that no op has: it divides by nothing."""
-
-
-def ops_header(ops: tuple[Op, ...] = OPS) -> str:
-    """The op table as C: `OPS(ROW)` applies ROW to (code, name, value, partials, field, its partials)."""
-
-    def three(texts: tuple[str, ...]) -> list[str]:
-        return [f"({text})" for text in (*texts, "0", "0")[:3]]
-
-    def row(code: int, op: Op) -> str:
-        cells = [
-            str(code), op.name, f"({op.c})", *three(op.partials), f"({op.field})", *three(op.field_adjoints)
-        ]  # fmt: skip
-        return f"    ROW({', '.join(cells)}) \\"
-
-    def table(name: str, values: list[int]) -> str:
-        return f"static const int {name}[] = {{{', '.join(map(str, values))}}};"
-
-    return "\n".join(
-        [
-            "/* Generated from evo/programs/ops.py by evo/kernels/build.py. */",
-            "#include <math.h>",
-            "#define OPS(ROW) \\",
-            *(row(code, op) for code, op in enumerate(ops)),
-            "",
-            f"enum {{ {', '.join(f'OP_{op.name.upper()}' for op in ops)}, N_OPS }};",
-            "enum { " + ", ".join(f"ARITY_{code} = {op.arity}" for code, op in enumerate(ops)) + " };",
-            table("ARITY", [op.arity for op in ops]),
-            table("SYMMETRIC", [int(op.symmetric) for op in ops]),
-            table("COST", [op.cost for op in ops]),
-            table("ROOTS", [int("root(" in op.field) for op in ops]),
-            "enum { NOTHING = 3 }; /* an operand that no op has */",
-            table("DIVISOR", [NOTHING if op.divisor is None else op.divisor for op in ops]),
-            f"static const double NEUTRAL[] = {{{', '.join(str(op.neutral or 0.0) for op in ops)}}};",
-            "static double clears(int op, double a, double b, double c)",
-            "{",
-            "    (void)a, (void)b, (void)c;",
-            "    switch (op) {",
-            *(f"    case {code}: return {op.clears};" for code, op in enumerate(ops)),
-            "    }",
-            "    return 0.0;",
-            "}",
-            "",
-        ]
-    )
-
-
-def generated_headers() -> dict[str, str]:
-    """Headers that the kernels include and no file has, by name."""
-    return {"ops.h": ops_header(), "layout.h": layout_header(), "functions.h": functions_header()}
+class NoCompilerError(BuildError):
+    """There is none."""
 
 
 def find_compiler() -> list[str]:
@@ -105,18 +55,10 @@ def find_compiler() -> list[str]:
     for words in (given, ["gcc"], ["cc"], ["clang"]):
         if words and (path := shutil.which(words[0])):
             return [path, *words[1:]]
-    raise BuildError(
+    raise NoCompilerError(
         "No C compiler found (tried $CC, gcc, cc, clang). evonum compiles its kernels for your "
         "processor: install gcc, or set CC to a compiler."
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
 
 
 def cache_folder() -> Path:
@@ -129,24 +71,36 @@ def cache_folder() -> Path:
     )
 
 
-def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path:
+def build(folder: Path | None = None, extra_flags: tuple[str, ...] = (), march: str = NATIVE) -> Path:
     """The compiled library's path; compiles if this very build does not exist yet.
+
+    Args:
+        folder: where it is kept; the cache folder by default.
+        extra_flags: for the compiler, after `FLAGS`.
+        march: the processor it is for, as gcc names it.
 
     Raises:
         BuildError: no compiler, or it refused; carries the compiler's words.
     """
-    flags, generated = (*FLAGS, *extra_flags), generated_headers()
-    sources = sorted(path for path in SOURCES.iterdir() if path.suffix in (".c", ".h"))
-    named = os.environ.get("CC", "")
-    parts = [*generated.values(), *flags, named, _processor(), *(path.read_text() for path in sources)]
-    library = (folder or cache_folder()) / f"kernels-{_digest(chr(0).join(parts).encode()).hex()}.so"
-    if _is_whole(library):
-        return library
+    flags = (f"-march={march}", *FLAGS, *extra_flags)
+    name = source_digest(*flags, os.environ.get("CC", ""), processor.identity())
+    library = (folder or cache_folder()) / f"kernels-{name}.so"
+    if not is_whole(library):
+        make_library(library, flags)
+    return library
+
+
+def make_library(library: Path, flags: tuple[str, ...]) -> None:
+    """Compiles to a file, which is there whole or not at all.
+
+    Raises:
+        BuildError: as `build`.
+    """
     compiler = find_compiler()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
-            for name, text in generated.items():
+            for name, text in generated_headers().items():
                 (Path(scratch) / name).write_text(text)
             output, strict = Path(scratch) / "kernels.so", Path(scratch) / "strict.o"
             command = [*compiler, *flags, "-I", scratch]
@@ -162,7 +116,13 @@ def build(folder: Path | None = None, extra_flags: tuple[str, ...] = ()) -> Path
             f"The compiled kernels cannot be kept in {library.parent}: {error.strerror}. "
             "Set EVONUM_CACHE to a folder that can be written."
         ) from None
-    return library
+
+
+def source_digest(*parts: str) -> str:
+    """Tells apart what is compiled from other sources, or with other flags and whatever `parts` hold."""
+    sources = sorted(path for path in SOURCES.iterdir() if path.suffix in (".c", ".h"))
+    texts = [*generated_headers().values(), *STRICT, *parts, *(path.read_text() for path in sources)]
+    return _digest("\0".join(texts).encode()).hex()
 
 
 def _compile(command: list[str]) -> None:
@@ -189,35 +149,10 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
-def _is_whole(library: Path) -> bool:
+def is_whole(library: Path) -> bool:
+    """Whether a file is a library as `make_library` wrote it."""
     try:
         data = library.read_bytes()
     except OSError:
         return False
     return len(data) > _DIGEST and _digest(data[:-_DIGEST]) == data[-_DIGEST:]
-
-
-def load(path: Path) -> ctypes.CDLL:
-    """A compiled library, whose functions know what they take.
-
-    Raises:
-        BuildError: it is no library of this machine.
-    """
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise BuildError(
-            f"The compiled kernels do not load ({error}). Set CC to a C compiler for this machine."
-        ) from None
-    declare(library)
-    return library
-
-
-@cache
-def kernels() -> ctypes.CDLL:
-    """The loaded library, compiled first if need be.
-
-    Raises:
-        BuildError: as `build` and `load`.
-    """
-    return load(build())

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from evo.kernels.binding import CCache, Struct
-from evo.kernels.build import kernels
 from evo.kernels.layout import WAYS
+from evo.kernels.library import kernels
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ floating-point outputs; exact arithmetic needs no tolerance.
 import numpy as np
 
 from evo.kernels.binding import batch_view
-from evo.kernels.build import kernels
+from evo.kernels.library import kernels
 from evo.programs.batch import Batch
 
 

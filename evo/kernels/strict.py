@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evo.kernels.binding import CPoints, batch_view
-from evo.kernels.build import kernels
+from evo.kernels.library import kernels
 from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch
 from evo.targets.points import Points

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo.kernels.binding import CBrood, Struct, batch_view
-from evo.kernels.build import kernels
 from evo.kernels.cache import Cache
 from evo.kernels.layout import COUNTERS, TIERS
+from evo.kernels.library import kernels
 from evo.programs.batch import Batch, Programs
 from evo.programs.ops import OPCODE
 

@@ -2,7 +2,7 @@
 
 A row is read by the Python evaluators (`real`), by the compiled kernels (`c`, `partials`), by the fingerprint
 (`field`, `field_adjoints`), by the text form (`symbol`) and by the exports (`printed`, `rounded`).
-To add an op, add a row: the kernels are generated from this table (evo/kernels/build.py) and the
+To add an op, add a row: the kernels are generated from this table (evo/kernels/headers.py) and the
 tests over it pick the row up.
 
 The C strings see the operands `a`, `b`, `c` and, in the partials, the value `v`. The field strings

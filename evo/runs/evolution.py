@@ -83,7 +83,7 @@ class _Session:
         self._fitted_before = search.archipelago.counts["fitted"]
         self._journal = Journal(sink, search.spec, search.problem.target, search.directory)
         self._saver = Saver(search.spec.save_every)
-        self._saved = False
+        self._saved = self._compared = False
         self._points = select_points(search.problem.target)
         self._curves: dict[Member, dict[str, list[float]]] = {}
 
@@ -136,6 +136,8 @@ class _Session:
                 self._submit(anyway=not begun)
                 begun = True
             late, waited = workers.waiting(), time.monotonic() - since
+            if not late:
+                self._compare_processors()
             if len(late) < search.islands or waited > PATIENCE:
                 self._clock.start()
             shortage = (
@@ -158,6 +160,17 @@ class _Session:
     def _has_goal(self) -> bool:
         search = self._search
         return self._goal.is_reached(search.front, search.archipelago.generations - self._done)
+
+    def _compare_processors(self) -> None:
+        """Says, once, that the processes of the islands do not add up alike."""
+        kinds = self._workers.processors()
+        if len(kinds) > 1 and not self._compared:
+            self._compared = True
+            listed = "; ".join(f"{kind}: {number}" for kind, number in sorted(kinds.items()))
+            self._hooks.warn(
+                f"The processors of the islands' processes differ ({listed}): this search may not repeat "
+                "exactly, as the order of sums follows a processor's vectors."
+            )
 
     def _submit(self, anyway: bool) -> None:
         """Hands out the epochs that may run now, and end in time or are to be run anyway."""

@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS
 from evo.islands.epoch import Finished, IslandHost, Task
 from evo.islands.problem import Problem
+from evo.kernels.library import arithmetic
 from evo.runs.workers.contract import LostError, WorkersError
 from evo.runs.workers.knock import knock
 
@@ -79,11 +80,12 @@ class RayWorkers:
         self._end_actors()
         self._running: dict[Any, tuple[Any, Any]] = {}
         self._given: Counter[int] = Counter()  # epochs under way, by process
+        self._processors: Counter[str] = Counter()
         try:
             self._gone, self._heard = self._dead_nodes(), time.monotonic()
             self._looked = self._heard
             self._actors = self._begin_actors()
-            self._starting = {actor.__ray_ready__.remote(): i for i, actor in enumerate(self._actors)}
+            self._starting = {actor.__ray_call__.remote(_about): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
             raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
 
@@ -183,14 +185,26 @@ class RayWorkers:
         if self._starting:
             ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
             self._starting = {ref: i for ref, i in self._starting.items() if ref not in ready}
+            for ref in ready:
+                with contextlib.suppress(Exception):  # its first epoch says what is wrong
+                    self._processors[self._ray.get(ref)] += 1
         late = set(self._starting.values())
         return [i for i in range(self._islands) if self._process(i) in late]
+
+    def processors(self) -> Mapping[str, int]:
+        """See `Workers.processors`."""
+        return self._processors
 
     def close(self) -> None:
         """See `Workers.close`; a local cluster ends with it, a connection that its caller made stays."""
         self._end_actors()
         if self._owns:
             self._ray.shutdown()
+
+
+def _about(host: Any) -> str:
+    """What an actor's results depend on, asked in its process, whose first answer says that it has begun."""
+    return arithmetic()
 
 
 def _share(resource: float, processes: int) -> float:

@@ -4,7 +4,7 @@ An epoch (evo/islands/epoch.py) may run anywhere. States and new functions stay 
 they are fetched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from evo.errors import EvonumError
@@ -61,6 +61,10 @@ class Workers(Protocol):
 
     def waiting(self) -> Sequence[int]:
         """The islands that have no process yet: what they were given has not begun."""
+        ...
+
+    def processors(self) -> Mapping[str, int]:
+        """Of those that have begun, how many add up in which way (`evo.kernels.library.arithmetic`)."""
         ...
 
     def restart(self) -> None:

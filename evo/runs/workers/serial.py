@@ -1,7 +1,7 @@
 """The islands one after another in this process, without Ray."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evo.islands.epoch import Finished, IslandHost, Task
@@ -44,6 +44,10 @@ class SerialWorkers:
     def waiting(self) -> Sequence[int]:
         """See `Workers.waiting`."""
         return ()
+
+    def processors(self) -> Mapping[str, int]:
+        """See `Workers.processors`."""
+        return {}
 
     def restart(self) -> None:
         """See `Workers.restart`."""
