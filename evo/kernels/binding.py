@@ -54,6 +54,7 @@ class Struct(ctypes.Structure):
 TYPES = {name: structure(name, Struct) for name in STRUCTS}
 CBatch, CPoints, CEffort = TYPES["Batch"], TYPES["Points"], TYPES["Effort"]
 CCache, CBrood, CJob = TYPES["Cache"], TYPES["Brood"], TYPES["Job"]
+CWords = TYPES["Words"]
 
 
 def batch_view(batch: Batch) -> Struct:

@@ -3,5 +3,6 @@
 
 #include "functions.h" /* generated from evo/kernels/layout.py */
 
+#include "enumerate.h"
 #include "fit.h"
 #include "vary.h"

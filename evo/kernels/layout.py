@@ -31,6 +31,15 @@ COUNTERS = (
 )
 TIERS = {"text": 1, "function": 2, "redundant": 4, "behaviour": 8}
 """Tiers that can be switched off for an ablation, by their bit; the islands see to the last."""
+KINDS_OF_WORDS = {
+    "constant": 1,  # has one
+    "shift": 2,  # v + c, v - c, c - v
+    "scale": 4,  # v * c, v / c
+    "over": 8,  # c / v
+    "double": 16,  # v + v
+    "square": 32,  # v * v
+}
+"""What instructions of an enumeration do, by bits, as far as constants can be moved through them."""
 
 SIZES = {
     "BATCH_OPS": MAX_OPS,
@@ -45,6 +54,7 @@ ENUMS = {
     "what became of a fit": {"FITTED": FITTED, "NOT_FINITE": NOT_FINITE, "POLE": POLE},
     "what became of a mutant": {name.upper(): code for code, name in enumerate((*COUNTERS, "counters"))},
     "tiers, by their bits": {f"TIER_{name.upper()}": bit for name, bit in TIERS.items()},
+    "what a word does, by bits": {f"KIND_{name.upper()}": bit for name, bit in KINDS_OF_WORDS.items()},
 }
 
 
@@ -61,6 +71,7 @@ KINDS = {
     "int32_t": Kind(ctypes.c_int32, np.int32),
     "int64_t": Kind(ctypes.c_int64, np.int64),
     "uint8_t": Kind(ctypes.c_uint8, np.uint8),
+    "uint16_t": Kind(ctypes.c_uint16, np.uint16),
     "uint32_t": Kind(ctypes.c_uint32, np.uint32),
     "uint64_t": Kind(ctypes.c_uint64, np.uint64),
     "unsigned long long": Kind(ctypes.c_uint64, np.uint64),  # what CUDA's atomic additions take
@@ -143,6 +154,16 @@ STRUCTS = {
         double further: chance of each further edit after the first
         double audit: share of the functions seen before that are fitted all the same
     """),
+    # What programs are enumerated of: evo/complete/words.py.
+    "Words": _rows("""
+        const uint16_t *word: [rows], ascending: op and operands
+        const uint32_t *uses: [rows], bits of the values among the operands
+        const uint8_t *kind: [rows], bits of KIND_
+        int32_t rows
+        int32_t ops: instructions of a program
+        int32_t arity: most operands of a word
+        int32_t families: whether programs whose family another one has are left out
+    """),
     # What a GPU's warps are told: evo/backends/cuda.py.
     "Job": (
         *_rows("""
@@ -210,6 +231,12 @@ FUNCTIONS = {
     "canonical_forms": _function("void", "const Batch *batch, uint8_t *ok, uint64_t *text"),
     "fingerprints": _function(
         "void", "const Batch *batch, uint64_t *function, uint32_t *check, int32_t *rank"
+    ),
+    "families": _function("void", "const Batch *batch, uint64_t *key"),
+    "beginnings": _function("int64_t", "const Words *words, int32_t depth, int64_t room, int32_t *at"),
+    "enumerate": _function(
+        "int64_t",
+        "const Words *words, int32_t *at, int32_t fixed, int64_t room, uint16_t *word, uint64_t *key",
     ),
     "offspring": _function(
         "int64_t",

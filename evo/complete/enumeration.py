@@ -1,0 +1,226 @@
+"""Every program of at most so many ops, each function once, then each family once.
+
+The programs of each size are made in one order by compiled code (evo/kernels/enumerate.h), a task for each
+beginning of two instructions. What is irredundant by its rank is told apart by its exact fingerprint; of
+equal ones the first stays, the smallest. What is left is told apart by its family's fingerprint
+(evo/kernels/family.h). Either is done by ranges of the keys, from parts on the disk (evo/complete/spill.py).
+So neither the tasks' order nor the number of threads nor the ranges change the result.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from evo.complete.spill import Spill, first_of_each, in_order, record_of
+from evo.complete.words import Words, batch_of, count_constants
+from evo.files import replaced_atomically
+from evo.kernels.binding import batch_view
+from evo.kernels.build import build, cache_folder, kernels
+from evo.programs.batch import Batch
+
+Report = Callable[[int, int], None]
+"""Told of how many tasks are done, of how many."""
+
+_ROOM = 1 << 16
+"""Programs that a call of compiled code returns."""
+_HELD = 16
+"""Calls whose programs a task holds before equal functions go."""
+_BEGINNING = 2
+"""Instructions that the programs of a task have in common."""
+
+
+@dataclass(frozen=True)
+class Families:
+    """Families of at most so many ops, the small ones first.
+
+    Attributes:
+        names: of the ops.
+        n: instructions, uint8 [rows], ascending.
+        word: the words of a program of each (evo/complete/words.py), uint16 [rows, max_ops].
+    """
+
+    names: tuple[str, ...]
+    n: np.ndarray
+    word: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    @property
+    def max_ops(self) -> int:
+        """Most instructions."""
+        return self.word.shape[1]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many families there are of exactly 1, 2, ... ops."""
+        return tuple(_sizes(self.n, self.max_ops).tolist())
+
+    @property
+    def most_constants(self) -> int:
+        """Of any of them."""
+        return max((int(count_constants(some).max()) for some in self._blocks()), default=0)
+
+    def _blocks(self) -> Iterable[np.ndarray]:
+        return (self.word[begin : begin + _ROOM] for begin in range(0, len(self), _ROOM))
+
+    def digest(self) -> str:
+        """Of the ops and the programs: equal on all machines and for any number of threads."""
+        made = hashlib.blake2b(" ".join(self.names).encode(), digest_size=16)
+        made.update(np.ascontiguousarray(self.n).tobytes())
+        made.update(self.word.astype("<u2").tobytes())
+        return made.hexdigest()
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Families of one size; constants are 0."""
+        return batch_of(self.word[rows, : int(self.n[rows[0]])])
+
+
+def _sizes(n: np.ndarray, max_ops: int) -> np.ndarray:
+    """How many are 1, 2, ... of these sizes."""
+    return np.bincount(n, minlength=max_ops + 1)[1:]
+
+
+class _Task(NamedTuple):
+    """Programs with a common beginning, by its words' places."""
+
+    words: Words
+    beginning: tuple[int, ...]
+
+
+def _tasks(names: Sequence[str], max_ops: int, families: bool) -> list[_Task]:
+    made = []
+    for ops in range(1, max_ops + 1):
+        words = Words.of(names, ops, families)
+        made += [_Task(words, beginning) for beginning in _beginnings(words, min(_BEGINNING, ops - 1))]
+    return made
+
+
+def _beginnings(words: Words, depth: int) -> Iterable[tuple[int, ...]]:
+    if not depth:
+        return [()]
+    room = len(words.word) ** depth
+    at = np.empty((room, words.ops), np.int32)
+    found = kernels().beginnings(words.c(), depth, room, at)
+    return [tuple(row) for row in at[:found, :depth].tolist()]
+
+
+def _irredundant(task: _Task, max_ops: int) -> np.ndarray:
+    """The functions of a task, of each the first program, by key."""
+    words, fixed = task.words, len(task.beginning)
+    at = np.full(words.ops, -1, np.int32)
+    at[:fixed] = task.beginning
+    found = [np.empty(0, record_of(max_ops))]
+    word, key = np.empty((_ROOM, words.ops), np.uint16), np.empty(_ROOM, np.uint64)
+    made = _ROOM
+    while made == _ROOM:
+        made = kernels().enumerate(words.c(), at, fixed, _ROOM, word, key)
+        records = np.zeros(made, record_of(max_ops))
+        records["key"], records["n"] = key[:made], words.ops
+        records["word"][:, : words.ops] = word[:made]
+        found.append(first_of_each(records))
+        if len(found) > _HELD:
+            found = [first_of_each(np.concatenate(found))]
+    return first_of_each(np.concatenate(found))
+
+
+def _with_families(records: np.ndarray) -> np.ndarray:
+    """Functions under their families' keys; of each family the first program, by key."""
+    records = in_order(records)
+    for size in np.unique(records["n"]):
+        rows = np.flatnonzero(records["n"] == size)
+        key = np.empty(len(rows), np.uint64)
+        kernels().families(batch_view(batch_of(records["word"][rows, :size])), key)
+        records["key"][rows] = key
+    return first_of_each(records)
+
+
+def functions(
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None,
+    families: bool = False,
+) -> Spill:  # fmt: skip
+    """The functions of all programs, task by task; those of one task once.
+
+    Args:
+        names: of ops.
+        max_ops: most instructions.
+        folder: where the parts are kept; those that are there already are not made again.
+        threads: how many tasks are done at a time.
+        report: told of progress.
+        families: leave out programs whose family has another one as large.
+
+    Raises:
+        SizeError: larger programs than words can number.
+        OSError: no space.
+    """
+    tasks = _tasks(names, max_ops, families)
+    spill = Spill(folder, f"functions-{'families' if families else 'all'}-{max_ops}", len(tasks))
+
+    def run(part: int) -> None:
+        if not spill.has(part):
+            spill.write(part, _irredundant(tasks[part], max_ops))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done, _ in enumerate(pool.map(run, range(len(tasks))), start=1):
+            report(done, len(tasks))
+    return spill
+
+
+def count_functions(names: Sequence[str], max_ops: int, folder: Path, threads: int = 1) -> tuple[int, ...]:
+    """How many different functions need exactly 1, 2, ... ops; see `functions`."""
+    spill = functions(names, max_ops, folder, threads)
+    counts = np.zeros(max_ops, np.int64)
+    for some in spill.read(spill.shards()):
+        counts += _sizes(first_of_each(some)["n"], max_ops)
+    spill.delete()
+    return tuple(counts.tolist())
+
+
+def enumerate_families(
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
+) -> Families:
+    """The families of at most `max_ops` ops; see `functions` for arguments and errors."""
+    found = functions(names, max_ops, folder, threads, report, families=True)
+    shards = found.shards()
+    reduced = Spill(folder, f"families-{max_ops}", shards)
+    for shard, some in enumerate(found.read(shards)):
+        reduced.write(shard, _with_families(first_of_each(some)))
+    kept = [first_of_each(in_order(some)) for some in reduced.read(reduced.shards())]
+    records = in_order(np.concatenate(kept))
+    for spill in (found, reduced):
+        spill.delete()
+    return Families(tuple(names), records["n"].copy(), records["word"].copy())
+
+
+def kept_families(
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
+) -> Families:
+    """As `enumerate_families`; kept in the user's cache folder, where these very kernels look for them first.
+
+    Raises:
+        SizeError, OSError: as `functions`.
+        BuildError: the kernels cannot be compiled.
+    """
+    path = cache_folder() / f"families-{build().stem}" / f"{'-'.join(names)}-{max_ops}.npz"
+    if (known := _load(path, names)) is not None:
+        return known
+    made = enumerate_families(names, max_ops, folder, threads, report)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_atomically(path) as file:
+        np.savez(file, n=made.n, word=made.word)
+    return made
+
+
+def _load(path: Path, names: Sequence[str]) -> Families | None:
+    """The families of a file; None where there is none that can be read."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return Families(tuple(names), arrays["n"], arrays["word"])
+    except (OSError, ValueError, LookupError, BadZipFile):
+        return None

@@ -1,0 +1,77 @@
+"""Records on disk, sorted by key: so many that memory holds only a range of the keys at a time.
+
+A part is written whole or not at all, so that a run that ended goes on with the parts that are missing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from evo.files import replaced_atomically
+
+MEMORY = 1 << 28
+"""Bytes of records that are read at a time, about."""
+_KEYS = 1 << 64
+
+
+def record_of(ops: int) -> np.dtype:
+    """A program of at most `ops` instructions: its key, its size, and its words, 0 beyond its own."""
+    return np.dtype([("key", np.uint64), ("n", np.uint8), ("word", np.uint16, (ops,))])
+
+
+def in_order(records: np.ndarray) -> np.ndarray:
+    """Small programs first, then by their words."""
+    columns = records["word"].T
+    return records[np.lexsort((*columns[::-1], records["n"]))]
+
+
+def first_of_each(records: np.ndarray) -> np.ndarray:
+    """The first record of each key, by key."""
+    place = np.argsort(records["key"], kind="stable")
+    key = records["key"][place]
+    new = np.ones(len(key), bool)
+    new[1:] = key[1:] != key[:-1]
+    return records[place[new]]
+
+
+class Spill:
+    """Parts of one kind of records in a folder, `parts` of them, the preferred records in the first."""
+
+    def __init__(self, folder: Path, name: str, parts: int) -> None:
+        self._paths = [folder / f"{name}-{part:06d}.npy" for part in range(parts)]
+
+    def has(self, part: int) -> bool:
+        """Whether it is written."""
+        return self._paths[part].exists()
+
+    def write(self, part: int, records: np.ndarray) -> None:
+        """Keeps a part, whose records have the keys in ascending order.
+
+        Raises:
+            OSError: no space.
+        """
+        with replaced_atomically(self._paths[part]) as file:
+            np.save(file, records)
+
+    def shards(self) -> int:
+        """How many ranges of the keys it takes to hold one in memory."""
+        return 1 + sum(path.stat().st_size for path in self._paths) // MEMORY
+
+    def read(self, shards: int) -> Iterator[np.ndarray]:
+        """The records of all parts, by ranges of their keys; in a range, in the parts' order."""
+        for shard in range(shards):
+            begin, end = (edge * _KEYS // shards for edge in (shard, shard + 1))
+            yield np.concatenate([_between(path, begin, end) for path in self._paths])
+
+    def delete(self) -> None:
+        """Takes the parts from the disk."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+
+def _between(path: Path, begin: int, end: int) -> np.ndarray:
+    records = np.load(path, mmap_mode="r")
+    first = np.searchsorted(records["key"], np.uint64(begin))
+    last = np.searchsorted(records["key"], np.uint64(end)) if end < _KEYS else len(records)
+    return np.array(records[first:last])

@@ -1,0 +1,213 @@
+"""Every program up to a size, against enumerations that know nothing of orders, and families against fits."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evo.backends.native import NativeBackend
+from evo.complete import enumeration, spill
+from evo.complete.enumeration import Families, count_functions, enumerate_families, kept_families
+from evo.complete.words import MOST_OPS, SizeError, Words, batch_of
+from evo.kernels.binding import batch_view
+from evo.kernels.build import kernels
+from evo.kernels.effort import Effort
+from evo.kernels.fingerprint import functions as fingerprints
+from evo.programs.batch import Batch
+from evo.programs.ops import BY_TEXT, parse_ops
+from evo.programs.program import Instruction, Operand, Program, X, parse
+from evo.targets.points import fit_points
+from evo.targets.target import make_target
+from strategies import programs, rewritten
+
+ARITHMETIC = ("add", "sub", "mul", "div")
+COUNTS = (6, 54, 610, 9_348, 188_646)
+"""Functions of exactly 1 to 5 ops over + - * /, with constants of their own."""
+
+
+def all_programs(names, ops):
+    """Every sequence of instructions: operands in any order, values of no use, constants of their own."""
+    sources = [[X, None, *(Operand("v", j) for j in range(i))] for i in range(ops)]
+    absorbed = [name for name, other in (("sub", "add"), ("div", "mul")) if other in names]
+
+    def is_needed(name, args):
+        number = name in ("sub", "div") and args[0] == args[1]
+        return args.count(None) < len(args) and not number and not (name in absorbed and args[1] is None)
+
+    steps = [
+        [
+            (name, args)
+            for name in names
+            for args in itertools.product(some, repeat=BY_TEXT[name].arity)
+            if is_needed(name, args)
+        ]
+        for some in sources
+    ]
+    for chosen in itertools.product(*steps):
+        number = itertools.count()
+        yield Program(
+            tuple(
+                Instruction(
+                    name, tuple(Operand("c", next(number)) if a is None else a for a in args)
+                )
+                for name, args in chosen
+            )
+        )  # fmt: skip
+
+
+def count_by_hand(names, most):
+    """Functions of exactly 1 to `most` ops among all programs."""
+    known, counts = set(), []
+    for ops in range(1, most + 1):
+        found = [p for p in all_programs(names, ops) if p.pruned() == p]
+        batch = Batch.of(found, [[]] * len(found))
+        key, _, rank = fingerprints(batch)
+        new = {k for k in key[(rank == batch.k) & (key != 0)].tolist() if k not in known}
+        known |= new
+        counts.append(len(new))
+    return tuple(counts)
+
+
+@pytest.mark.parametrize(
+    ("ops", "most"), [("+ - * /", 3), ("+ sqrt", 3), ("- /", 3), ("+ * fma", 2), ("- rcp neg", 3)]
+)
+def test_no_function_is_missed_by_making_each_program_in_one_order(tmp_path, ops, most):
+    names = parse_ops(ops)
+    assert count_functions(names, most, tmp_path) == count_by_hand(names, most)
+
+
+def test_the_counts_over_arithmetic_to_5_ops(tmp_path):
+    assert count_functions(ARITHMETIC, 5, tmp_path) == COUNTS
+
+
+def test_neither_threads_nor_ranges_of_keys_change_the_set(tmp_path, monkeypatch):
+    first = enumerate_families(ARITHMETIC, 4, tmp_path)
+    assert enumerate_families(ARITHMETIC, 4, tmp_path, threads=2).digest() == first.digest()
+    monkeypatch.setattr(spill, "MEMORY", 10_000)
+    monkeypatch.setattr(enumeration, "_ROOM", 97)
+    assert enumerate_families(ARITHMETIC, 4, tmp_path).digest() == first.digest()
+    assert not list(tmp_path.iterdir())
+
+
+def test_sets_that_differ_have_digests_that_do(tmp_path):
+    found = [
+        enumerate_families(parse_ops(ops), n, tmp_path) for ops, n in (("+ *", 2), ("+ *", 3), ("+ /", 3))
+    ]
+    assert len({one.digest() for one in found}) == 3
+    assert [len(one.counts) for one in found] == [2, 3, 3]
+
+
+def test_an_enumeration_goes_on_where_it_ended(tmp_path, monkeypatch):
+    made, whole = [], enumerate_families(ARITHMETIC, 3, tmp_path)
+    task = enumeration._irredundant
+
+    def dies(*arguments):
+        if len(made) == 20:
+            raise KeyboardInterrupt
+        made.append(arguments[0].beginning)
+        return task(*arguments)
+
+    monkeypatch.setattr(enumeration, "_irredundant", dies)
+    with pytest.raises(KeyboardInterrupt):
+        enumerate_families(ARITHMETIC, 3, tmp_path)
+    monkeypatch.setattr(enumeration, "_irredundant", lambda *a: made.append(a[0].beginning) or task(*a))
+    assert enumerate_families(ARITHMETIC, 3, tmp_path).digest() == whole.digest()
+    assert len(made) == len(enumeration._tasks(ARITHMETIC, 3, True))
+
+
+def test_a_set_is_kept_and_made_again_where_the_file_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVONUM_CACHE", str(tmp_path))
+    first = kept_families(ARITHMETIC, 2, tmp_path)
+    (file,) = tmp_path.glob("families-*/*.npz")
+    told = []
+    assert kept_families(ARITHMETIC, 2, tmp_path, report=lambda *n: told.append(n)).digest() == first.digest()
+    assert not told
+    file.write_bytes(file.read_bytes()[:100])
+    assert kept_families(ARITHMETIC, 2, tmp_path, report=lambda *n: told.append(n)).digest() == first.digest()
+    assert told
+
+
+def test_programs_are_written_and_read_as_words(tmp_path):
+    found = enumerate_families(parse_ops("+ fma sqrt"), 3, tmp_path)
+    batch = found.batch(np.flatnonzero(found.n == 3))
+    for row in range(len(batch)):
+        program = batch.program(row)
+        assert len(program.instructions) == 3
+        assert program.pruned() == program
+        uses = [a.index for i in program.instructions for a in i.args if a.kind == "c"]
+        assert uses == list(range(program.n_constants))
+
+
+def test_larger_programs_than_words_can_number_are_refused():
+    with pytest.raises(SizeError, match=f"of {MOST_OPS + 1} ops cannot be enumerated; 1 to {MOST_OPS} can"):
+        Words.of(ARITHMETIC, MOST_OPS + 1, families=True)
+    assert batch_of(np.zeros((0, 3), np.uint16)).width == 3
+
+
+def family(*some):
+    """Keys of the programs' families."""
+    batch = Batch.of(some, [[]] * len(some))
+    key = np.empty(len(batch), np.uint64)
+    kernels().families(batch_view(batch), key)
+    return key.tolist()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("v1 = x + c1", "v1 = x - c1", True),
+        ("v1 = x * c1", "v1 = x / c1", True),
+        ("v1 = x + c1", "v1 = c1 - x", False),
+        ("v1 = x + c1", "v1 = x * c1", False),
+        ("v1 = x + c1\nv2 = c2 / v1", "v1 = c2 - x\nv2 = c1 / v1", True),
+        ("v1 = c1 - x\nv2 = v1 * v1", "v1 = x + c1\nv2 = v1 * v1", True),
+        ("v1 = x * c1\nv2 = v1 + c2\nv3 = x / v2", "v1 = x / c2\nv2 = c1 - v1\nv3 = x / v2", True),
+        ("v1 = x + c1\nv2 = v1 * x\nv3 = sqrt(v2)", "v1 = x - c1\nv2 = v1 * x\nv3 = sqrt(v2)", True),
+        ("v1 = x + c1\nv2 = v1 * x\nv3 = sqrt(v2)", "v1 = c1 - x\nv2 = v1 * x\nv3 = sqrt(v2)", False),
+        ("v1 = x * x\nv2 = sqrt(v1)", "v1 = x + x\nv2 = v1 - x", False),
+        ("v1 = x * x\nv2 = v1 * c1\nv3 = sqrt(v2)", "v1 = sqrt(c1)\nv2 = x * v1", False),
+    ],
+)
+def test_a_family_knows_neither_the_sign_nor_the_inverse_of_a_constant(one, other, same):
+    first, second = family(parse(one), parse(other))
+    assert (first == second) == same
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(program=programs(ops=ARITHMETIC, max_size=6, max_constants=4, dead=False), data=st.data())
+def test_equal_functions_are_one_family(program, data):
+    other, _ = data.draw(rewritten(program))
+    batch = Batch.of((program, other), [[]] * 2)
+    key = fingerprints(batch)[0]
+    if key[0] == key[1] != 0:
+        assert len(set(family(program, other))) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "ops"), [("exp2", "+ - * /"), ("tanh", "+ - * /"), ("log2", "+ / fma sqrt")]
+)
+def test_families_reach_what_all_functions_reach(tmp_path, target, ops):
+    """What is left out on the way to families is not missed: the least error of each size is the same."""
+    names, most = parse_ops(ops), 4 if "sqrt" not in ops else 3
+    found = enumerate_families(names, most, tmp_path)
+    parts = enumeration.functions(names, most, tmp_path)
+    records = spill.in_order(np.concatenate([spill.first_of_each(some) for some in parts.read(1)]))
+    whole = Families(names, records["n"], records["word"])
+    assert len(found) < len(whole)
+    assert least(found, target) == pytest.approx(least(whole, target), rel=0.02)
+
+
+def least(found, name):
+    """Least max error of each size, at the fit's points."""
+    points = fit_points(make_target(name))
+    errors = []
+    for n in range(1, found.max_ops + 1):
+        rows = np.flatnonzero(found.n == n)
+        batch = found.batch(rows)
+        batch.constants[:] = np.random.default_rng(n).uniform(-2, 2, batch.constants.shape)
+        effort, worth = Effort(starts=24, finalists=4), np.full(len(rows), math.inf)
+        errors.append(NativeBackend().fit(batch, points, effort, rows.astype(np.uint64), worth).error.min())
+    return np.minimum.accumulate(errors)
