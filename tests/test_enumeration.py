@@ -13,9 +13,9 @@ from evo.complete import enumeration, spill
 from evo.complete.enumeration import Families, count_functions, enumerate_families, kept_families
 from evo.complete.words import MOST_OPS, SizeError, Words, batch_of
 from evo.kernels.binding import batch_view
-from evo.kernels.build import kernels
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import functions as fingerprints
+from evo.kernels.library import kernels
 from evo.programs.batch import Batch
 from evo.programs.ops import BY_TEXT, parse_ops
 from evo.programs.program import Instruction, Operand, Program, X, parse

@@ -21,7 +21,8 @@ from evo.complete.spill import Spill, first_of_each, in_order, record_of
 from evo.complete.words import Words, batch_of, count_constants
 from evo.files import replaced_atomically
 from evo.kernels.binding import batch_view
-from evo.kernels.build import build, cache_folder, kernels
+from evo.kernels.build import cache_folder, source_digest
+from evo.kernels.library import kernels
 from evo.programs.batch import Batch
 
 Report = Callable[[int, int], None]
@@ -201,13 +202,13 @@ def enumerate_families(
 def kept_families(
     names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
 ) -> Families:
-    """As `enumerate_families`; kept in the user's cache folder, where these very kernels look for them first.
+    """As `enumerate_families`; kept in the user's cache folder, where kernels of the same sources look first.
 
     Raises:
         SizeError, OSError: as `functions`.
         BuildError: the kernels cannot be compiled.
     """
-    path = cache_folder() / f"families-{build().stem}" / f"{'-'.join(names)}-{max_ops}.npz"
+    path = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
     if (known := _load(path, names)) is not None:
         return known
     made = enumerate_families(names, max_ops, folder, threads, report)
