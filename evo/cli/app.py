@@ -142,6 +142,9 @@ def search(
         float | None, typer.Option(help="Stop once so small a max error is reached, with few operations.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="FILE|DIR", help="Formulas that every island begins with.")
+    ] = None,
     islands: Annotated[
         int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")
     ] = None,

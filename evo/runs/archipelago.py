@@ -74,10 +74,17 @@ class Archipelago:
         generations: budget of each island, or None.
         max_ops: most of a program.
         lengths: of the islands' intervals, how many in turns.
+        seeds: candidates that every island begins with.
     """
 
     def __init__(
-        self, islands: int, epoch: int, generations: int | None, max_ops: int, lengths: int = 2
+        self,
+        islands: int,
+        epoch: int,
+        generations: int | None,
+        max_ops: int,
+        lengths: int = 2,
+        seeds: Pool | None = None,
     ) -> None:
         self.islands = [Island() for _ in range(islands)]
         self.counts: Counter[str] = Counter()
@@ -86,6 +93,7 @@ class Archipelago:
         self._epoch = epoch
         self._generations = generations
         self._max_ops = max_ops
+        self._seeds = seeds
         self._nobody = Pool.empty(max(max_ops, 2))
 
     def __len__(self) -> int:
@@ -120,6 +128,8 @@ class Archipelago:
             if island.epochs - SLACK in self.islands[s].history
         ]
         told = [news.emigrants for news in heard if len(news.emigrants)]
+        if self._seeds is not None and not island.epochs:
+            told.append(self._seeds)
         immigrants = Pool.concatenate(told) if told else self._nobody
         island.running = True
         self.running += 1

@@ -4,7 +4,8 @@ What an island is given depends on numbers alone (evo/runs/archipelago.py), not 
 seed, islands and generations give the same front on any number of CPUs, and after any number of restarts.
 The clock, the workers and the loop over epochs are a session's (evo/runs/evolution.py).
 
-A search directory holds spec.json, checkpoint.npz, front.json, certificates/ and records.jsonl.
+A search directory holds spec.json, checkpoint.npz, front.json, certificates/, records.jsonl, and seeds.json
+if the search was given formulas to begin with.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from evo.files import clear_scratch, write_atomically
 from evo.fronts.front import Front
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
+from evo.islands.members import Members
 from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
 from evo.programs.ops import parse_ops
@@ -25,6 +27,7 @@ from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
 from evo.runs.news import news
 from evo.runs.older import of_older
+from evo.runs.seeds import read_seeds, seed_pool
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.target import make_target
@@ -57,6 +60,8 @@ OLDER = (
 )
 BUDGET = ("time", "generations", "error")
 """Entries of a specification that say when a search ends."""
+SEEDS = "seeds.json"
+"""What the search began with, as front.json has it."""
 CHANGES = (*BUDGET, "max_ops")
 """Those that a search which is resumed takes anew."""
 Fetch = Callable[[Any], Any]
@@ -83,21 +88,26 @@ class Search:
         problem: what the islands search for.
         front: the best so far.
         archipelago: the islands.
+        seeds: formulas that the search was given to begin with.
         seconds: search time, earlier sessions included [s].
         remarks: on what it was resumed from, for whoever watches; one line each.
 
     Raises:
-        TargetError, OpError: the target or the ops are no good.
+        TargetError, OpError, FrontError: the target, the ops or the seeds are no good.
     """
 
     def __init__(self, spec: SearchSpec, directory: Path) -> None:
         self.spec = spec.settled()
         self.directory = directory
         self.problem = make_problem(self.spec)
-        self.front = Front(())
+        self.seeds = self._read_seeds()
+        self._pool = seed_pool(self.seeds, self.problem) if self.seeds else None
+        self.front = Front.of(Members(self.problem).of(self._pool) if self._pool else ())
         self.archipelago = self._new_islands(self.spec.islands)
         self.seconds = 0.0
         self.remarks: tuple[str, ...] = ()
+        if self.seeds:
+            self.remarks = (f"It begins with {len(self.seeds)} formulas of {self.spec.seeds}.",)
         self._whole = True
 
     @property
@@ -107,7 +117,14 @@ class Search:
 
     def _new_islands(self, islands: int) -> Archipelago:
         spec = self.spec
-        return Archipelago(islands, spec.epoch, spec.generations, spec.max_ops, len(spec.stretch))
+        return Archipelago(islands, spec.epoch, spec.generations, spec.max_ops, len(spec.stretch), self._pool)
+
+    def _read_seeds(self) -> Front:
+        """Those that the directory keeps, if it has some: the file may be another one by now."""
+        if self.spec.seeds is None:
+            return Front(())
+        kept = self.directory / SEEDS
+        return Front.load(kept) if kept.exists() else read_seeds(Path(self.spec.seeds))
 
     def refuse_if_taken(self) -> None:
         """Checks that a new search may use the directory; the caller holds its lock.
@@ -131,6 +148,8 @@ class Search:
             self.directory.mkdir(parents=True, exist_ok=True)
             text = self.spec.model_dump_json(indent=1) + "\n"
             write_atomically(self.directory / "spec.json", text.encode())
+            if self.seeds:
+                self.seeds.save(self.directory / SEEDS)
         except OSError as error:
             raise cannot_keep(self.directory, error) from None
         return self.directory
@@ -165,7 +184,7 @@ class Search:
             search = cls(
                 make_spec({**{k: v for k, v in read.items() if k not in ended}, **changes}), directory
             )
-            search.remarks = (OLDER,) if read != known else ()
+            search.remarks = (OLDER,) if read != known else search.remarks if meta is None else ()
             if meta is not None:
                 search._restore(meta, arrays)
         found, remarks = news(directory / "front.json", search.problem.target, search.front)

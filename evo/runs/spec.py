@@ -52,6 +52,7 @@ class SearchSpec(BaseModel):
         error: ends the search before its budget: once it is reached, by the smallest program that a search
             as long again finds (evo/runs/goal.py).
         seed: of all random streams.
+        seeds: a file of formulas, or a search directory, that every island begins with.
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
             one for each length of `stretch`.
         offspring: new programs of a generation; 4096 by default, 2^19 on a GPU.
@@ -78,6 +79,7 @@ class SearchSpec(BaseModel):
     generations: int | None = Field(None, ge=1)
     error: float | None = Field(None, gt=0)
     seed: int = Field(0, ge=0, lt=1 << 64)
+    seeds: str | None = Field(None, min_length=1)
     islands: int | None = Field(None, ge=1, le=4096)
     offspring: int | None = Field(None, ge=1, le=1 << 20)
     parents: int | None = Field(None, ge=4, le=1 << 16)

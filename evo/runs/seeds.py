@@ -1,0 +1,72 @@
+"""Formulas that a search begins with: members of every island's first population."""
+
+import os
+from pathlib import Path
+
+from evo.fronts.front import Front, FrontError, Member
+from evo.fronts.reading import read_members
+from evo.islands.deep import deepen
+from evo.islands.pool import Pool
+from evo.islands.problem import Problem
+from evo.kernels.fingerprint import functions, texts
+from evo.numbers.constants import exact
+from evo.programs.batch import Batch
+from evo.programs.program import Program
+from evo.runs.sources import read_text
+
+
+def read_seeds(path: Path) -> Front:
+    """The formulas of a file (JSON, FPCore or text), or those of a search directory.
+
+    Raises:
+        FrontError, ProgramError, TargetError: there is none, or it holds no formulas; one line.
+    """
+    file = path / "front.json" if path.is_dir() else path
+    if not os.path.isfile(file):  # a pipe would be waited for
+        raise FrontError(f"There is no file {str(file)!r} with formulas to begin with.")
+    found = read_members(read_text(file), str(file))
+    if not len(found):
+        raise FrontError(f"{file} has no formulas to begin with.")
+    return found
+
+
+def seed_pool(seeds: Front, problem: Problem) -> Pool:
+    """The formulas as candidates of a problem: canonical, constants polished for its target.
+
+    Args:
+        seeds: of any target; only their programs and, to begin with, their constants count.
+
+    Raises:
+        FrontError: one has an op or a size that the search does not take, or none has a finite error.
+    """
+    width = max(problem.variation.max_ops, 2)
+    made = [_canonical(seed, problem, width) for seed in seeds]
+    batch, _ = texts(Batch.of([program for program, _ in made], [numbers for _, numbers in made], width))
+    pool = deepen(problem.target, batch, functions(batch)[0], 0.0)
+    if not len(pool):
+        ends = ", ".join(problem.target.interval)
+        raise FrontError(
+            f"No seed has a finite error of {problem.target.name} on ({ends}): leave out --seeds."
+        )
+    return pool
+
+
+def _canonical(seed: Member, problem: Problem, width: int) -> tuple[Program, list[float]]:
+    """A seed's program and constants, if the search may make it."""
+    try:
+        program, numbers = seed.code.simplify([float(exact(text)) for text in seed.constants])
+    except (ArithmeticError, ValueError) as wrong:  # ProgramError and ConstantError among them
+        what = f"The seed {seed.formula[:80]!r} is no function with these constants"
+        raise FrontError(f"{what}: {wrong}") from None
+    if others := sorted({i.op for i in program.instructions} - set(problem.variation.ops)):
+        raise FrontError(
+            f"The seed {program.formula()[:80]!r} uses {', '.join(others)}, which the search's --ops do not "
+            "have: add it there, or leave out the seed."
+        )
+    most = problem.variation.max_ops
+    if program.ops > most or program.n_constants > width:
+        raise FrontError(
+            f"The seed {program.formula()[:80]!r} has {program.ops} ops and {program.n_constants} constants, "
+            f"too many for --max-ops {most}: give more, or leave out the seed."
+        )
+    return program, numbers
