@@ -24,6 +24,14 @@ BAD = {
     "interval of words": (["search", "exp2", "--interval", "a", "b"], r"interval|number|a"),
     "pole inside": (["search", "tan", "--interval", "0", "3"], r"near x = 1\.57"),
     "pole of an expression": (["search", "1/(x-1/2)"], r"near x = 0\.5"),
+    "an end too small": (["search", "1/x", "--interval", "1", "1e300"], r"end x = 1 of .* 1e\+300 times"),
+    "beyond float64": (
+        ["search", "exp", "--interval", "0", "1e5"],
+        r"x = 1\d{4}\..* beyond the largest float64",
+    ),
+    "poles far out": (["search", "tan", "--interval", "1", "1e300"], r"near x = \d\.\d+e\+\d+ inside"),
+    "poles in a row": (["search", "tan", "--interval", "1", "300"], r"near x = 1\.5708 inside"),
+    "zeros far out": (["search", "sin", "--interval", "0", "1e300"], r"near x = \d\.\d+e\+\d+ inside"),
     "zero with relative metric": (["search", "airy", "--metric", "relative"], r"--metric absolute"),
     "unknown op": (["search", "exp2", "--ops", "+ - mull"], r"Unknown op 'mull'.*Did you mean 'mul'"),
     "negative budget": (["search", "exp2", "--time", "-5s"], r"time"),
@@ -205,6 +213,9 @@ def test_a_damaged_checkpoint_is_refused(in_tmp):
     done = evonum("search", "--resume", "s", cwd=in_tmp)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "damaged" in done.stderr
+    assert "rm -f s/checkpoint.npz; evonum search --resume s" in done.stderr
+    (in_tmp / "s" / "checkpoint.npz").unlink()  # as it says
+    assert evonum("search", "--resume", "s", "--workers", "serial", cwd=in_tmp).returncode == 0
 
 
 def test_json_is_the_front_and_nothing_else(in_tmp):

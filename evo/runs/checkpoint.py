@@ -5,6 +5,7 @@ by the archive's checksums.
 """
 
 import json
+import shlex
 import struct
 import zipfile
 import zlib
@@ -77,6 +78,16 @@ def save(path: Path, meta: dict[str, Any], arrays: Iterable[tuple[str, np.ndarra
                 np.lib.format.write_array(part, array, allow_pickle=False)
 
 
+def starting_over(path: Path) -> str:
+    """How a search goes on whose checkpoint cannot be read, in one sentence."""
+    if not path.with_name("spec.json").exists():
+        return "Begin a new search: evonum search TARGET --out DIR."
+    return (
+        "To start over from its spec.json with the front that it has, delete it and resume again: "
+        f"rm -f {shlex.quote(str(path))}; evonum search --resume {shlex.quote(str(path.parent))}"
+    )
+
+
 def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `save` wrote.
 
@@ -86,7 +97,9 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         data = open_regular(path)
     except OSError as error:
-        raise CheckpointError(f"No checkpoint to resume at {path}: {error.strerror}.") from None
+        raise CheckpointError(
+            f"No checkpoint to resume at {path}: {error.strerror}. {starting_over(path)}"
+        ) from None
     try:
         with data:
             with zipfile.ZipFile(data) as archive:
@@ -111,7 +124,9 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         struct.error,
     ) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CheckpointError(f"The checkpoint {path} is damaged ({reason}); it cannot be resumed.") from None
+        raise CheckpointError(f"The checkpoint {path} is damaged ({reason}). {starting_over(path)}") from None
     if not isinstance(meta, dict) or meta.get("version") != VERSION:
-        raise CheckpointError(f"The checkpoint {path} is of another version of evonum than {VERSION}.")
+        raise CheckpointError(
+            f"The checkpoint {path} is of another version of evonum than {VERSION}. {starting_over(path)}"
+        )
     return meta, arrays

@@ -75,7 +75,8 @@ def _resuming(path: Path) -> Iterator[None]:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise checkpoint.CheckpointError(
-            f"{path} cannot be resumed: {type(error).__name__}: {' '.join(str(error).split())[:200]}."
+            f"{path} cannot be resumed: {type(error).__name__}: {' '.join(str(error).split())[:200]}. "
+            + ("Begin a new search." if path.suffix == ".json" else checkpoint.starting_over(path))
         ) from None
 
 

@@ -121,6 +121,11 @@ def _check_growth(target: "Target", end: Number, width: Number) -> None:
     steps = [after - before for before, after in pairwise(sizes)]
     growing = steps[0] > 0 and steps[1] > 0.9 * steps[0] and steps[2] > 0.9 * steps[1]
     if growing and steps[2] > 1e-6 * sizes[-1]:
+        if end and abs(width) > abs(end) * 2**_STRIP:
+            raise TargetError(
+                f"{target.name} cannot be followed {where}, an interval {float(abs(width / end)):.1g} times"
+                f" as long as that end is large: at most 2^{_STRIP} times can be told apart; narrow it."
+            )
         raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")
 
 
@@ -157,7 +162,9 @@ class _Inside:
                 boxes += [(right, b, depth)] if right < b else []
                 boxes += [(a, left, depth)] if a < left else []
                 continue
-            if depth == _MAX_DEPTH or tried > _MAX_BOXES:
+            if tried > _MAX_BOXES:
+                self._give_up(a)
+            if depth == _MAX_DEPTH:
                 self._refuse(a, b)
             boxes += [((a + b) / 2, b, depth + 1), (a, (a + b) / 2, depth + 1)]
         return sorted(found, key=lambda anchor: float(anchor.at))
@@ -193,11 +200,23 @@ class _Inside:
             return Anchor(at, right.order, inner=True), at - left.reach, at + right.reach
         return None
 
+    def _give_up(self, a: Number) -> None:
+        """Says that there are too many pieces; the rest begins at `a`."""
+        target = self._target
+        first, last = target.span
+        x = np.array([min(max(float(a), first), last)])
+        target.weights(x, target.exact(x))  # beyond float64? then that is what is wrong
+        raise TargetError(
+            f"{target.name} has too many poles, zeros or bends in ({target.lo}, {target.hi}): given up at"
+            f" x = {x[0]:.5g} after {_MAX_BOXES} pieces; narrow or split the interval."
+        )
+
     def _refuse(self, a: Number, b: Number) -> None:
         """Says what is wrong in [a, b]."""
         target = self._target
-        width = target.ends[1] - target.ends[0]
-        place = float(round(float((a + b) / 2 / width), 9) * float(width)) + 0.0
+        lo, hi = target.ends
+        middle = float((a + b) / 2)
+        place = 0.0 if lo < 0 < hi and abs(middle) < 1e-9 * float(hi - lo) else middle
         where = f"near x = {place:.5g} inside ({target.lo}, {target.hi})"
         with flint.ctx.workprec(_FINE):
             finite = target.expression.enclose(ball(a).union(ball(b))).is_finite()
