@@ -1,5 +1,6 @@
 import math
 import time
+from pathlib import Path
 
 import flint
 import mpmath
@@ -9,6 +10,7 @@ from flint import arb, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evo.fronts.front import Front
 from evo.numbers.reals import ball
 from evo.programs.program import parse
 from evo.proofs import enclosure
@@ -19,6 +21,7 @@ from evo.targets.target import make_target
 C = (25.596749740144819, 17.746150088734609, -0.99999366143081858, -8.8505996518073289)
 D = (15141.981176922711, -250.55247494972059, 5783.5330096027765, 501.10494991027866, -0.99999999999999956)
 EXP2 = make_target("exp2")
+FRONTS = Path(__file__).parent.parent / "experiments" / "fronts"
 
 
 def f5(x, number=arb):
@@ -54,6 +57,21 @@ def test_the_published_two_and_ten_op_programs_have_their_published_errors():
     f2 = lambda x: arb(-2.1258595374472384) / (arb(-2.0413845597733418) + x)  # noqa: E731
     assert sampled_error(f2, EXP2, x)[0] == pytest.approx(4.1381e-2, rel=2e-5)
     assert sampled_error(f10, EXP2, x)[0] == pytest.approx(3.553e-15, rel=1e-3)
+
+
+@pytest.mark.parametrize(("file", "ops"), [("exp2-10ops", 9), ("erf-10ops", 9), ("cos-10ops", 7)])
+def test_the_largest_of_level_extrema_is_found_to_a_billionth(file, ops):
+    member = Front.load(FRONTS / f"{file}.json").best(ops=ops)
+    target = make_target(member.target, member.interval, member.metric)
+    program = enclosure.evaluator(member.code, member.constants)
+    x = holdout_points(target).x
+    coarse = np.linspace(x[0], x[-1], 2001)
+    with flint.ctx.workprec(256):
+        sizes = [sampled_error_at(program, target, point) for point in coarse.tolist()]
+        tops = [k for k in range(1, 2000) if sizes[k] == max(sizes[k - 1 : k + 2]) > 0.99 * max(sizes)]
+        fine = [np.linspace(coarse[k - 1], coarse[k + 1], 101).tolist() for k in tops]
+        largest = max(sampled_error_at(program, target, point) for points in fine for point in points)
+    assert sampled_error(program, target, x)[0] >= largest * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("program", [f5, f10])

@@ -22,7 +22,9 @@ ZERO = 1e-300
 
 _PRECISIONS = (128, 256, 512, 1024)
 _TOLERANCE = 1e-3
-_PEAKS = 6
+_PEAKS = 6  # climbed whatever their heights
+_LEVEL = 0.99  # of the largest: those of a levelled curve, any of which may be the largest between the points
+_MOST = 64
 _STEPS = 24
 _BESIDE = 2.0**-52  # the float64 next to a number, relatively
 _GOLDEN = 0.6180339887498949
@@ -43,8 +45,9 @@ def sampled_error(program_eval: Eval, target: Target, x: np.ndarray) -> tuple[fl
         x: points inside the interval, float64[n]; enough to separate the extrema of the error.
 
     Returns:
-        (error, worst_x): the error to about 3 digits beyond its own size, at the float64 `worst_x`;
-        `inf` where the program has no finite value (never nan).
+        (error, worst_x): the error at the float64 `worst_x`, three digits of it for sure; where the points
+        separate the extrema and 128 bits suffice, it is the supremum to ten digits or so. `inf` where the
+        program has no finite value (never nan).
     """
     if (pole := _unmatched(program_eval, target)) is not None:
         return math.inf, pole
@@ -156,10 +159,15 @@ def _error(program_eval: Eval, target: Target, x: float) -> tuple[float, float]:
 
 
 def _peaks(sizes: list[float]) -> list[int]:
-    """The largest local maxima, at most `_PEAKS`, largest first."""
-    last = len(sizes) - 1
-    peaks = [k for k, s in enumerate(sizes) if s >= sizes[max(k - 1, 0)] and s >= sizes[min(k + 1, last)]]
-    return sorted(peaks, key=lambda k: (-sizes[k], k))[:_PEAKS]
+    """The largest local maxima, and all that are about as large, at most `_MOST`; largest first.
+
+    Of equal neighbours, such as those beside an end, one counts: many would take the places of all others.
+    """
+    beside = [-1.0, *sizes, -1.0]
+    peaks = [k for k, s in enumerate(sizes) if s > beside[k] and s >= beside[k + 2]]
+    peaks.sort(key=lambda k: (-sizes[k], k))
+    level = sum(sizes[k] > _LEVEL * sizes[peaks[0]] for k in peaks)
+    return peaks[: max(_PEAKS, min(level, _MOST))]
 
 
 def _climb(size: Callable[[float], float], left: float, right: float) -> tuple[float, float]:
