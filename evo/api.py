@@ -14,9 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evo.backends.backend import BACKENDS
+from evo.backends.backend import BACKENDS, backend
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
+from evo.complete.result import Completed
+from evo.complete.run import Stage, Watch, default_name
+from evo.complete.run import run as run_complete
+from evo.complete.survey import STARTS
+from evo.complete.words import MOST_OPS
 from evo.errors import EvonumError
 from evo.exports.export import EXPORT_FORMATS, ExportError, find_export, prepare, write
 from evo.exports.export import export as export_members
@@ -41,11 +46,12 @@ from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
-    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "Baseline", "Certificate", "End",
-    "EvonumError", "Exported", "Front", "Kept", "Leftover", "Member", "Progress", "Target", "Verified",
-    "Watcher", "baselines", "best_forms", "check_certificate", "clean", "dashboard", "deliver", "draw",
-    "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches",
-    "store_of", "targets", "undelivered", "verify", "verify_source",
+    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
+    "Certificate", "Completed", "End", "EvonumError", "Exported", "Front", "Kept", "Leftover", "Member",
+    "Progress", "Stage", "Target", "Verified", "Watcher", "baselines", "best_forms", "check_certificate",
+    "clean", "complete", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
+    "refuse_false", "resume", "search", "searches", "store_of", "targets", "undelivered", "verify",
+    "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24
@@ -378,6 +384,43 @@ def baselines(
             f"{kind}: {len(tried)} were tried; {tried[-1] if tried else 'none is so small'}."
         )
     return checked, found
+
+
+def complete(
+    target: str,
+    max_ops: int,
+    *,
+    interval: tuple[str, str] | None = None,
+    metric: str | None = None,
+    ops: str = "+ - * /",
+    starts: int = STARTS,
+    out: str | Path | None = None,
+    threads: int | None = None,
+    watch: Watch = lambda stage: None,
+) -> Completed:
+    """The best program of each size among all there are, and how sure that is.
+
+    Args:
+        target, interval, metric, ops: as for `search`.
+        max_ops: largest program, at most `MOST_OPS`; with `+ - * /` 6 take minutes and 7 hours.
+        starts: points that every fit starts from; with more fewer optima are missed.
+        out: directory of the survey, `runs/complete-TARGET-Nops` by default; one that was begun goes on.
+        threads: one per CPU by default; no result depends on it.
+        watch: told of progress.
+
+    Raises:
+        TargetError, OpError, SizeError: it makes no sense.
+        SurveyError: the directory holds something else.
+        DirectoryError: it is in use, or cannot be written.
+        BackendError, BuildError: this machine cannot run it.
+    """
+    checked, names = make_target(target, interval, metric), parse_ops(ops)
+    directory = Path(out) if out is not None else default_name(checked.name, max_ops)
+    threads = threads or len(os.sched_getaffinity(0))
+    with locked(directory):
+        return run_complete(
+            checked, names, max_ops, directory, backend("native", threads=threads), threads, starts, watch
+        )
 
 
 def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, Path]:

@@ -16,8 +16,10 @@ import typer
 from evo import api
 from evo.cli.bench import bench
 from evo.cli.commands import Json, TrackingUri, export_command, front_command, verify_command
+from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
+from evo.cli.options import METRIC, Interval, folder
 from evo.cli.session import Session, StoppedError, teller
 from evo.cli.tables import baselines_table, families_table, printable, targets_table
 from evo.errors import EvonumError
@@ -39,10 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench, name="bench")
-
-INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
-METRIC = f"{' or '.join(api.METRICS)}; the target's own by default."
-Interval = Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)]
 
 
 def _version(asked: bool) -> None:
@@ -113,12 +111,6 @@ def _reason(error: OSError) -> str:
     return f"{where}: {error.strerror}"
 
 
-def _folder(text: str) -> Path:
-    if not text:
-        raise typer.BadParameter("The name of a directory is empty.")
-    return Path(text)
-
-
 HOW = ("workers", "address", "record", "tracking_uri")
 """Options of `search` that say how it runs; the others, but for these and `NOT_ENTRIES`, are entries of the
 specification under the specification's names."""
@@ -158,10 +150,10 @@ def search(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Search directory. [default: runs/...]", parser=_folder),
+        typer.Option(metavar="DIR", help="Search directory. [default: runs/...]", parser=folder),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.", parser=_folder)
+        Path | None, typer.Option(metavar="DIR", help="Continue the search of DIR.", parser=folder)
     ] = None,
     record: Annotated[
         bool, typer.Option("--record/--no-record", help="Deliver records to MLflow now, or keep them only.")
@@ -223,6 +215,7 @@ def baselines_command(
     terminal.print(baselines_table(found, printable(title), width), "", families_table(found, width))
 
 
+app.command("complete")(complete_command)
 app.command("front")(front_command)
 app.command("verify")(verify_command)
 app.command("export")(export_command)

@@ -26,7 +26,7 @@ from evo.kernels.library import kernels
 from evo.programs.batch import Batch
 
 Report = Callable[[int, int], None]
-"""Told of how many tasks are done, of how many."""
+"""Told of how many tasks of the largest size are done, of how many: the others take no time beside them."""
 
 _ROOM = 1 << 16
 """Programs that a call of compiled code returns."""
@@ -167,9 +167,10 @@ def functions(
         if not spill.has(part):
             spill.write(part, _irredundant(tasks[part], max_ops))
 
+    small = sum(task.words.ops < max_ops for task in tasks)
     with ThreadPoolExecutor(threads) as pool:
         for done, _ in enumerate(pool.map(run, range(len(tasks))), start=1):
-            report(done, len(tasks))
+            report(max(done - small, 0), len(tasks) - small)
     return spill
 
 

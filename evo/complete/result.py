@@ -1,0 +1,131 @@
+"""What a complete survey says, word by word, and how sure it is."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from evo.complete.enumeration import Families
+from evo.complete.survey import ROUNDS, SAME, Survey
+from evo.fronts.front import Front
+from evo.programs.ops import BY_TEXT
+
+VERSION = 1
+RANKED = 1e-13
+"""Error below which fits in float64 tell no two families apart, a thousand roundings: evo/islands/deep.py."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is known of programs of at most so many ops.
+
+    Attributes:
+        ops: most instructions.
+        families: of exactly so many.
+        failed: those of them without a finite error from any start.
+        near: those of them within `NEAR` of the front, which were fitted again.
+        success: share of the fits of those that reached the best one of their family; None without any.
+        gained: those of them that a further fit made better.
+        error: least max error of at most so many ops, polished; None where there is no finite one.
+    """
+
+    ops: int
+    families: int
+    failed: int
+    near: int
+    success: float | None
+    gained: int
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A complete front.
+
+    Attributes:
+        front: proved, as far as it can be.
+        names: of the ops.
+        digest: of the families (evo/complete/enumeration.py): equal on all machines.
+        sizes: 1, 2, ... ops.
+        success: as of a size, of all sizes together.
+        starts: points that each fit started from.
+    """
+
+    front: Front
+    names: tuple[str, ...]
+    digest: str
+    sizes: tuple[Size, ...]
+    success: float | None
+    starts: int
+
+    @classmethod
+    def of(cls, survey: Survey, families: Families, front: Front, starts: int) -> "Completed":
+        """What an ended survey says, with the front that was made of it."""
+        reached = _reached(survey.error)
+        gained = survey.error.min(axis=1) * SAME < survey.error[:, 0]
+        size_of = families.n[survey.rows]
+        sizes = []
+        for ops, count in enumerate(families.counts, start=1):
+            at = size_of == ops
+            errors = [m.sampled_error for m in front if m.ops <= ops]
+            sizes.append(
+                Size(
+                    ops,
+                    count,
+                    int(survey.failed[ops - 1]),
+                    int(np.count_nonzero(at)),
+                    _share(reached[at]),
+                    int(np.count_nonzero(gained & at)),
+                    min(errors, default=None),
+                )
+            )
+        return cls(front, families.names, families.digest(), tuple(sizes), _share(reached), starts)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """One for each size that has a finite error."""
+        symbols = " ".join(BY_TEXT[name].symbol for name in self.names)
+        made, families = [], 0
+        for size in self.sizes:
+            families += size.families
+            if size.error is None:
+                continue
+            made.append(
+                f"Of the {families:,} families of at most {size.ops} ops over {symbols}, none that was "
+                f"fitted reaches less than {max(size.error, RANKED):.4e}; each was started from "
+                f"{self.starts} points; on known optima of {size.ops} ops the fit succeeds with probability "
+                f"{_percent(size.success)}, measured on {_families(size.near)} fitted {1 + ROUNDS} times."
+            )
+        return tuple(made)
+
+    def to_object(self) -> dict[str, Any]:
+        """Plain JSON, without the front."""
+        return {
+            "version": VERSION,
+            "ops": list(self.names),
+            "digest": self.digest,
+            "starts": self.starts,
+            "rounds": ROUNDS,
+            "success": self.success,
+            "sizes": [asdict(size) for size in self.sizes],
+            "statements": list(self.statements),
+        }
+
+
+def _reached(error: np.ndarray) -> np.ndarray:
+    """Whether each fit reached the best of its family, 1 or 0; NaN where that is not finite."""
+    best = error.min(axis=1, keepdims=True)
+    return np.where(np.isfinite(best), error <= SAME * best, np.nan)
+
+
+def _share(reached: np.ndarray) -> float | None:
+    known = reached[~np.isnan(reached)]
+    return float(known.mean()) if len(known) else None
+
+
+def _families(count: int) -> str:
+    return "1 family" if count == 1 else f"{count:,} families"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,140 @@
+"""A complete survey in its directory: enumerated, fitted, kept, polished, proved.
+
+The directory holds survey.npz, and in the end front.json, complete.json and certificates/. A run that ended
+early goes on from there, with the same result.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evo.backends.backend import Backend
+from evo.complete.enumeration import kept_families
+from evo.complete.finish import finished
+from evo.complete.kept import load, refuse_others, save
+from evo.complete.result import Completed
+from evo.complete.survey import NEAR, ROUNDS, STARTS, Survey, Surveyor
+from evo.files import write_atomically
+from evo.fronts.verify import save_certificates
+from evo.targets.target import Target
+
+SAVE_EVERY = 5.0
+"""Seconds between two states on the disk."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a run is.
+
+    Attributes:
+        name: what it does now.
+        done: of `whole`.
+        whole: tasks, families or rounds.
+        left: what this stage still takes, as it went so far [s]; None while that is unknown.
+        best: least error of exactly 1, 2, ... ops so far; inf where none is known.
+    """
+
+    name: str
+    done: int
+    whole: int
+    left: float | None = None
+    best: tuple[float, ...] = ()
+
+
+Watch = Callable[[Stage], None]
+"""Told of a stage."""
+
+
+def default_name(target: str, max_ops: int) -> Path:
+    """The directory of a survey whose user names none: the same command goes on where it ended."""
+    safe = "".join(c if c.isalnum() else "-" for c in target).strip("-")[:40]
+    return Path("runs") / f"complete-{safe}-{max_ops}ops"
+
+
+class Clock:
+    """Tells the time that a stage still takes, from where it began in this session."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._name = ""
+
+    def tell(self, name: str, done: int, whole: int, best: Sequence[float] = ()) -> None:
+        """A stage is so far."""
+        now = time.monotonic()
+        if name != self._name:
+            self._name, self._began, self._first = name, now, done
+        fresh = done - self._first
+        left = (now - self._began) / fresh * (whole - done) if fresh else None
+        self._watch(Stage(name, done, whole, left, tuple(best)))
+
+
+def run(
+    target: Target, names: Sequence[str], max_ops: int, directory: Path, backend: Backend, threads: int,
+    starts: int = STARTS, watch: Watch = lambda stage: None,
+) -> Completed:  # fmt: skip
+    """The complete front of a target in a directory of its own, which exists; goes on with what it holds.
+
+    Args:
+        names: of the ops.
+        backend: what fits.
+        threads: how many enumerate.
+        starts: points that a family's fit starts from.
+        watch: told of progress; an exception of it ends the run, which may go on later.
+
+    Raises:
+        SizeError: larger programs than can be enumerated.
+        TargetError: the target has no value somewhere.
+        SurveyError: the directory holds a survey of something else.
+        OSError: no space.
+    """
+    refuse_others(directory)
+    subject = _subject(target, names, max_ops, starts)
+    load(directory, subject)  # refuses another survey before the programs are made
+    clock = Clock(watch)
+    clock.tell("enumerating", 0, 1)
+    families = kept_families(
+        names, max_ops, directory, threads, lambda done, tasks: clock.tell("enumerating", done, tasks)
+    )
+    subject["digest"] = families.digest()
+    known = load(directory, subject)
+    surveyor = Surveyor.of(families, target, backend, starts)
+    survey = surveyed(surveyor, known or surveyor.begin(), lambda s: save(directory, subject, s), clock)
+    clock.tell("proving", 0, 1, survey.best.tolist())
+    front, proofs = finished(survey, families, target, survey.seconds)
+    completed = Completed.of(survey, families, front, starts)
+    front.save(directory / "front.json")
+    save_certificates(directory, proofs)
+    text = json.dumps({**subject, **completed.to_object()}, indent=1) + "\n"
+    write_atomically(directory / "complete.json", text.encode())
+    return completed
+
+
+def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) -> dict[str, object]:
+    return {
+        "target": target.name,
+        "interval": list(target.interval),
+        "metric": target.metric,
+        "ops": list(names),
+        "max_ops": max_ops,
+        "starts": starts,
+        "rounds": ROUNDS,
+        "near": NEAR,
+    }
+
+
+def surveyed(surveyor: Surveyor, survey: Survey, keep: Callable[[Survey], None], clock: Clock) -> Survey:
+    """The survey taken to its end; it is kept from time to time, and then."""
+    saved = began = time.monotonic()
+    before, whole = survey.seconds, len(surveyor.families)
+    while not survey.ended:
+        survey = surveyor.advance(survey).at(before + time.monotonic() - began)
+        if survey.rounds:
+            clock.tell("fitting again", survey.rounds, ROUNDS, survey.best.tolist())
+        else:
+            clock.tell("fitting", survey.done, whole, survey.best.tolist())
+        if survey.ended or time.monotonic() - saved > SAVE_EVERY:
+            keep(survey)
+            saved = time.monotonic()
+    return survey

@@ -1,0 +1,241 @@
+"""Every family fitted, and those near the front fitted again: what is known of the least error at each size.
+
+The families are fitted in batches, the small ones first; a family's fit depends on its number and the
+round alone. Near the front is what comes within `NEAR` of the least error found with as many ops; of the
+others nothing is kept. A survey is a value that `advance` takes a batch further, so it may be kept on
+the disk at any time and go on elsewhere with the same end.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from evo.backends.backend import Backend
+from evo.complete.enumeration import Families
+from evo.kernels.effort import Effort
+from evo.kernels.fingerprint import mixed
+from evo.programs.batch import Batch
+from evo.targets.points import Points, fit_points, select_points
+from evo.targets.target import Target
+
+NEAR = 10.0
+"""How many times the least error a family's may be that is fitted again."""
+ROUNDS = 8
+"""How often it is."""
+SAME = 1.05
+"""Largest ratio of two errors of one optimum: a fit's reweighting ends within 2 % of it."""
+STARTS = 64
+"""Points that a fit starts from: of the hardest optima known at 5 and 6 ops, one in twenty leads there."""
+_KEPT = 2
+"""Those that go on, the best after the steps with cleared denominators."""
+_SCREEN = Effort(starts=1, finalists=1, first_steps=0, final_steps=0, lawson_rounds=0)
+"""Of a start: these steps alone."""
+_FINAL = Effort(starts=0, first_steps=16)
+_DECADES = (-1.5, 2.0)
+"""Powers of ten of constants at the start, targets and intervals being about one."""
+_ROWS = 4096
+"""Families of a batch."""
+_PROBES = 32
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known so far.
+
+    Attributes:
+        done: families fitted once.
+        rounds: how often those near the front were fitted again.
+        best: least max error of exactly 1, 2, ... ops; inf where none was found; float64 [max_ops].
+        failed: families whose fit had no finite error at any start, for each size, int64 [max_ops].
+        rows: families near the front, ascending, int64 [near].
+        error: max error of each in each round at the select points, inf if one has a pole between them,
+            float64 [near, 1 + ROUNDS]; NaN in rounds to come.
+        fitted: the same at the fit's points, where poles are not seen.
+        constants: of the best fit of each, float64 [near, most constants].
+        seconds: what it took so far [s]; nothing depends on it.
+    """
+
+    done: int
+    rounds: int
+    best: np.ndarray
+    failed: np.ndarray
+    rows: np.ndarray
+    error: np.ndarray
+    fitted: np.ndarray
+    constants: np.ndarray
+    seconds: float = 0.0
+
+    @classmethod
+    def begin(cls, max_ops: int, width: int) -> "Survey":
+        """Nothing is fitted yet; `width` is the most constants of a family."""
+        return cls(
+            0,
+            0,
+            np.full(max_ops, math.inf),
+            np.zeros(max_ops, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros((0, 1 + ROUNDS)),
+            np.zeros((0, 1 + ROUNDS)),
+            np.zeros((0, width)),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to fit."""
+        return self.rounds == ROUNDS
+
+    def at(self, seconds: float) -> "Survey":
+        """The same, at another time."""
+        return replace(self, seconds=seconds)
+
+    def arrays(self) -> dict[str, Any]:
+        """What keeps it, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Any]) -> "Survey":
+        """The survey of such arrays.
+
+        Raises:
+            LookupError: one is missing.
+        """
+        kept = {f.name: arrays[f.name] for f in fields(cls)}
+        numbers = {name: kept[name].item() for name in ("done", "rounds", "seconds")}
+        return cls(**{**kept, **numbers})
+
+
+@dataclass(frozen=True)
+class Surveyor:
+    """Fits the families of a target.
+
+    Attributes:
+        families: what is fitted.
+        backend: what fits.
+        points: the fit's.
+        select: those at which errors are measured.
+        starts: points that a fit starts from.
+    """
+
+    families: Families
+    backend: Backend
+    points: Points
+    select: Points
+    starts: int
+
+    @classmethod
+    def of(cls, families: Families, target: Target, backend: Backend, starts: int = STARTS) -> "Surveyor":
+        """For a target, at its points.
+
+        Raises:
+            TargetError: the target has no value somewhere.
+        """
+        return cls(families, backend, fit_points(target), select_points(target), starts)
+
+    def begin(self) -> Survey:
+        """A survey that has everything before it."""
+        most = self.families.max_ops
+        return Survey.begin(most, max(most, self.families.most_constants))
+
+    def advance(self, survey: Survey) -> Survey:
+        """One batch further: of families that were never fitted, then one round of those near the front."""
+        if survey.done < len(self.families):
+            return self._fit_first(survey)
+        return self._fit_again(survey)
+
+    def _fit_first(self, survey: Survey) -> Survey:
+        n = self.families.n
+        size = int(n[survey.done])
+        end = min(survey.done + _ROWS, int(np.searchsorted(n, size, "right")))
+        rows = np.arange(survey.done, end)
+        constants, fitted, error = self._fitted(rows, 0, self._limit(survey, rows))
+        best, failed = survey.best.copy(), survey.failed.copy()
+        best[size - 1] = min(best[size - 1], error.min(initial=math.inf))
+        failed[size - 1] += np.count_nonzero(~np.isfinite(fitted))
+        widened = np.zeros((len(rows), survey.constants.shape[1]))
+        widened[:, : constants.shape[1]] = constants
+        known = replace(
+            survey,
+            done=end,
+            best=best,
+            failed=failed,
+            rows=np.concatenate([survey.rows, rows]),
+            error=np.concatenate([survey.error, _first_round(error)]),
+            fitted=np.concatenate([survey.fitted, _first_round(fitted)]),
+            constants=np.concatenate([survey.constants, widened]),
+        )
+        return self._near(known)
+
+    def _fit_again(self, survey: Survey) -> Survey:
+        turn = survey.rounds + 1
+        best, constants = survey.best.copy(), survey.constants.copy()
+        all_errors, all_fitted = survey.error.copy(), survey.fitted.copy()
+        sizes = self.families.n[survey.rows]
+        for size in np.unique(sizes):
+            at = np.flatnonzero(sizes == size)
+            found, fitted, error = self._fitted(survey.rows[at], turn, self._limit(survey, survey.rows[at]))
+            better = error < np.nanmin(all_errors[at], axis=1)
+            constants[at[better], : found.shape[1]] = found[better]
+            all_errors[at, turn], all_fitted[at, turn] = error, fitted
+            best[size - 1] = min(best[size - 1], error.min(initial=math.inf))
+        return replace(
+            survey, rounds=turn, best=best, error=all_errors, fitted=all_fitted, constants=constants
+        )
+
+    def _limit(self, survey: Survey, rows: np.ndarray) -> np.ndarray:
+        """What counts as near the front, for families of each row's size."""
+        front = np.minimum.accumulate(survey.best)
+        return NEAR * front[self.families.n[rows] - 1]
+
+    def _near(self, survey: Survey) -> Survey:
+        error = survey.fitted[:, 0]
+        near = np.isfinite(error) & (error <= self._limit(survey, survey.rows))
+        kept = {name: getattr(survey, name)[near] for name in ("rows", "error", "fitted", "constants")}
+        return replace(survey, **kept)
+
+    def _fitted(
+        self, rows: np.ndarray, turn: int, worth: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Constants of families of one size, and max errors at the fit's and the select points.
+
+        The errors are inf where not finite; at the select points, too, where not near the front.
+        """
+        stream = mixed(np.stack([rows, np.full(len(rows), turn)], axis=1).astype(np.uint64))
+        batch = self.families.batch(rows)
+        constants = np.zeros_like(batch.constants)
+        fitted, error = np.full((2, len(rows)), math.inf)
+        for begin in self._begun(batch, stream):
+            batch.constants[:] = begin
+            fits = self.backend.fit(batch, self.points, _FINAL, stream, worth)
+            measured = np.full(len(rows), math.inf)
+            near = np.flatnonzero(fits.error <= worth)
+            measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
+            better = (measured < error) | ((measured == error) & (fits.error < fitted))
+            constants[better] = fits.batch.constants[better]
+            fitted[better], error[better] = fits.error[better], measured[better]
+        return constants, fitted, error
+
+    def _begun(self, batch: Batch, stream: np.ndarray) -> np.ndarray:
+        """The best constants after each start's first steps, [_KEPT, rows, width]."""
+        starts = np.empty((self.starts, *batch.constants.shape))
+        rms = np.empty((self.starts, len(batch)))
+        for start in range(self.starts):
+            batch.constants[:] = _drawn(stream, start, batch.width)
+            fits = self.backend.fit(batch, self.points, _SCREEN, stream, np.zeros(len(batch)))
+            starts[start], rms[start] = fits.batch.constants, fits.rms
+        best = np.argsort(rms, axis=0, kind="stable")[:_KEPT]
+        return starts[best, np.arange(len(batch))]
+
+
+def _first_round(error: np.ndarray) -> np.ndarray:
+    return np.concatenate([error[:, None], np.full((len(error), ROUNDS), math.nan)], axis=1)
+
+
+def _drawn(stream: np.ndarray, start: int, width: int) -> np.ndarray:
+    """Constants of either sign and any size within `_DECADES`, float64 [rows, width]."""
+    words = [np.full_like(stream, start * width + j) for j in range(width)]
+    part = np.stack([mixed(np.stack([stream, word], axis=1)) for word in words], axis=1) / 2.0**64
+    low, high = _DECADES
+    return np.where(part < 0.5, -1.0, 1.0) * 10.0 ** (low + (high - low) * (2 * part % 1.0))

@@ -1,0 +1,153 @@
+"""Complete fronts: what they reach, what they say, and that they go on where they ended."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from evo import api
+from evo.backends.native import NativeBackend
+from evo.complete.enumeration import enumerate_families
+from evo.complete.kept import SurveyError
+from evo.complete.result import RANKED, Completed
+from evo.complete.run import Clock, surveyed
+from evo.complete.survey import ROUNDS, SAME, Surveyor
+from evo.fronts.front import Front
+from evo.targets.target import make_target
+
+OPS = ("add", "mul", "div")
+
+
+def errors(front):
+    return {m.ops: m.sampled_error for m in front}
+
+
+@pytest.fixture(scope="module")
+def exp2(tmp_path_factory):
+    """The complete front of 2^x to 4 ops, and its directory."""
+    folder = tmp_path_factory.mktemp("complete")
+    return api.complete("exp2", 4, out=folder, threads=1), folder
+
+
+def test_the_complete_front_of_exp2_is_the_evolved_one(exp2, tmp_path):
+    evolved = api.search(
+        "exp2", max_ops=4, generations=12, islands=1, seed=1, workers="serial", out=tmp_path, record=False
+    )
+    assert errors(exp2[0].front) == pytest.approx(errors(evolved), rel=1e-3)
+
+
+def test_a_rational_function_is_found_exactly(tmp_path):
+    found = api.complete("1/(x*x+x+3)", 4, ops="+ * /", out=tmp_path, threads=1)
+    assert found.front[-1].ops == 4
+    assert found.front[-1].sampled_error < 1e-12
+    assert f"{RANKED:.4e}" in found.statements[-1]
+
+
+def test_its_directory_is_verified_and_exported_as_a_search_is(exp2):
+    completed, folder = exp2
+    pairs = api.verify_source(folder)
+    api.refuse_false(pairs)
+    assert [one.member for _, one in pairs] == list(completed.front)
+    assert len(list((folder / "certificates").glob("*.json"))) == len(completed.front)
+    assert api.export_source(folder, "c", ops=3).formulas[0].member == completed.front.best(ops=3)
+
+
+def test_the_statement_is_made_of_what_was_counted(exp2):
+    completed, folder = exp2
+    said = json.loads((folder / "complete.json").read_text())
+    assert said["statements"] == list(completed.statements)
+    assert (said["digest"], said["target"]) == (completed.digest, "exp2")
+    families = 0
+    for size, text in zip(completed.sizes, completed.statements, strict=True):
+        families += size.families
+        assert text.startswith(f"Of the {families:,} families of at most {size.ops} ops over + - * /, none")
+        assert f"reaches less than {size.error:.4e};" in text
+        assert f"{100 * size.success:.1f} %, measured on {size.near:,} famil" in text
+        assert size.error == pytest.approx(completed.front.best(ops=size.ops).sampled_error)
+
+
+def test_success_is_the_share_of_fits_that_reach_the_best_of_their_family(tmp_path):
+    families = enumerate_families(OPS, 2, tmp_path)
+    surveyor = Surveyor.of(families, make_target("exp2"), NativeBackend(), starts=2)
+    survey = surveyed(surveyor, surveyor.begin(), lambda s: None, Clock(lambda stage: None))
+    error = np.full_like(survey.error, 1.0)
+    error[0, : 1 + ROUNDS // 2] = 2.0 * SAME
+    error[1] = math.inf
+    made = Completed.of(type(survey)(**{**survey.arrays(), "error": error}), families, Front(()), 2)
+    fits = (len(error) - 1) * (1 + ROUNDS)
+    assert made.success == pytest.approx((fits - 1 - ROUNDS // 2) / fits)
+    assert sum(size.gained for size in made.sizes) == 1
+    assert made.statements == ()
+
+
+def test_a_survey_that_ended_early_goes_on_with_the_same_result(tmp_path, monkeypatch):
+    monkeypatch.setattr("evo.complete.run.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("evo.complete.survey._ROWS", 50)
+    whole = api.complete("log2", 3, out=tmp_path / "whole", starts=4, threads=2)
+    told = []
+
+    def ends(stage):
+        told.append(stage)
+        if stage.name == "fitting" and stage.done > 300 and not ended:
+            ended.append(stage.done)
+            raise KeyboardInterrupt
+
+    ended = []
+    with pytest.raises(KeyboardInterrupt):
+        api.complete("log2", 3, out=tmp_path / "parts", starts=4, threads=1, watch=ends)
+    told.clear()
+    parts = api.complete("log2", 3, out=tmp_path / "parts", starts=4, threads=1, watch=ends)
+    assert min(stage.done for stage in told if stage.name == "fitting") >= ended[0] - 50 > 200
+    assert (parts.sizes, parts.digest) == (whole.sizes, whole.digest)
+    same = [(m.program, m.constants, m.proved_bound) for m in whole.front]
+    assert [(m.program, m.constants, m.proved_bound) for m in parts.front] == same
+
+
+def test_a_stage_tells_the_time_that_is_left(monkeypatch):
+    now, told = [0.0], []
+    monkeypatch.setattr("evo.complete.run.time.monotonic", lambda: now[0])
+    clock = Clock(told.append)
+    for moment, done in ((0.0, 40), (2.0, 50), (10.0, 80)):
+        now[0] = moment
+        clock.tell("fitting", done, 100)
+    assert [stage.left for stage in told] == [None, 10.0, 5.0]
+
+
+def test_a_directory_of_something_else_is_refused(exp2, tmp_path):
+    folder = exp2[1]
+    before = (folder / "front.json").read_bytes()
+    for words, options in (
+        ("max_ops 4, not 3", {"max_ops": 3}),
+        ("interval 0 1, not 0 2", {"interval": ("0", "2")}),
+        ("ops add sub mul div, not add mul", {"ops": "+ *"}),
+    ):
+        with pytest.raises(SurveyError, match=words):
+            api.complete("exp2", **{"max_ops": 4, **options}, out=folder)
+    assert (folder / "front.json").read_bytes() == before
+    (tmp_path / "front.json").write_text("[]")
+    with pytest.raises(SurveyError, match=r"holds front\.json of something else"):
+        api.complete("exp2", 2, out=tmp_path)
+    (tmp_path / "front.json").unlink()
+    (tmp_path / "survey.npz").write_bytes(b"PK")
+    with pytest.raises(SurveyError, match="cannot be read"):
+        api.complete("exp2", 2, out=tmp_path)
+
+
+def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
+    families = enumerate_families(OPS, 3, tmp_path)
+    surveyor = Surveyor.of(families, make_target("tanh"), NativeBackend())
+    rows, worth = np.flatnonzero(families.n == 3), np.full(len(families), 0.1)
+    first, other = (surveyor._fitted(rows, turn, worth[rows])[0] for turn in (0, 1))
+    assert np.array_equal(surveyor._fitted(rows[7:9], 0, worth[:2])[0], first[7:9])
+    assert np.mean(np.any(first != other, axis=1)) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["exp2", "tanh"])
+def test_the_complete_front_to_5_ops_is_the_evolved_one(target, tmp_path):
+    evolved = api.search(
+        target, max_ops=5, generations=60, islands=1, workers="serial", out=tmp_path / "s", record=False
+    )
+    complete = api.complete(target, 5, out=tmp_path / "c", threads=1)
+    assert errors(complete.front) == pytest.approx(errors(evolved), rel=1e-3)
