@@ -2,17 +2,22 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from evo import api
 from evo.backends.native import NativeBackend
+from evo.cli.app import UsageError, app
 from evo.complete.enumeration import enumerate_families
 from evo.complete.kept import SurveyError
 from evo.complete.result import RANKED, Completed
 from evo.complete.run import Clock, surveyed
 from evo.complete.survey import ROUNDS, SAME, Surveyor
+from evo.complete.words import MOST_OPS
+from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.targets.target import make_target
 
@@ -50,7 +55,10 @@ def test_its_directory_is_verified_and_exported_as_a_search_is(exp2):
     api.refuse_false(pairs)
     assert [one.member for _, one in pairs] == list(completed.front)
     assert len(list((folder / "certificates").glob("*.json"))) == len(completed.front)
-    assert api.export_source(folder, "c", ops=3).formulas[0].member == completed.front.best(ops=3)
+    exported = api.export_source(folder, "c", ops=3)
+    assert exported.formulas[0].member == completed.front.best(ops=3)
+    command = "evonum complete exp2 --interval 0 1 --metric relative --ops '+ - * /' --max-ops 4 --starts 64"
+    assert command in exported.content
 
 
 def test_the_statement_is_made_of_what_was_counted(exp2):
@@ -141,6 +149,39 @@ def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
     first, other = (surveyor._fitted(rows, turn, worth[rows])[0] for turn in (0, 1))
     assert np.array_equal(surveyor._fitted(rows[7:9], 0, worth[:2])[0], first[7:9])
     assert np.mean(np.any(first != other, axis=1)) > 0.9
+
+
+def run(*words):
+    done = CliRunner().invoke(app, ["complete", *map(str, words)], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done
+
+
+def test_the_command_says_what_the_function_returns(exp2, tmp_path):
+    completed, folder = exp2
+    done = run("exp2", "--max-ops", 4, "--threads", 1, "--out", folder, "--json")
+    object = json.loads(done.stdout)
+    assert Front.from_objects(object.pop("front")) == completed.front
+    assert object == completed.to_object()
+    shown = run("exp2", "--max-ops", 4, "--threads", 2, "--out", folder)
+    assert all(text in shown.stdout for text in (completed.digest, *completed.statements))
+    assert re.search(r"proving: 0 of 1; least error so far: 1 ops 3\.56e-02, 2 ops 2\.98e-02", shown.stderr)
+
+
+def test_what_makes_no_sense_is_refused():
+    for words, reason in (
+        (["exp2", "--max-ops", MOST_OPS + 1], f"--max-ops.*{MOST_OPS}"),
+        (["exp2"], "[Mm]issing.*max-ops"),
+        (["exp2", "--max-ops", 2, "--ops", "mull"], "Unknown op 'mull'"),
+        (["exp2", "--max-ops", 2, "--starts", 0], "--starts"),
+        (["exq2", "--max-ops", 2], "exp2"),
+        (["exp2", "--max-ops", 2, "--out", ""], "name of a directory is empty"),
+    ):
+        with pytest.raises((EvonumError, UsageError)) as refused:
+            run(*words)
+        said = refused.value
+        assert re.search(reason, said.format_message() if isinstance(said, UsageError) else str(said))
 
 
 @pytest.mark.slow

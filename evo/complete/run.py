@@ -5,9 +5,11 @@ early goes on from there, with the same result.
 """
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from evo.backends.backend import Backend
@@ -18,6 +20,7 @@ from evo.complete.result import Completed
 from evo.complete.survey import NEAR, ROUNDS, STARTS, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
+from evo.programs.ops import BY_TEXT
 from evo.targets.target import Target
 
 SAVE_EVERY = 5.0
@@ -106,7 +109,8 @@ def run(
     completed = Completed.of(survey, families, front, starts)
     front.save(directory / "front.json")
     save_certificates(directory, proofs)
-    text = json.dumps({**subject, **completed.to_object()}, indent=1) + "\n"
+    origin = {"evonumerics": version("evonumerics"), "command": _command(target, names, max_ops, starts)}
+    text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
     write_atomically(directory / "complete.json", text.encode())
     return completed
 
@@ -122,6 +126,13 @@ def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) ->
         "rounds": ROUNDS,
         "near": NEAR,
     }
+
+
+def _command(target: Target, names: Sequence[str], max_ops: int, starts: int) -> str:
+    ops = " ".join(BY_TEXT[name].symbol for name in names)
+    words = ["evonum", "complete", target.name, "--interval", *target.interval, "--metric", target.metric]
+    words += ["--ops", ops, "--max-ops", str(max_ops), "--starts", str(starts)]
+    return shlex.join(words)
 
 
 def surveyed(surveyor: Surveyor, survey: Survey, keep: Callable[[Survey], None], clock: Clock) -> Survey:

@@ -92,7 +92,10 @@ def load_source(source: str, recorded: Recorded) -> Source:
     """
     path = Path(source)
     if os.path.isdir(path):
-        return Source(source, Front.load(path / "front.json"), _spec(path), _version(path), path)
+        front, survey = Front.load(path / "front.json"), _json(path / "complete.json")
+        if survey:  # evo/complete/run.py
+            return Source(source, front, {}, survey.get("evonumerics"), path, survey.get("command"))
+        return Source(source, front, _json(path / "spec.json"), _version(path), path)
     if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
         return _from_file(source, read_text(path))
     if path.suffix in (".json", ".fpcore", ".txt"):
@@ -165,9 +168,10 @@ def _is_usual(name: str, value: Any, usual: SearchSpec) -> bool:
     return str(value) in (str(own), json.dumps(own)) or (isinstance(value, list) and tuple(value) == own)
 
 
-def _spec(directory: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any]:
+    """The object of a file; empty where there is none."""
     try:
-        found = json.loads((directory / "spec.json").read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
