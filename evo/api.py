@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS, backend
+from evo.checks.check import Checked
+from evo.checks.check import check as check_member
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
 from evo.complete.result import Completed
@@ -30,6 +32,7 @@ from evo.exports.text import JSON_FORMAT
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.verify import Verified, VerifyError, false_claims, save_certificates
 from evo.fronts.verify import verify as verify_member
+from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.programs.ops import parse_ops
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check
@@ -47,11 +50,11 @@ from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
-    "Certificate", "Completed", "End", "EvonumError", "Exported", "Front", "Kept", "Leftover", "Member",
-    "Progress", "Stage", "Target", "Verified", "Watcher", "baselines", "best_forms", "check_certificate",
-    "clean", "complete", "dashboard", "deliver", "draw", "export", "export_source", "front", "local_sink",
-    "refuse_false", "resume", "search", "searches", "store_of", "targets", "undelivered", "verify",
-    "verify_source",
+    "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Front", "Kept", "Leftover",
+    "Member", "Progress", "Stage", "Target", "Verified", "Watcher", "baselines", "best_forms",
+    "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver", "draw", "export",
+    "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches", "store_of",
+    "targets", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24
@@ -237,10 +240,7 @@ def verify_source(
         FrontError, StoreError: as `front`; or there is no such member.
     """
     found = front(source, tracking_uri)
-    members = [m for m in found if ops in (None, m.ops)]
-    if not members:
-        what = f"member of {ops} ops" if len(found) else "members"
-        raise FrontError(f"{source} has no {what}.")
+    members = _of_ops(source, found, ops)
     pairs = [(m, verify_member(m)) for m in members]
     path = Path(source)
     if path.is_dir() and not any(one.faults for _, one in pairs):
@@ -251,6 +251,19 @@ def verify_source(
         except OSError as error:
             report(f"{path} cannot be written ({error.strerror}): bounds and certificates are not kept.")
     return pairs
+
+
+def _of_ops(source: str | Path, found: Front, ops: int | None) -> list[Member]:
+    """The members of so many ops, or all.
+
+    Raises:
+        FrontError: there is none.
+    """
+    members = [m for m in found if ops in (None, m.ops)]
+    if not members:
+        what = f"member of {ops} ops" if len(found) else "members"
+        raise FrontError(f"{source} has no {what}.")
+    return members
 
 
 def refuse_false(pairs: Iterable[tuple[Member, Verified]]) -> None:
@@ -282,6 +295,18 @@ def check_certificate(path: str | Path) -> Certificate | None:
     certificate = Certificate.from_json(text)
     check(certificate)
     return certificate
+
+
+def check_source(
+    source: str | Path, ops: int | None = None, tracking_uri: str | None = None
+) -> list[Checked]:
+    """What every input of a format gives, of the members of a source (or that of so many ops).
+
+    Raises:
+        FrontError, StoreError: as `front`; or there is no such member.
+        CheckError: a member is of real arithmetic.
+    """
+    return [check_member(m) for m in _of_ops(source, front(source, tracking_uri), ops)]
 
 
 @dataclass(frozen=True)
@@ -317,7 +342,7 @@ def export_source(
     *,
     ops: int | None = None,
     every: bool = False,
-    dtype: str = "float64",
+    dtype: str | None = None,
     full: bool = False,
     name: str | None = None,
     tracking_uri: str | None = None,
@@ -329,7 +354,8 @@ def export_source(
         to: a name of `EXPORT_FORMATS`.
         ops: the member of so many; may be left out where there is one.
         every: all members, as a family in one file.
-        dtype, full, name: as for `export`.
+        dtype: "float64" or "float32"; what the member is computed in by default, float64 if it is real.
+        full, name: as for `export`.
         tracking_uri: of MLflow.
 
     Raises:
@@ -341,10 +367,19 @@ def export_source(
         raise ExportError("--all takes every member: leave out --ops and --name.")
     found = _load(source, tracking_uri)
     members = found.chosen(ops, every)
-    formulas = [replace(prepare(m, dtype, full, name, found.origin(m)), to=to) for m in members]
-    if wrong := [f"{m.ops} ops: {text}" for m in members for text in false_claims(m)]:
+    formulas = [
+        replace(prepare(m, dtype or _computed_in(m), full or m.full, name, found.origin(m)), to=to)
+        for m in members
+    ]
+    real = [m for m in members if m.dtype == REAL]
+    if wrong := [f"{m.ops} ops: {text}" for m in real for text in false_claims(m)]:
         raise FrontError(f"{source} is not what it says (see evonum verify): {'; '.join(wrong)}")
     return Exported(write(formulas, to), tuple(formulas))
+
+
+def _computed_in(member: Member) -> str:
+    """The format of an export where nobody names one."""
+    return "float64" if member.dtype == REAL else find_arithmetic(member.dtype).computes.name
 
 
 def baselines(

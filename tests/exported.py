@@ -21,7 +21,6 @@ from evo.fronts.front import Member
 from evo.fronts.reading import read_members
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.reduction import ReductionError, find_reduction
-from evo.targets.target import Target
 from published import PUBLISHED
 from strategies import ALL, random_batch
 
@@ -99,7 +98,7 @@ def as_formula(name: str, m: Member, dtype: str, full: bool = False) -> Formula:
     reduction = None
     if full:
         with suppress(ReductionError):
-            reduction = find_reduction(Target(m.target, *m.interval, m.metric))
+            reduction = find_reduction(m.function)
     return make_formula(m, dtype, name, reduction=reduction)
 
 

@@ -37,7 +37,7 @@ BAD = {
     "negative budget": (["search", "exp2", "--time", "-5s"], r"time"),
     "no generations": (["search", "exp2", "--generations", "0"], r"generations"),
     "unknown metric": (["search", "exp2", "--metric", "ulp"], r"metric"),
-    "float search is not here yet": (["search", "exp2", "--dtype", "float32"], r"dtype"),
+    "unknown arithmetic": (["search", "exp2", "--dtype", "float8"], r"dtype.*real, float32"),
     "too many ops": (["search", "exp2", "--max-ops", "1000"], r"evonum: --max-ops: "),
     "hostile expression": (["search", "__import__('os').system('true')"], r"position|character|Unknown"),
     "deep expression": (["search", "(" * 300 + "x" + ")" * 300], r"nest|depth|deep"),

@@ -93,7 +93,7 @@ def curves(front: Front) -> dict[str, dict[str, list[Any]]]:
 
 
 def _curve(member: Member) -> dict[str, list[Any]]:
-    target = Target(member.target, *member.interval, member.metric)
+    target = member.function
     lo, hi = (float(end) for end in target.ends)
     part = np.clip(np.sin(np.linspace(0, np.pi / 2, _POINTS)) ** 2, 2.0**-60, 1.0)
     x = np.clip(lo + (hi - lo) * part, *target.span).tolist()

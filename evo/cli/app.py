@@ -15,11 +15,11 @@ import typer
 
 from evo import api
 from evo.cli.bench import bench
-from evo.cli.commands import Json, TrackingUri, export_command, front_command, verify_command
+from evo.cli.commands import Json, TrackingUri, check_command, export_command, front_command, verify_command
 from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
-from evo.cli.options import METRIC, Interval, folder
+from evo.cli.options import DTYPE, FLOAT_METRIC, METRIC, Interval, folder
 from evo.cli.session import Session, StoppedError, teller
 from evo.cli.tables import baselines_table, families_table, printable, targets_table
 from evo.errors import EvonumError
@@ -123,8 +123,11 @@ def search(
     target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
     interval: Interval = None,
     ops: Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')] = None,
-    metric: Annotated[str | None, typer.Option(help=METRIC)] = None,
-    dtype: Annotated[str | None, typer.Option(help="real: fewest operations over the reals.")] = None,
+    metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
+    dtype: Annotated[str | None, typer.Option(help=DTYPE)] = None,
+    full: Annotated[
+        bool | None, typer.Option("--full", help="On all floats, by a range reduction: for a dtype.")
+    ] = None,
     max_ops: Annotated[int | None, typer.Option(help="Largest program. [default: 10]")] = None,
     time: Annotated[str | None, typer.Option(help="Budget: 60s, 10m, 1h. [default: 60s]")] = None,
     generations: Annotated[
@@ -218,6 +221,7 @@ def baselines_command(
 app.command("complete")(complete_command)
 app.command("front")(front_command)
 app.command("verify")(verify_command)
+app.command("check")(check_command)
 app.command("export")(export_command)
 app.command("list")(list_command)
 app.command("clean")(clean_command)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from evo import api
-from evo.api import EXPORT_FORMATS, Certificate, Front, Verified
+from evo.api import EXPORT_FORMATS, Certificate, Checked, Front, Verified
 from evo.cli.display import Terminal
-from evo.cli.tables import front_table, printable, verified_table
+from evo.cli.tables import checked_table, front_table, printable, verified_table
 from evo.files import write_atomically
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -89,6 +89,29 @@ def verify_command(
     api.refuse_false(pairs)
 
 
+def check_command(
+    source: Annotated[str, typer.Argument(metavar="DIR|RUN|FILE", help="A search with a --dtype.")],
+    ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
+    tracking_uri: TrackingUri = None,
+    as_json: Json = False,
+) -> None:
+    """Ask functions of floats every input of their format: errors, roundings, order, special inputs."""
+    found = api.check_source(source, ops, tracking_uri)
+    if as_json:
+        print(json.dumps([_checked(one) for one in found], indent=1))
+        return
+    terminal = Terminal()
+    terminal.print(checked_table(found))
+    for one in found:
+        for fault in one.faults:
+            terminal.print(f"{one.member.ops} ops: {printable(fault)}", soft_wrap=True)
+
+
+def _checked(one: Checked) -> dict[str, Any]:
+    said = {name: value for name, value in vars(one).items() if name != "member"}
+    return {"ops": one.member.ops, "dtype": one.member.dtype, "full": one.member.full, **said}
+
+
 def _plain(one: Verified) -> dict[str, Any]:
     member: dict[str, Any] = json.loads(Front((one.member,)).to_json())[0]
     return {
@@ -114,7 +137,9 @@ def export_command(
     ],
     to: Annotated[str, typer.Option(metavar="FORMAT", help=f"One of {', '.join(EXPORT_FORMATS)}.")],
     ops: Annotated[int | None, typer.Option(help="The member of this many operations.")] = None,
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Annotated[
+        str | None, typer.Option(help="float64 or float32. [default: what it is computed in, or float64]")
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="The function on all floats, special values too.")
     ] = False,

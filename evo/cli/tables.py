@@ -8,7 +8,18 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from evo.api import FAMILIES, Baseline, Certificate, Front, Kept, Member, Verified, best_forms, targets
+from evo.api import (
+    FAMILIES,
+    Baseline,
+    Certificate,
+    Checked,
+    Front,
+    Kept,
+    Member,
+    Verified,
+    best_forms,
+    targets,
+)
 
 COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
     ("ops", lambda m: str(m.ops)),
@@ -50,6 +61,31 @@ VERIFIED: tuple[tuple[str, Callable[[Member, Verified], str]], ...] = (
     ("its bound", lambda given, one: _bound(getattr(one.float64_bound, "bound", None))),
     ("constants", lambda given, one: one.status),
 )
+
+
+CHECKED: tuple[tuple[str, Callable[[Checked], str]], ...] = (
+    ("ops", lambda one: str(one.member.ops)),
+    ("dtype", lambda one: one.member.dtype),
+    ("inputs", lambda one: f"{one.inputs:,}"),
+    ("of", lambda one: one.of),
+    ("max error", lambda one: f"{one.error:.4f} ulp" if one.unit == "ulp" else f"{one.error:.4e}"),
+    ("worst x", lambda one: f"{one.worst_x:.9g}"),
+    ("misrounded", lambda one: "" if one.misrounded is None else f"{one.misrounded:,}"),
+    ("backwards", lambda one: "" if one.backwards is None else f"{one.backwards:,}"),
+    ("special", lambda one: f"{len(one.faults)} wrong" if one.faults else "right" if one.member.full else ""),
+)
+
+
+def checked_table(found: Iterable[Checked]) -> Table:
+    """What every input gave, a function a row."""
+    table = Table(header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False)
+    for name, _ in CHECKED:
+        table.add_column(
+            name, justify="left" if name in ("dtype", "of", "special") else "right", overflow="fold"
+        )
+    for one in found:
+        table.add_row(*(cell(one) for _, cell in CHECKED))
+    return table
 
 
 def verified_table(pairs: Iterable[tuple[Member, Verified]], width: int = NARROW) -> Table:

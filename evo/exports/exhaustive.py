@@ -28,7 +28,7 @@ from flint import arb
 from evo.exports.c import render
 from evo.exports.formula import Formula
 from evo.kernels.build import BuildError, find_compiler
-from evo.targets.metric import METRICS
+from evo.targets.metric import divides
 
 _NODES = 9
 """Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
@@ -159,7 +159,7 @@ _MISS, _QUOTIENT = "miss", "size < 0x1p-126 ? 0.0 : miss / size"
 
 def _compiled(formula: Formula, folder: Path) -> ctypes.CDLL:
     source, library = folder / "screen.c", folder / "screen.so"
-    error = _QUOTIENT if METRICS[formula.member.metric].divides else _MISS
+    error = _QUOTIENT if divides(formula.member.metric) else _MISS
     words = {"name": formula.name, "metric": error, "nodes": _NODES}
     source.write_text(render([formula]) + _SOURCE.format(**words))
     flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]

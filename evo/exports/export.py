@@ -17,7 +17,6 @@ from evo.exports.measure import measured
 from evo.exports.names import ExportError
 from evo.fronts.front import Member
 from evo.reductions.reduction import find_reduction
-from evo.targets.target import Target
 
 __all__ = ["EXPORT_FORMATS", "ExportError", "export", "find_export", "prepare", "write"]
 
@@ -96,9 +95,9 @@ def prepare(
     Raises:
         ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
     """
-    target = Target(member.target, *member.interval, member.metric)
-    reduction = find_reduction(target) if full else None
-    return measured(make_formula(member, dtype, name, origin, reduction))
+    formula = make_formula(member, dtype, name, origin)
+    reduction = find_reduction(member.function) if full else None
+    return measured(replace(formula, reduction=reduction))
 
 
 def write(formulas: Sequence[Formula], to: str) -> Any:

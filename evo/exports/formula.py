@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from evo.exports.languages import letters
 from evo.exports.names import ExportError, check_name, default_name
 from evo.fronts.front import Member
+from evo.numbers.arithmetic import REAL
 from evo.numbers.formats import FloatFormat, find_float_format, round_decimal
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Program
@@ -122,14 +123,14 @@ class Formula:
             ("formula", self.program.formula()),
             ("target", f"{m.target} on ({ends})" + self._reach()),
             ("operations", str(m.ops)),
-            ("sampled error", f"{Figure(m.sampled_error, m.worst_x, m.metric)}, in real arithmetic"),
+            ("sampled error", f"{Figure(m.sampled_error, m.worst_x, m.metric)}, in {m.dtype} arithmetic"),
             (
                 "float error",
                 f"{'; '.join(map(str, self.float_errors)) or 'not measured'}, in {self.fmt.name} arithmetic,"
                 f" {self.float_points}",
             ),
-            ("proved bound", f"{proof}, in real arithmetic"),
-            ("float bound", self._float_bound()),
+            *(() if m.dtype != REAL else (("proved bound", f"{proof}, in real arithmetic"),)),
+            *(() if m.dtype != REAL else (("float bound", self._float_bound()),)),
             ("certificate", f"sha256 {origin.certificate}" if origin.certificate else "none"),
             ("dtype", self.fmt.name),
             ("rounding", f"{rounding}; every operation rounds once"),

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from evo.exports.comments import comment
 from evo.exports.formula import Formula
 from evo.targets.expression import Expression
-from evo.targets.target import Target
 
 NEEDS = "an FPCore tool; binary arithmetic of the stated precision, round to nearest even"
 FUNCTIONS = frozenset(
@@ -25,7 +24,7 @@ def render(formulas: Sequence[Formula]) -> str:
     """One FPCore."""
     (formula,) = formulas
     m = formula.member
-    target = Target(m.target, *m.interval, m.metric)
+    target = m.function
     bindings = [(c, str(formula.fmt.type(number))) for c, number, _ in formula.used_constants()]
     bindings += list(formula.lines("fpcore"))
     inner = "\n         ".join(f"[{name} {text}]" for name, text in bindings)

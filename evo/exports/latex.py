@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.programs.ops import BY_TEXT
-from evo.targets.metric import METRICS
+from evo.targets.metric import divides
 
 NEEDS = "\\usepackage{amsmath}"
 
@@ -26,9 +26,7 @@ def render(formulas: Sequence[Formula]) -> str:
     f = f"\\mathrm{{{m.target}}}(x)" if m.target.isalnum() else f"f(x) = \\texttt{{{_escaped(m.target)}}}"
     short = "f(x)" if not m.target.isalnum() else f
     error = (
-        f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|"
-        if METRICS[m.metric].divides
-        else f"|p(x) - {short}|"
+        f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|" if divides(m.metric) else f"|p(x) - {short}|"
     )
     if m.proved_bound:
         claim = f"{error} \\le {decimal(f'{m.proved_bound:.7g}')}"

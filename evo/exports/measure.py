@@ -25,7 +25,7 @@ from evo.kernels.build import BuildError
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import evaluate
 from evo.proofs.rounding import RoundingBound, bound_float64_error
-from evo.targets.metric import METRICS, find_metric
+from evo.targets.metric import METRICS, divides
 from evo.targets.points import holdout_points
 from evo.targets.target import Target
 
@@ -49,7 +49,7 @@ def measured(formula: Formula) -> Formula:
     if formula.fmt.bits == 32:
         with suppress(BuildError):  # without a compiler, a sample that says so
             return _of_all(formula)
-    target = target_of(formula)
+    target = formula.member.function
     x = core_points(target, formula.fmt)
     if not len(x):
         raise _empty(formula)
@@ -62,12 +62,6 @@ def measured(formula: Formula) -> Formula:
     )
 
 
-def target_of(formula: Formula) -> Target:
-    """The target of the member."""
-    m = formula.member
-    return Target(m.target, *m.interval, m.metric)
-
-
 def _of_all(formula: Formula) -> Formula:
     """Decides the inputs that may be the worst of all.
 
@@ -78,8 +72,8 @@ def _of_all(formula: Formula) -> Formula:
     if not found.count:
         raise _empty(formula)
     words = f"largest of all {found.count:,} inputs"
-    errors = _errors(formula, target_of(formula), found.inputs)
-    if METRICS[formula.member.metric].divides:
+    errors = _errors(formula, formula.member.function, found.inputs)
+    if divides(formula.member.metric):
         words += ", the relative one of those with normal results"
     return replace(formula, float_errors=errors, float_points=words)
 
@@ -87,7 +81,7 @@ def _of_all(formula: Formula) -> Formula:
 @lru_cache(maxsize=64)
 def _screened(formula: Formula) -> Screened:
     """Remembered: seconds of work, which every format of an export asks for."""
-    target = target_of(formula)
+    target = formula.member.function
     return screened(formula, target.ball, *target.ends)
 
 
@@ -155,7 +149,7 @@ def _error(value: float, exact: Any, fmt: FloatFormat, unit: str) -> float:
         got = beyond * (1 if value > 0 else -1) if math.isinf(value) else arb(value)
         error = abs(got - exact) / arb(2) ** _ulp_exponent(exact, fmt)
     else:
-        metric = find_metric(unit)
+        metric = METRICS[unit]
         if metric.divides and abs(exact) < arb(2) ** fmt.emin:  # results lose digits, whatever the formula
             return 0.0
         error = abs(metric.error(arb(value), exact))

@@ -4,7 +4,6 @@ import numpy as np
 
 from evo.exports.formula import Formula
 from evo.programs.floats import evaluate
-from evo.targets.target import Target
 
 SPECIAL = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), 1.0, -1.0)
 
@@ -17,7 +16,7 @@ def samples(formula: Formula, count: int = 25) -> tuple[np.ndarray, np.ndarray]:
         count: inputs inside the core's interval; special values and some far ones come on top.
     """
     m = formula.member
-    lo, hi = (float(end) for end in Target(m.target, *m.interval, m.metric).ends)
+    lo, hi = (float(end) for end in m.function.ends)
     tiny = [s * 2.0 ** (formula.fmt.emin + k) for s in (1, -1) for k in (0, 1 - formula.fmt.digits)]
     x = np.concatenate([lo + (hi - lo) * (np.arange(count) + 0.5) / count, SPECIAL, tiny])
     if formula.reduction:

@@ -40,7 +40,7 @@ def _object(f: Formula) -> dict[str, Any]:
     used = {name: {"value": number, "hex": number.hex()} for name, number, _ in f.used_constants()}
     return {
         "format": JSON_FORMAT,
-        **_finite(asdict(f.member)),
+        **_finite(f.member.to_object()),
         "name": f.name,
         "dtype": f.fmt.name,
         "rounded_constants": used,

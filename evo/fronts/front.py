@@ -15,10 +15,13 @@ import numpy as np
 
 from evo.files import open_regular, write_atomically
 from evo.fronts.schema import VERSION, FrontError, read_member
+from evo.numbers.arithmetic import REAL
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.floats import evaluate
 from evo.programs.program import Program, ProgramError, parse
+from evo.targets.metric import ULP
 from evo.targets.points import Points
+from evo.targets.target import Target
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Member:
         proved_bound: a rigorous bound on the whole interval, or None if not proved.
         worst_x: where the sampled error is.
         seconds_to_find: search time when it was found [s].
+        dtype: "real", or the arithmetic that the program runs in (a row of `ARITHMETICS`): then constants
+            are hexadecimal numbers of its format, and the sampled error is that of float results.
+        full: whether it is the core of a function on all floats, and the error that of the function.
     """
 
     ops: int
@@ -53,6 +59,8 @@ class Member:
     proved_bound: float | None
     worst_x: float
     seconds_to_find: float
+    dtype: str = REAL
+    full: bool = False
 
     def __call__(self, x: Any) -> np.ndarray:
         """The formula in float64 at an array of inputs, op by op; an fma rounds once."""
@@ -62,6 +70,18 @@ class Member:
     def code(self) -> Program:
         """The program."""
         return parse(self.program)
+
+    @property
+    def function(self) -> Target:
+        """What it approximates, and where; absolutely where errors are in ulp, which are those of floats."""
+        return Target(self.target, *self.interval, "absolute" if self.metric == ULP else self.metric)
+
+    def to_object(self) -> dict[str, Any]:
+        """The entry of front.json; what is of float arithmetic stands there only where there is some."""
+        entries = asdict(self)
+        if self.dtype == REAL:
+            del entries["dtype"], entries["full"]
+        return entries
 
 
 @dataclass(frozen=True)
@@ -120,7 +140,7 @@ class Front(Sequence[Member]):
 
     def to_json(self) -> str:
         """The text of front.json."""
-        return json.dumps([{**asdict(m), "version": VERSION} for m in self.members], indent=1) + "\n"
+        return json.dumps([{**m.to_object(), "version": VERSION} for m in self.members], indent=1) + "\n"
 
     def save(self, path: Path) -> None:
         """Writes front.json whole or not at all."""

@@ -4,7 +4,7 @@
 were that were written before it was.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -44,6 +44,10 @@ class MemberObject(BaseModel):
     proved_bound: Perhaps
     worst_x: Figure
     seconds_to_find: Figure
+    dtype: Annotated[
+        Literal["real", "float32", "bfloat16", "float16", "float64"], Field(description="an arithmetic")
+    ] = "real"
+    full: Annotated[bool, Field(description="true or false")] = False
 
 
 def read_member(data: dict[str, Any]) -> MemberObject:

@@ -12,6 +12,7 @@ from evo.errors import EvonumError
 from evo.files import write_atomically
 from evo.fronts.front import Front, FrontError, Member
 from evo.minimax.polish import LEVELLED, polish
+from evo.numbers.arithmetic import REAL
 from evo.proofs.certificate import Certificate
 from evo.proofs.enclosure import evaluator, make_candidate
 from evo.proofs.prove import Refusal, prove
@@ -115,6 +116,8 @@ def false_claims(member: Member) -> tuple[str, ...]:
 
 def _checked(member: Member) -> Target:
     """Its target, if there is one, and if constants are what they should be."""
+    if member.dtype != REAL:
+        raise FrontError(f"The member of {member.ops} ops is of {member.dtype} arithmetic: see evonum check.")
     target = Target.from_json({"target": member.target, "interval": member.interval, "metric": member.metric})
     program = member.code
     try:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from evo.islands.archive import archive, thresholds
-from evo.islands.newcomers import deep_newcomers, fitted_newcomers, told_apart
+from evo.islands.newcomers import deep_newcomers, finished_newcomers, fitted_newcomers, told_apart
 from evo.islands.operators import Operators
 from evo.islands.pool import Pool
 from evo.islands.state import Info, State, stream
@@ -39,7 +39,8 @@ def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
     fitted = time.perf_counter()
 
     seconds = state.seconds + fitted - started
-    deep, polished = deep_newcomers(operators, state, brood, fits, limit, seconds)
+    further = deep_newcomers if operators.goal is None else finished_newcomers
+    deep, polished = further(operators, state, brood, fits, limit, seconds)
     deepened = time.perf_counter()
     fitted_now = fitted_newcomers(operators, fits, ops, brood.fingerprint, limit, seconds)
     newcomers = told_apart(problem, rng, Pool.concatenate([fitted_now, deep]))

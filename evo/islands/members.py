@@ -1,9 +1,16 @@
-"""From a pool's candidates to a front's members: polished constants, and their error by independent code."""
+"""From a pool's candidates to a front's members: finished constants, and their error by independent code."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from evo.floats.finish import finished
+from evo.floats.goal import FloatGoal
 from evo.fronts.front import Member
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
 from evo.minimax.polish import LEVELLED, polish
+from evo.programs.batch import Batch
+from evo.programs.program import Program
 from evo.proofs.enclosure import evaluator
 from evo.targets.points import Points, holdout_points
 from evo.targets.sampled import sampled_error
@@ -29,21 +36,44 @@ class Members:
         constants, program = one.decimals(0), one.batch.program(0)
         identity = f"{program}{constants}".encode()
         if identity not in self._made:
-            target = self._problem.target
-            polished = polish(program, constants, target)
-            error, worst_x = sampled_error(evaluator(program, polished.constants), target, self._holdout.x)
+            goal = self._problem.goal
+            found = self._proper(program, constants) if goal is None else self._in_floats(goal, one.batch)
             self._made[identity] = Member(
                 ops=int(one.ops[0]),
-                target=target.name,
-                interval=target.interval,
-                metric=target.metric,
                 formula=program.formula(),
                 program=str(program),
-                constants=polished.constants,
-                sampled_error=error,
-                polished_error=polished.error if polished.status == LEVELLED else None,
                 proved_bound=None,
-                worst_x=worst_x,
                 seconds_to_find=round(float(one.seconds[0]), 2),
+                **found,
             )
         return self._made[identity]
+
+    def _proper(self, program: Program, constants: Sequence[str]) -> dict[str, Any]:
+        """Entries of a member over the reals: polished."""
+        target = self._problem.target
+        polished = polish(program, constants, target)
+        error, worst_x = sampled_error(evaluator(program, polished.constants), target, self._holdout.x)
+        return {
+            "target": target.name,
+            "interval": target.interval,
+            "metric": target.metric,
+            "constants": polished.constants,
+            "sampled_error": error,
+            "polished_error": polished.error if polished.status == LEVELLED else None,
+            "worst_x": worst_x,
+        }
+
+    def _in_floats(self, goal: FloatGoal, one: Batch) -> dict[str, Any]:
+        """Entries of a member in float arithmetic: constants finished in the format."""
+        numbers, error, worst = finished(goal, one, goal.members_points, persistent=True)
+        return {
+            "target": goal.target.name,
+            "interval": goal.target.interval,
+            "metric": goal.metric,
+            "constants": tuple(float(c).hex() for c in numbers[: one.k[0]]),
+            "sampled_error": error,
+            "polished_error": None,
+            "worst_x": float(goal.members_points.x[worst]),
+            "dtype": goal.dtype,
+            "full": goal.full,
+        }

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evo.backends.fit import Fits
+from evo.floats.finish import finished
 from evo.islands.deep import affordable, at_floor, deepen, optima
 from evo.islands.operators import Operators
 from evo.islands.pool import Pool, distinct
@@ -12,6 +13,9 @@ from evo.islands.problem import Problem
 from evo.islands.state import State
 from evo.kernels.layout import FITTED
 from evo.kernels.vary import Offspring
+
+_PROMISING = 1.05
+"""Error of a fit, as a multiple of the best so far, below which it promises: fits see few points."""
 
 
 def fitted_newcomers(
@@ -56,6 +60,33 @@ def deep_newcomers(
     rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
     pool = deepen(operators.problem.target, fits.batch.take(rows), brood.fingerprint[rows], seconds)
     return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
+
+
+def finished_newcomers(
+    operators: Operators, state: State, brood: Offspring, fits: Fits, limit: np.ndarray, seconds: float
+) -> tuple[Pool, int]:
+    """Candidates whose constants are finished in the goal's format; how many were tried.
+
+    Those are tried whose fit promises about the best so far of as many ops, or less, where the last digits
+    of constants count: some of each generation, the most promising.
+    """
+    goal, points, ops = operators.goal, operators.select_points, brood.batch.ops
+    assert goal is not None
+    kept = state.archive
+    best = np.array([kept.error[kept.ops <= n].min(initial=np.inf) for n in range(len(limit))])
+    promise = fits.error / best[ops]
+    rows = np.flatnonzero((promise < _PROMISING) & (best[ops] > goal.enough) & (fits.error < goal.delicate))
+    rows = rows[np.argsort(promise[rows], kind="stable")][: operators.problem.deep_fits]
+    batch = fits.batch.take(rows)
+    error, worst = np.zeros(len(rows)), np.zeros(len(rows), int)
+    for i in range(len(rows)):
+        batch.constants[i], error[i], worst[i] = finished(goal, batch.take([i]), points)
+    key = brood.fingerprint[rows]
+    found = Pool(
+        batch, np.zeros_like(batch.constants), ops[rows], error, points.x[worst], key, key,
+        np.full(len(rows), seconds),
+    )  # fmt: skip
+    return found.take(np.flatnonzero(error < limit[ops[rows]])), len(rows)
 
 
 def told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:

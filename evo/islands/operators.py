@@ -3,16 +3,19 @@
 They stay where they are made: a problem travels; compiled code and device memory cannot.
 """
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, Programs, backend
 from evo.backends.fit import Fits, Measures
+from evo.floats.goal import FloatGoal
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
 from evo.islands.selection import select
 from evo.islands.state import State
+from evo.kernels.layout import NOT_FINITE
 from evo.kernels.vary import Offspring
 from evo.targets.points import Points, fit_points, select_points
 
@@ -30,15 +33,20 @@ class Operators:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
+    @property
+    def goal(self) -> FloatGoal | None:
+        """What counts in float arithmetic; None over the reals."""
+        return self.problem.goal
+
     @cached_property
     def fit_points(self) -> Points:
         """Where constants are fitted."""
-        return fit_points(self.problem.target)
+        return self.goal.fit_points if self.goal else fit_points(self.problem.target)
 
     @cached_property
     def select_points(self) -> Points:
         """Where candidates are compared."""
-        return select_points(self.problem.target)
+        return self.goal.select_points if self.goal else select_points(self.problem.target)
 
     @cached_property
     def engine(self) -> Backend:
@@ -57,12 +65,21 @@ class Operators:
         return self.engine.offspring(rng, variation, parents, state.texts, state.functions, rows)
 
     def fit(self, batch: Programs, stream: np.ndarray, worth: np.ndarray) -> Fits:
-        """Programs with fitted constants; see `Backend.fit`."""
-        return self.engine.fit(batch, self.fit_points, self.problem.effort, stream, worth)
+        """Programs with fitted constants, in the goal's format if there is one; see `Backend.fit`."""
+        fits = self.engine.fit(batch, self.fit_points, self.problem.effort, stream, worth)
+        return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None)))) if self.goal else fits
 
     def measure(self, batch: Programs, rows: np.ndarray) -> Measures:
-        """The rows' errors at the select points; see `Backend.measure`."""
-        return self.engine.measure(batch, rows, self.select_points, PROBES)
+        """The rows' errors at the select points, in float arithmetic if that is the goal's.
+
+        See `Backend.measure`. Curves and poles are those of real arithmetic.
+        """
+        if self.goal is None:
+            return self.engine.measure(batch, rows, self.select_points, PROBES)
+        curves = self.engine.measure(batch, rows, self.fit_points, PROBES)
+        error, worst, _ = self.goal.judge(batch.take(rows), self.select_points)
+        status = np.where(np.isfinite(error), curves.status, NOT_FINITE).astype(np.uint8)
+        return Measures(error, self.select_points.x[worst], curves.behaviour, status)
 
     def select(self, pool: Pool) -> Pool:
         """The parents of the next generation."""

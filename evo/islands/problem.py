@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from evo.backends.backend import BACKENDS
+from evo.floats.goal import FloatGoal
 from evo.islands.stretch import stretched
 from evo.kernels import vary
 from evo.kernels.effort import Effort
@@ -26,6 +27,7 @@ class Problem:
         deep_fits: most candidates of a generation that are fitted beyond float64.
         stretch: interval lengths by island, in turns, as multiples of the target's (evo/islands/stretch.py).
         home: the target as given, where `target` is stretched.
+        goal: what counts in float arithmetic; None over the reals.
         device: which of the devices that a process sees, where the backend takes one of several.
     """
 
@@ -41,6 +43,7 @@ class Problem:
     deep_fits: int = 4
     stretch: tuple[float, ...] = (1.0,)
     home: Target | None = None
+    goal: FloatGoal | None = None
     device: int = 0
 
     def of_island(self, island: int) -> "Problem":

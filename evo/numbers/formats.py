@@ -1,4 +1,4 @@
-"""The float formats: decimal strings rounded once to them, their spacing, their flushed subnormals."""
+"""Float formats: decimal strings rounded once to them, their spacing, their flushed subnormals."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import flint
+import ml_dtypes
 import numpy as np
 
 from evo.errors import EvonumError
@@ -36,7 +37,7 @@ class FloatFormat:
     @property
     def type(self) -> Any:
         """NumPy's scalar type."""
-        return getattr(np, self.name)
+        return getattr(np, self.name, None) or getattr(ml_dtypes, self.name)
 
     @property
     def unsigned(self) -> Any:
@@ -52,6 +53,9 @@ class FloatFormat:
 FLOAT_FORMATS = {
     f.name: f for f in (FloatFormat("float64", 64, 53, -1022), FloatFormat("float32", 32, 24, -126))
 }
+
+
+BFLOAT16, FLOAT16 = FloatFormat("bfloat16", 16, 8, -126), FloatFormat("float16", 16, 11, -14)
 
 
 def find_float_format(name: str) -> FloatFormat:

@@ -174,14 +174,40 @@ class Reduction:
         y = evaluate(program, constants, r, fmt)
         return bool(((y > 0.4) & (y < 2.5)).all())
 
+    def reach(self, fmt: FloatFormat) -> tuple[float, float]:
+        """Between which inputs results are neither certainly 0 nor infinite in a format."""
+        period = float(REDUCTIONS[self.name].period())
+        return (fmt.emin - fmt.digits - 1) * period, (fmt.bias + 1) * period
+
+    def argument(self, x: Any, fmt: FloatFormat) -> np.ndarray:
+        """What the core is asked for at `x`: its inputs."""
+        asked = []
+
+        def core(r: np.ndarray) -> np.ndarray:
+            asked.append(r)
+            return r
+
+        self._with_core(self.steps(), core, x, fmt)
+        return asked[0]
+
+    def result(self, x: Any, y: Any, fmt: FloatFormat) -> np.ndarray:
+        """The function at `x` where the core gives `y`."""
+        return self._with_core(self.steps(), lambda r: np.asarray(y, fmt.type), x, fmt)
+
     def _run(
         self, steps: Iterator[Step], program: Program, constants: Any, x: Any, fmt: FloatFormat
+    ) -> np.ndarray:
+        return self._with_core(steps, lambda r: evaluate(program, constants, r, fmt), x, fmt)
+
+    def _with_core(
+        self, steps: Iterator[Step], core: Callable[[Any], Any], x: Any, fmt: FloatFormat
     ) -> np.ndarray:
         values: dict[str, Any] = {
             k: (fmt.unsigned if isinstance(v, int) else fmt.type)(v) for k, v in self.constants(fmt).items()
         }
-        values["x"] = np.asarray(x, fmt.type)
-        m = functions_on(fmt, core=lambda r: evaluate(program, constants, r, fmt))
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            values["x"] = np.asarray(x, fmt.type)
+        m = functions_on(fmt, core=core)
         with np.errstate(all="ignore"):
             for name, operation, args in steps:
                 values[name] = compute(BY_NAME[operation], m, [values[a] for a in args], fmt, flush=False)

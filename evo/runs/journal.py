@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from math import inf, log10
 from pathlib import Path
@@ -134,9 +134,8 @@ def _record(member: Member) -> dict[str, Any]:
 
     `float64` has its constants rounded once, `span` the least and the largest float64 of its interval.
     """
-    target = Target(member.target, *member.interval, member.metric)
     rounded = [round_decimal(text, FLOAT_FORMATS["float64"]) for text in member.constants]
-    return {**asdict(member), "float64": rounded, "span": list(target.span)}
+    return {**member.to_object(), "float64": rounded, "span": list(member.function.span)}
 
 
 def _front(progress: Progress) -> dict[str, Any]:

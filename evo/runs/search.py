@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evo.checks.check import check
 from evo.files import clear_scratch, write_atomically
+from evo.floats.goal import FloatGoal
 from evo.fronts.front import Front
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
 from evo.islands.members import Members
 from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
+from evo.numbers.arithmetic import REAL
 from evo.programs.ops import parse_ops
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
@@ -30,6 +33,7 @@ from evo.runs.older import of_older
 from evo.runs.seeds import read_seeds, seed_pool
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import SpecError, read_mapping
+from evo.targets.metric import ULP
 from evo.targets.target import make_target
 
 
@@ -39,7 +43,8 @@ def make_problem(spec: SettledSpec) -> Problem:
     Raises:
         TargetError, OpError: the target or the ops are no good.
     """
-    target = make_target(spec.target, spec.interval, spec.metric)
+    target = make_target(spec.target, spec.interval, None if spec.metric == ULP else spec.metric)
+    goal = None if spec.dtype == REAL else FloatGoal(target, spec.dtype, spec.metric or ULP, spec.full)
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target,
@@ -50,7 +55,8 @@ def make_problem(spec: SettledSpec) -> Problem:
         spec.niche,
         spec.cache_entries,
         backend=spec.backend,
-        stretch=spec.stretch,
+        stretch=spec.stretch if goal is None else (1.0,),
+        goal=goal,
     )
 
 
@@ -232,7 +238,11 @@ class Search:
                 self.save(fetch)
 
     def prove(self) -> None:
-        """Gives the front its bounds; they go to front.json and certificates/."""
+        """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input."""
+        if self.problem.goal is not None:
+            self.front = Front.of(check(member).measured for member in self.front)
+            self.front.save(self.directory / "front.json")
+            return
         found = [verify(member) for member in self.front]
         front = verified_front(found)
         save_certificates(self.directory, found)

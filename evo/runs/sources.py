@@ -16,14 +16,14 @@ from evo.fronts.reading import read_members
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import Refusal, check, prove
 from evo.runs.spec import SearchSpec, make_spec
-from evo.targets.target import Target
 
 REGISTERED = "models:/"
 Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
 """Of a run id or a name such as `models:/NAME@ops-07`: front.json's objects, the parameters.
 LookupError if there is none, OSError if the store is away."""
 _ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
-_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "backend")
+_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "dtype", "backend")
+_FLAGS = ("full",)
 
 
 class StoreError(EvonumError, OSError):
@@ -154,7 +154,8 @@ def _command(spec: Mapping[str, Any]) -> str | None:
         if name in given and (name in _ALWAYS or not _is_usual(name, given[name], usual)):
             text = str(given[name]).removesuffix(".0")
             words += [f"--{name.replace('_', '-')}", f"{text}s" if name == "time" else text]
-    said = {"target", "interval", "dtype", *_OPTIONS}
+    words += [f"--{name}" for name in _FLAGS if str(given.get(name)) == "True"]
+    said = {"target", "interval", *_OPTIONS, *_FLAGS}
     others = {k: v for k, v in given.items() if k not in said and not _is_usual(k, v, usual)}
     extra = ", ".join(f"{name}: {value}" for name, value in others.items())
     return shlex.join(words) + (f" --spec FILE ({extra})" if extra else "")
@@ -211,4 +212,4 @@ def _bound(member: Member) -> float | None:
 
 
 def _proof(member: Member) -> Certificate | Refusal:
-    return prove(member.code, member.constants, Target(member.target, *member.interval, member.metric))
+    return prove(member.code, member.constants, member.function)

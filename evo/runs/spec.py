@@ -15,16 +15,18 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from evo.backends.backend import BACKENDS
 from evo.kernels.vary import mutations
+from evo.numbers.arithmetic import ARITHMETICS, REAL
 from evo.programs.ops import parse_ops
 from evo.runs.durations import parse_duration
 from evo.runs.yaml_file import SpecError, read_mapping
-from evo.targets.metric import METRICS
+from evo.targets.metric import METRICS, ULP
 
 MAX_OPS = 32
 
@@ -43,7 +45,9 @@ class SearchSpec(BaseModel):
     Attributes:
         target: a catalogue name or an expression of x.
         interval: two numbers or constant expressions; the target's own by default.
-        metric: the target's own by default.
+        metric: the target's own by default; "ulp" for floats.
+        dtype: the arithmetic: "real", or a row of `ARITHMETICS`.
+        full: whether the function is meant on all floats, by a range reduction.
         dtype: "real": fewest operations for an error over the reals.
         ops: the operations that programs may use.
         max_ops: largest program.
@@ -72,7 +76,8 @@ class SearchSpec(BaseModel):
     target: str
     interval: Annotated[tuple[str, str] | None, BeforeValidator(_texts)] = None
     metric: str | None = None
-    dtype: Literal["real"] = "real"
+    dtype: str = REAL
+    full: bool = False
     ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
@@ -99,8 +104,9 @@ class SearchSpec(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_switches(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # YAML's yes, on and true, which would pass as the number 1
+    def _no_switches(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML's yes, on and true would pass as the number 1."""
+        if isinstance(value, bool) and info.field_name != "full":
             raise ValueError("no entry is yes or no")
         return value
 
@@ -114,8 +120,15 @@ class SearchSpec(BaseModel):
     @field_validator("metric")
     @classmethod
     def _known_metric(cls, name: str | None) -> str | None:
-        if name is not None and name not in METRICS:
-            raise ValueError(f"there are {_listed(name, METRICS)}")
+        if name is not None and name not in (*METRICS, ULP):
+            raise ValueError(f"there are {_listed(name, (*METRICS, ULP))}")
+        return name
+
+    @field_validator("dtype")
+    @classmethod
+    def _known_dtype(cls, name: str) -> str:
+        if name not in (REAL, *ARITHMETICS):
+            raise ValueError(f"there are {_listed(name, (REAL, *ARITHMETICS))}")
         return name
 
     @model_validator(mode="after")
@@ -125,6 +138,11 @@ class SearchSpec(BaseModel):
             raise ValueError(f"cache_entries must be a power of two, got {self.cache_entries}")
         if self.mutations:
             _check_mutations(self.mutations)
+        if self.dtype == REAL and (self.full or self.metric == ULP):
+            what = "full" if self.full else "metric: ulp"
+            raise ValueError(f"{what} takes a dtype: {', '.join(ARITHMETICS)}")
+        if self.dtype != REAL and self.backend != "native":
+            raise ValueError("backend: float arithmetic is searched by the native one")
         return self
 
     def settled(self) -> "SettledSpec":

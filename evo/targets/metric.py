@@ -50,6 +50,15 @@ METRICS: dict[str, Metric] = {
 """The metrics, the default first: to add one, add a row."""
 
 
+ULP = "ulp"
+"""Of results of floats only, whose format has a spacing: no row."""
+
+
+def divides(name: str) -> bool:
+    """Whether errors of a metric are quotients by the target; those in ulp, of floats, are none."""
+    return name in METRICS and METRICS[name].divides
+
+
 def find_metric(name: str) -> Metric:
     """The row of a name.
 

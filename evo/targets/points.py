@@ -36,6 +36,10 @@ class Points:
     exact: np.ndarray
     weight: np.ndarray
 
+    def take(self, rows: np.ndarray) -> "Points":
+        """These points, in this order."""
+        return Points(self.x[rows], self.exact[rows], self.weight[rows])
+
 
 def sample(target: Target, x: np.ndarray) -> Points:
     """The target's values and weights at `x`, float64[n].

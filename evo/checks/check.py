@@ -1,0 +1,141 @@
+"""Checks of every input: 65,536 of 16 bits by the interpreter and balls, 2^32 of float32 in compiled C."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evo.errors import EvonumError
+from evo.exports.export import prepare
+from evo.floats.goal import RIGHT, FloatGoal
+from evo.floats.inputs import FEW, between, every
+from evo.floats.wanted import rounded
+from evo.fronts.front import Member
+from evo.numbers.arithmetic import REAL, find_arithmetic
+from evo.numbers.formats import round_decimal, ulp
+from evo.programs.floats import evaluate
+from evo.targets.metric import ULP
+
+_SPECIAL = (float("nan"), float("inf"), float("-inf"), 0.0, -0.0)
+
+
+class CheckError(EvonumError, ValueError):
+    """What has no check; one line."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What every input gave.
+
+    Attributes:
+        member: the function, with the error found.
+        inputs: how many were asked, and `of` what.
+        of: "every input" or what sample.
+        error: the largest, in `unit`, after the last rounding.
+        unit: "ulp", or the member's metric.
+        worst_x: an input where.
+        misrounded: results that are not correctly rounded; None where nobody counted.
+        backwards: neighbouring inputs whose results go the other way than the right ones; None likewise.
+        faults: special inputs with wrong results, one line each.
+    """
+
+    member: Member
+    inputs: int
+    of: str
+    error: float
+    unit: str
+    worst_x: float
+    misrounded: int | None
+    backwards: int | None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> Member:
+        """The member with the error of every input, where its unit is the search's."""
+        if self.unit == ULP and find_arithmetic(self.member.dtype).gives.bits == FEW:
+            return self.member
+        return replace(self.member, sampled_error=self.error, worst_x=self.worst_x)
+
+
+def check(member: Member) -> Checked:
+    """Asks a member's function every input of its format, or many where it is float64.
+
+    Raises:
+        CheckError: a member over the reals, of which proofs speak.
+        GoalError, FloatError, ReductionError, BuildError: it cannot be asked here.
+    """
+    if member.dtype == REAL:
+        raise CheckError(
+            f"The member of {member.ops} ops is over the reals; evonum verify proves it, check is of a dtype."
+        )
+    goal = FloatGoal(member.function, member.dtype, member.metric, member.full)
+    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member, goal)
+
+
+def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
+    gives, target = goal.arithmetic.gives, goal.target
+    x = every(gives) if goal.full else between(*target.span, gives, 0)
+    exact = _exact_everywhere(goal, x) if goal.full else target.exact(x)
+    got, finite = _results(member, goal, x), np.where(np.isfinite(exact), exact, 0.0)
+    right = np.where(np.isfinite(exact), rounded(finite, gives), exact)
+    same = (got == right) | (np.isnan(got) & np.isnan(right))
+    with np.errstate(all="ignore"):
+        size = np.where(same, RIGHT, np.abs(got - exact) / ulp(finite, gives))
+    size = np.where(np.isnan(size), np.inf, size)
+    worst = int(np.argmax(size))
+    special = ~np.isfinite(x) | (x == 0)
+    faults = tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(special & ~same))
+    return Checked(
+        member, len(x), "every input", float(size[worst]), ULP, float(x[worst]),
+        int(np.count_nonzero(~same)), _backwards(x, got, right), faults,
+    )  # fmt: skip
+
+
+def _backwards(x: np.ndarray, got: np.ndarray, right: np.ndarray) -> int:
+    """Neighbouring inputs between which results go the other way than the right ones."""
+    finite = np.isfinite(x)
+    order = np.argsort(x[finite], kind="stable")
+    with np.errstate(all="ignore"):
+        step, wanted = np.diff(got[finite][order]), np.diff(right[finite][order])
+    return int(np.count_nonzero(((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))))
+
+
+def _results(member: Member, goal: FloatGoal, x: np.ndarray) -> np.ndarray:
+    """The function as it is computed, rounded to its result's format, as float64."""
+    computes, gives = goal.arithmetic.computes, goal.arithmetic.gives
+    numbers = [round_decimal(text, computes) for text in member.constants]
+    if goal.reduction is None:
+        found = evaluate(member.code, numbers, x, computes)
+    else:
+        found = goal.reduction.evaluate(member.code, numbers, x, computes)
+    with np.errstate(all="ignore"):
+        return found.astype(gives.type).astype(float)
+
+
+def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
+    """Exact values as float64; 0 and infinity where float64 ends."""
+    assert goal.reduction is not None
+    rough = goal.reduction.float64(x)
+    inside = np.isfinite(rough) & (np.abs(rough) > 1e-290)
+    rough[inside] = goal.target.exact(x[inside])
+    return rough
+
+
+def _special_faults(member: Member, goal: FloatGoal) -> tuple[str, ...]:
+    assert goal.reduction is not None
+    x = np.array(_SPECIAL)
+    got, right = _results(member, goal, x), goal.reduction.float64(x)
+    same = (got == right) & (np.signbit(got) == np.signbit(right)) | (np.isnan(got) & np.isnan(right))
+    return tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(~same))
+
+
+def _of_more(member: Member, goal: FloatGoal) -> Checked:
+    """Float32 in compiled C, every input; float64 a sample."""
+    formula = prepare(member, member.dtype, member.full)
+    figure = next(f for f in formula.float_errors if f.unit == member.metric)
+    words = formula.float_points
+    of = "every input" if "all" in words.split() else "a sample"
+    count = int("".join(c for c in words if c.isdigit()))
+    place = figure.x if figure.x is not None else float("nan")
+    faults = _special_faults(member, goal) if member.full else ()
+    missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
+    return Checked(member, count, of, figure.value, figure.unit, place, missed, None, faults)

@@ -1,0 +1,132 @@
+"""Constants finished in a format: from rounded ones to neighbours with a smaller error, singly and in pairs.
+
+Rounding the constants of a minimax fit loses up to some ulp, and errors of the arithmetic itself count.
+So the last digits are searched, by the error that counts: descent over the moves of one constant and of two
+together, of which one call measures hundreds.
+"""
+
+from itertools import combinations, product
+
+import numpy as np
+
+from evo.floats.goal import FloatGoal
+from evo.floats.inputs import moved
+from evo.floats.linear import levelled
+from evo.kernels.strict import values
+from evo.programs.batch import Batch
+from evo.targets.points import Points
+
+_SINGLE = (1, 2, 3, 5, 9, 17, 40, 100, 300)
+"""Steps of one constant, in numbers of the format."""
+_PAIRS = (1, 4, 20)
+"""Steps of each of two."""
+_MOST_PAIRS = 10
+"""Most pairs of constants that are moved: of five constants all."""
+_RANDOM, _FURTHEST = 1000, 10.0
+"""Random moves of a round: of some constants together, each by up to 2^10 numbers of the format."""
+_MOST_ROUNDS = 200
+_IDLE, _PERSISTENT, _FEW_WRONG = 3, 60, 8
+"""Rounds in succession without a better move that end the descent; more where so few results are wrong: their
+inputs lie beside ties, and roundings have to fall well at each."""
+_WORKED = 512
+"""Points of the largest errors that moves are measured at first, and as many of all."""
+_ASKED = 4
+"""Moves of a round, the best, that are measured at all points."""
+
+
+def finished(
+    goal: FloatGoal, one: Batch, points: Points, persistent: bool = False
+) -> tuple[np.ndarray, float, int]:
+    """The constants of a program, in the format, with the least error that is found.
+
+    Two descents, one from the constants as they are and one from the best in real arithmetic.
+
+    Args:
+        goal: what the error is.
+        one: a batch of one program.
+        points: where it counts.
+        persistent: whether a few wrong results are worth a second or two.
+
+    Returns:
+        The constants [width], their largest error and the index of the point where.
+    """
+    starts = [one, levelled(one, points)[0]]
+    found = [_Descent(goal, goal.rounded(start), points) for start in starts]
+    best = min(found, key=lambda descent: descent.run(persistent))
+    return best.constants, best.error, best.worst
+
+
+class _Descent:
+    """From rounded constants to better neighbours, as long as there are any.
+
+    Where results are right or wrong, fewer wrong ones are better, then a smaller error; else a smaller error.
+    """
+
+    def __init__(self, goal: FloatGoal, best: Batch, points: Points) -> None:
+        self._goal, self._points, self._best = goal, points, best
+        self._value, self.worst = self._measured(best)
+        self._moves = _moves(int(best.k[0]))
+        got = values(best, points.x, goal.arithmetic.computes)[0]
+        size = np.nan_to_num(np.abs((got - points.exact) * points.weight), nan=np.inf)
+        n = len(size)
+        spread = np.linspace(0, n - 1, min(n, _WORKED)).astype(int)
+        self._worked = np.union1d(np.argsort(-size)[:_WORKED], spread)
+
+    @property
+    def constants(self) -> np.ndarray:
+        """The best so far, [width]."""
+        return self._best.constants[0]
+
+    @property
+    def error(self) -> float:
+        """Their largest error."""
+        return self._value[1]
+
+    def run(self, persistent: bool) -> tuple[int, float]:
+        """Descends; how many results are wrong at the end (0 where nobody asks), and the largest error."""
+        rng, idle, k = np.random.default_rng(0), 0, self._moves.shape[1]
+        for _ in range(_MOST_ROUNDS if k and np.isfinite(self.error) else 0):
+            patience = _PERSISTENT if persistent and 0 < self._value[0] <= _FEW_WRONG else _IDLE
+            if self.error <= self._goal.enough or idle == patience:
+                break
+            idle = 0 if self._round(_random_moves(rng, k) if idle else self._moves) else idle + 1
+        return self._value
+
+    def _round(self, moves: np.ndarray) -> bool:
+        """Takes the best move; whether there was one, or further points to look at."""
+        goal, known = self._goal, len(self._worked)
+        tried, k = self._best.take(np.zeros(len(moves), int)), moves.shape[1]
+        tried.constants[:, :k] = moved(tried.constants[:, :k], moves, goal.arithmetic.computes)
+        found = goal.judge(tried, self._points.take(self._worked))
+        over = found.over if goal.counts else np.zeros_like(found.over)
+        for row in np.lexsort((found.error, over))[:_ASKED]:
+            if not (over[row], found.error[row]) < self._value:
+                break
+            value, worst = self._measured(tried.take([row]))
+            if value < self._value:
+                self._best, self._value, self.worst = tried.take([row]), value, worst
+                return True
+            self._worked = np.union1d(self._worked, worst)
+        return len(self._worked) > known
+
+    def _measured(self, one: Batch) -> tuple[tuple[int, float], int]:
+        error, worst, over = (column[0] for column in self._goal.judge(one, self._points))
+        return (int(over) if self._goal.counts else 0, float(error)), int(worst)
+
+
+def _moves(k: int) -> np.ndarray:
+    """Steps of every constant, int64 [moves, k]."""
+    rows = []
+    for j, step, sign in product(range(k), _SINGLE, (1, -1)):
+        rows.append(np.bincount([j], [sign * step], k))
+    for i, j in list(combinations(range(k), 2))[:_MOST_PAIRS]:
+        for a, b, s, t in product(_PAIRS, _PAIRS, (1, -1), (1, -1)):
+            rows.append(np.bincount([i, j], [s * a, t * b], k))
+    return np.array(rows, np.float64).astype(np.int64) if rows else np.zeros((0, k), np.int64)
+
+
+def _random_moves(rng: np.random.Generator, k: int) -> np.ndarray:
+    """Steps of several constants together, of all sizes, int64 [moves, k]."""
+    size = np.exp2(rng.uniform(0, _FURTHEST, (_RANDOM, k)) * rng.random((_RANDOM, 1)))
+    sign = rng.integers(-1, 2, (_RANDOM, k))
+    return np.asarray(np.rint(size) * sign, np.int64)

@@ -1,0 +1,232 @@
+"""Searches in float arithmetic: rounding intervals, finished constants, and checks of every input."""
+
+import json
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import pytest
+from flint import arb
+
+from evo import api
+from evo.backends.native import NativeBackend
+from evo.checks.check import CheckError, check
+from evo.floats.finish import finished
+from evo.floats.goal import FloatGoal, GoalError
+from evo.floats.inputs import between, every, moved
+from evo.floats.linear import levelled
+from evo.floats.wanted import right_results, rounded
+from evo.fronts.front import Front, Member
+from evo.kernels.effort import Effort
+from evo.numbers.arithmetic import ARITHMETICS
+from evo.numbers.formats import BFLOAT16, FLOAT16, FLOAT_FORMATS
+from evo.programs.batch import Batch
+from evo.programs.floats import evaluate
+from evo.programs.program import parse
+from evo.targets.target import make_target
+from searches import SMALL, evonum_here
+
+CORE = ("-1/2", "1/2")
+TYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
+
+
+def horner(degree):
+    """A polynomial by multiply-adds."""
+    lines = ["v1 = fma(x, c1, c2)", *(f"v{i} = fma(v{i - 1}, x, c{i + 1})" for i in range(2, degree + 1))]
+    return parse("\n".join(lines))
+
+
+def fitted(goal, program):
+    """Constants for a goal: fitted, levelled, finished."""
+    batch = Batch.of([program], [np.ones(program.n_constants)])
+    stream, worth = np.arange(1, dtype=np.uint64), np.full(1, np.inf)
+    start = NativeBackend().fit(batch, goal.fit_points, Effort(starts=8), stream, worth).batch
+    return finished(goal, start, goal.members_points, persistent=True)
+
+
+def member_of(goal, program, numbers, error=1.0):
+    constants = tuple(float(c).hex() for c in numbers[: program.n_constants])
+    return Member(
+        program.ops, goal.target.name, goal.target.interval, goal.metric, program.formula(), str(program),
+        constants, error, None, None, 0.0, 0.0, goal.dtype, goal.full,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_inputs_with_finite_results_of_2_to_the_x_are_all_there(dtype):
+    goal = FloatGoal(make_target("exp2", CORE), dtype, full=True)
+    gives = goal.arithmetic.gives
+    first, last = goal.reduction.reach(gives)
+    found = between(first, last, gives, 0)
+    x = np.unique(every(gives)[np.isfinite(every(gives))])
+    size = np.exp2(np.clip(x, -1000, 1000))
+    assert np.array_equal(
+        found, x[(size > 2.0 ** (gives.emin - gives.digits - 1)) & (size < 2.0 ** (gives.bias + 1))]
+    )
+
+
+@pytest.mark.parametrize("fmt", [BFLOAT16, FLOAT16, FLOAT_FORMATS["float32"]], ids=lambda f: f.name)
+def test_neighbours_are_neighbours(fmt):
+    x = np.array([0.0, 1.0, -1.0, 0.75, 2.0**-14])
+    up, down = moved(x, np.full(5, 1), fmt), moved(x, np.full(5, -1), fmt)
+    if fmt.bits == 16:
+        numbers = np.unique(every(fmt)[np.isfinite(every(fmt))])
+        at = np.searchsorted(numbers, x)
+        assert np.array_equal(up, numbers[at + 1])
+        assert np.array_equal(down, numbers[at - 1])
+    else:
+        assert np.array_equal(up, np.nextafter(x.astype(np.float32), np.float32(np.inf)).astype(float))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_right_results_are_those_that_round_to_the_right_one_and_no_others(dtype):
+    arithmetic, kind = ARITHMETICS[dtype], TYPES[dtype]
+    exact = np.exp2(np.random.default_rng(3).uniform(-12, 12, 5000))
+    low, high = right_results(exact, arithmetic)
+    right = exact.astype(np.float32).astype(kind)  # no exact value is within 2^-24 of a tie
+    for end, outwards in ((low, -1), (high, 1)):
+        assert np.array_equal(end.astype(np.float32).astype(kind), right)
+        beyond = moved(end, np.full(len(end), outwards), arithmetic.computes)
+        assert (beyond.astype(np.float32).astype(kind) != right).all()
+    assert np.array_equal(rounded(exact, arithmetic.gives), right.astype(float))
+
+
+def test_the_known_polynomial_of_2_to_the_x_is_right_on_every_bfloat16():
+    """As linear programming over rounding intervals has it elsewhere; a cubic leaves 23 wrong there."""
+    goal = FloatGoal(make_target("exp2", CORE), "bfloat16", full=True)
+    numbers, error, _ = fitted(goal, horner(4))
+    found = check(member_of(goal, horner(4), numbers))
+    assert error <= 0.5
+    assert (found.inputs, found.misrounded, found.backwards, found.faults) == (65536, 0, 0, ())
+    fewer, error, _ = fitted(goal, horner(3))
+    assert error > 0.5
+    assert 0 < check(member_of(goal, horner(3), fewer)).misrounded < 23
+
+
+@pytest.mark.parametrize(("degree", "published"), [(4, 48), (5, 5)])
+def test_polynomials_in_float16_leave_few_results_wrong(degree, published):
+    goal = FloatGoal(make_target("exp2", CORE), "float16", full=True)
+    numbers, _, _ = fitted(goal, horner(degree))
+    assert check(member_of(goal, horner(degree), numbers)).misrounded <= published
+
+
+def test_misrounded_results_are_those_that_other_code_finds():
+    goal = FloatGoal(make_target("exp2", CORE), "bfloat16", full=True)
+    numbers, _, _ = fitted(goal, horner(3))
+    member = member_of(goal, horner(3), numbers)
+    x = every(BFLOAT16)
+    with np.errstate(all="ignore"):
+        got = goal.reduction.evaluate(member.code, numbers, x, goal.arithmetic.computes).astype(
+            ml_dtypes.bfloat16
+        )
+        right = np.exp2(x).astype(np.float32).astype(ml_dtypes.bfloat16)
+    wrong = (got != right) & ~(np.isnan(got.astype(float)) & np.isnan(right.astype(float)))
+    assert check(member).misrounded == np.count_nonzero(wrong)
+
+
+def test_a_wrong_last_bit_of_a_constant_is_caught():
+    goal = FloatGoal(make_target("exp", ("1", "1.001")), "float32")
+    numbers, _, _ = fitted(goal, horner(2))
+    other = numbers.copy()
+    other[2] = moved(other[2:3], np.array([1]), goal.arithmetic.computes)[0]
+    right, wrong = (check(member_of(goal, horner(2), c)) for c in (numbers, other))
+    assert wrong.error > right.error
+    assert wrong.measured.sampled_error == wrong.error
+
+
+def test_levelled_constants_are_the_minimax_of_a_line():
+    """The best line for e^x on (0, 1) absolutely: slope e - 1, error 0.10593."""
+    target = make_target("exp", ("0", "1"), "absolute")
+    points = FloatGoal(target, "float64", "absolute").members_points
+    line = Batch.of([parse("v1 = x * c1\nv2 = v1 + c2")], [np.array([1.0, 1.0])])
+    found, error = levelled(line, points)
+    assert found.constants[0, 0] == pytest.approx(np.e - 1, rel=1e-3)
+    assert error == pytest.approx(0.105933, rel=1e-3)
+
+
+def test_float32_errors_are_those_of_every_input():
+    """A short interval, every float of which NumPy tries here."""
+    goal = FloatGoal(make_target("exp", ("1", "1.001")), "float32")
+    program = horner(2)
+    numbers, error, _ = fitted(goal, program)
+    found = check(member_of(goal, program, numbers))
+    x = np.arange(np.float32(1).view(np.int32) + 1, np.float32(1.001).view(np.int32) + 1, dtype=np.int32)
+    x = x.view(np.float32)
+    x = x[x.astype(float) < 1.001]
+    got = np.zeros(len(x), np.float32)
+    for c in numbers[:3]:  # float64 holds the product exactly; the sum rounds twice in few cases
+        got = (got.astype(float) * x + c).astype(np.float32)
+    ulps = np.abs(got - np.exp(x.astype(float))) / 2.0**-22
+    assert found.inputs == len(x)
+    assert found.error == pytest.approx(ulps.max(), rel=1e-3)
+    assert found.error >= error * (1 - 1e-6)
+
+
+def test_a_goal_without_meaning_is_refused():
+    with pytest.raises(GoalError, match="bfloat16 or float16"):
+        FloatGoal(make_target("exp2", CORE), "float32", full=True)
+    goal = FloatGoal(make_target("exp2", CORE), "float32")
+    with pytest.raises(CheckError, match="over the reals"):
+        check(replace(member_of(goal, horner(1), [1.0, 1.0]), dtype="real"))
+
+
+def test_a_search_for_right_bfloat16_results_from_the_command_line(in_tmp):
+    settings = {**SMALL, "max_ops": 4, "generations": 15, "islands": 1}
+    (in_tmp / "spec.yaml").write_text(json.dumps(settings))
+    words = ("--ops", "fma", "--dtype", "bfloat16", "--full", "--interval", *CORE)
+    done = evonum_here(
+        "search",
+        "--spec",
+        "spec.yaml",
+        *words,
+        "--workers",
+        "serial",
+        "--out",
+        "s",
+        "--no-record",
+        cwd=in_tmp,
+    )
+    assert done.returncode == 0, done.stderr
+    best = Front.load(in_tmp / "s" / "front.json").best(ops=4)
+    assert (best.dtype, best.full, best.metric) == ("bfloat16", True, "ulp")
+    assert best.sampled_error <= 0.5
+    asked = evonum_here("check", "s", "--ops", 4, "--json", cwd=in_tmp)
+    (row,) = json.loads(asked.stdout)
+    assert (row["inputs"], row["misrounded"], row["faults"]) == (65536, 0, [])
+    made = evonum_here("export", "s", "--ops", 4, "--to", "c", cwd=in_tmp)
+    assert "float exp2_ops04(float x)" in made.stdout, made.stderr
+    assert "--dtype bfloat16 --full" in made.stdout.replace("\n", " ")
+    refused = evonum_here("verify", "s", cwd=in_tmp)
+    assert (refused.returncode, "evonum check" in refused.stderr) == (2, True)
+
+
+def test_a_search_in_float32_says_the_error_of_every_float(in_tmp):
+    short = {**SMALL, "islands": 1, "ops": "* fma", "max_ops": 3, "generations": 6, "record": False}
+    words = {
+        "target": "sin(x)",
+        "interval": ("1", "1.5"),
+        "dtype": "float32",
+        "workers": "serial",
+        "out": "s",
+    }
+    front = api.search(**{**short, **words, "out": "s"})
+    assert all(m.dtype == "float32" and m.metric == "ulp" for m in front)
+    worst = front.best(ops=3)
+    got = float(evaluate(worst.code, worst.constants, worst.worst_x, FLOAT_FORMATS["float32"]))
+    assert abs(got - float(arb(worst.worst_x).sin())) / 2.0**-24 == pytest.approx(
+        worst.sampled_error, rel=1e-3
+    )
+
+
+def test_specifications_of_floats_that_make_no_sense_are_refused(in_tmp):
+    for words, said in (
+        (("--dtype", "float8"), "there are real, float32"),
+        (("--metric", "ulp"), "ulp takes a dtype"),
+        (("--full",), "full takes a dtype"),
+        (("--dtype", "float32", "--full"), "bfloat16 or float16"),
+        (("--dtype", "float32", "--backend", "jax"), "native"),
+        (("--dtype", "bfloat16", "--full", "--interval", "0", "1/2"), "takes a core on"),
+    ):
+        done = evonum_here("search", "exp2", *words, "--workers", "serial", "--out", "s", cwd=in_tmp)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert said in done.stderr
