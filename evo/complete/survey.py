@@ -1,9 +1,9 @@
 """Every family fitted, and those near the front fitted again: what is known of the least error at each size.
 
-The families are fitted in batches, the small ones first; a family's fit depends on its number and the
-round alone. Near the front is what comes within `NEAR` of the least error found with as many ops; of the
-others nothing is kept. A survey is a value that `advance` takes a batch further, so it may be kept on
-the disk at any time and go on elsewhere with the same end.
+The families are fitted in batches, the small ones first. Near the front is what comes within `NEAR` times the
+least error of at most as many ops; of the others nothing is kept. Each fit has its random stream from the
+family's number and the round. A survey is a value that `advance` takes a batch further: kept on the disk at
+any time, it goes on elsewhere to the same end.
 """
 
 import math
@@ -53,7 +53,7 @@ class Survey:
         rows: families near the front, ascending, int64 [near].
         error: max error of each in each round at the select points, inf if one has a pole between them,
             float64 [near, 1 + ROUNDS]; NaN in rounds to come.
-        fitted: the same at the fit's points, where poles are not seen.
+        fitted: the same of the first fit at the fit's points, where poles are not seen, float64 [near].
         constants: of the best fit of each, float64 [near, most constants].
         seconds: what it took so far [s]; nothing depends on it.
     """
@@ -78,7 +78,7 @@ class Survey:
             np.zeros(max_ops, np.int64),
             np.zeros(0, np.int64),
             np.zeros((0, 1 + ROUNDS)),
-            np.zeros((0, 1 + ROUNDS)),
+            np.zeros(0),
             np.zeros((0, width)),
         )
 
@@ -156,14 +156,15 @@ class Surveyor:
         failed[size - 1] += np.count_nonzero(~np.isfinite(fitted))
         widened = np.zeros((len(rows), survey.constants.shape[1]))
         widened[:, : constants.shape[1]] = constants
+        to_come = np.full((len(rows), ROUNDS), math.nan)
         known = replace(
             survey,
             done=end,
             best=best,
             failed=failed,
             rows=np.concatenate([survey.rows, rows]),
-            error=np.concatenate([survey.error, _first_round(error)]),
-            fitted=np.concatenate([survey.fitted, _first_round(fitted)]),
+            error=np.concatenate([survey.error, np.column_stack([error, to_come])]),
+            fitted=np.concatenate([survey.fitted, fitted]),
             constants=np.concatenate([survey.constants, widened]),
         )
         return self._near(known)
@@ -171,18 +172,16 @@ class Surveyor:
     def _fit_again(self, survey: Survey) -> Survey:
         turn = survey.rounds + 1
         best, constants = survey.best.copy(), survey.constants.copy()
-        all_errors, all_fitted = survey.error.copy(), survey.fitted.copy()
+        errors = survey.error.copy()
         sizes = self.families.n[survey.rows]
         for size in np.unique(sizes):
             at = np.flatnonzero(sizes == size)
-            found, fitted, error = self._fitted(survey.rows[at], turn, self._limit(survey, survey.rows[at]))
-            better = error < np.nanmin(all_errors[at], axis=1)
+            found, _, error = self._fitted(survey.rows[at], turn, self._limit(survey, survey.rows[at]))
+            better = error < np.nanmin(errors[at], axis=1)
             constants[at[better], : found.shape[1]] = found[better]
-            all_errors[at, turn], all_fitted[at, turn] = error, fitted
+            errors[at, turn] = error
             best[size - 1] = min(best[size - 1], error.min(initial=math.inf))
-        return replace(
-            survey, rounds=turn, best=best, error=all_errors, fitted=all_fitted, constants=constants
-        )
+        return replace(survey, rounds=turn, best=best, error=errors, constants=constants)
 
     def _limit(self, survey: Survey, rows: np.ndarray) -> np.ndarray:
         """What counts as near the front, for families of each row's size."""
@@ -190,8 +189,8 @@ class Surveyor:
         return NEAR * front[self.families.n[rows] - 1]
 
     def _near(self, survey: Survey) -> Survey:
-        error = survey.fitted[:, 0]
-        near = np.isfinite(error) & (error <= self._limit(survey, survey.rows))
+        limit = self._limit(survey, survey.rows)
+        near = np.isfinite(survey.fitted) & (survey.fitted <= limit)
         kept = {name: getattr(survey, name)[near] for name in ("rows", "error", "fitted", "constants")}
         return replace(survey, **kept)
 
@@ -227,10 +226,6 @@ class Surveyor:
             starts[start], rms[start] = fits.batch.constants, fits.rms
         best = np.argsort(rms, axis=0, kind="stable")[:_KEPT]
         return starts[best, np.arange(len(batch))]
-
-
-def _first_round(error: np.ndarray) -> np.ndarray:
-    return np.concatenate([error[:, None], np.full((len(error), ROUNDS), math.nan)], axis=1)
 
 
 def _drawn(stream: np.ndarray, start: int, width: int) -> np.ndarray:
