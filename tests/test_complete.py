@@ -89,6 +89,22 @@ def test_success_is_the_share_of_fits_that_reach_the_best_of_their_family(tmp_pa
     assert made.statements == ()
 
 
+def test_of_many_families_near_the_front_the_best_are_fitted_again(tmp_path, monkeypatch):
+    families = enumerate_families(OPS, 3, tmp_path)
+    surveyor = Surveyor.of(families, make_target("bessel"), NativeBackend(), starts=2)
+    ends = []
+    for most in (10_000, 3):
+        monkeypatch.setattr("evo.complete.survey.MOST_NEAR", most)
+        ends.append(surveyed(surveyor, surveyor.begin(), lambda s: None, Clock(lambda stage: None)))
+    every, best = ends
+    for size in (1, 2, 3):
+        wanted = np.flatnonzero(families.n[every.rows] == size)
+        chosen = wanted[np.argsort(every.fitted[wanted], kind="stable")][:3]
+        kept = best.rows[families.n[best.rows] == size]
+        assert kept.tolist() == np.sort(every.rows[chosen]).tolist()
+    assert len(every.rows) > len(best.rows)
+
+
 def test_a_survey_that_ended_early_goes_on_with_the_same_result(tmp_path, monkeypatch):
     monkeypatch.setattr("evo.complete.run.SAVE_EVERY", 0.0)
     monkeypatch.setattr("evo.complete.survey._ROWS", 50)

@@ -23,7 +23,7 @@ class Size:
         ops: most instructions.
         families: of exactly so many.
         failed: those of them without a finite error from any start.
-        near: those of them within `NEAR` of the front, which were fitted again.
+        near: those of them within `NEAR` of the front, `MOST_NEAR` at most, which were fitted again.
         success: share of the fits of those that reached the best one of their family; None without any.
         gained: those of them that a further fit made better.
         error: least max error of at most so many ops, polished; None where there is no finite one.

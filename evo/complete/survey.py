@@ -1,9 +1,9 @@
 """Every family fitted, and those near the front fitted again: what is known of the least error at each size.
 
-The families are fitted in batches, the small ones first. Near the front is what comes within `NEAR` times the
-least error of at most as many ops; of the others nothing is kept. Each fit has its random stream from the
-family's number and the round. A survey is a value that `advance` takes a batch further: kept on the disk at
-any time, it goes on elsewhere to the same end.
+The families are fitted in batches, the small ones first. Near the front is what comes within `NEAR` times
+the least error of at most as many ops, but no more than `MOST_NEAR` of a size; of the others nothing is
+kept. Each fit has its random stream from the family's number and the round. A survey is a value that
+`advance` takes a batch further: kept on the disk at any time, it goes on elsewhere to the same end.
 """
 
 import math
@@ -23,6 +23,8 @@ from evo.targets.target import Target
 
 NEAR = 10.0
 """How many times the least error a family's may be that is fitted again."""
+MOST_NEAR = 10_000
+"""Of one size, the best first: where nothing is good, everything would be near it."""
 ROUNDS = 8
 """How often it is."""
 SAME = 1.05
@@ -190,7 +192,11 @@ class Surveyor:
 
     def _near(self, survey: Survey) -> Survey:
         limit = self._limit(survey, survey.rows)
-        near = np.isfinite(survey.fitted) & (survey.fitted <= limit)
+        near = np.flatnonzero(np.isfinite(survey.fitted) & (survey.fitted <= limit))
+        sizes = self.families.n[survey.rows[near]]
+        order = np.lexsort((survey.fitted[near], sizes))
+        place = np.arange(len(near)) - np.searchsorted(sizes[order], sizes[order])
+        near = np.sort(near[order[place < MOST_NEAR]])
         kept = {name: getattr(survey, name)[near] for name in ("rows", "error", "fitted", "constants")}
         return replace(survey, **kept)
 
