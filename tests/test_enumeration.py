@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,6 +147,18 @@ def test_larger_programs_than_words_can_number_are_refused():
     with pytest.raises(SizeError, match=f"of {MOST_OPS + 1} ops cannot be enumerated; 1 to {MOST_OPS} can"):
         Words.of(ARITHMETIC, MOST_OPS + 1, families=True)
     assert batch_of(np.zeros((0, 3), np.uint16)).width == 3
+
+
+def test_the_counts_and_digests_of_the_page_are_those_of_the_code(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "complete.md").read_text()
+    digests = dict(re.findall(r"^\| (\d) \| `([0-9a-f]{32})` \|$", page, re.MULTILINE))
+    found = enumerate_families(ARITHMETIC, 5, tmp_path)
+    rows = re.findall(r"^\| (\d) \| ([\d,]+) \| ([\d,]+) \|", page, re.MULTILINE)
+    said = [tuple(int(cell.replace(",", "")) for cell in row) for row in rows]
+    assert said[:5] == list(zip(range(1, 6), COUNTS, found.counts, strict=True))
+    assert {"4", "5"} < set(digests)
+    assert digests["5"] == found.digest()
+    assert digests["4"] == enumerate_families(ARITHMETIC, 4, tmp_path).digest()
 
 
 def family(*some):

@@ -23,7 +23,8 @@ class Size:
         ops: most instructions.
         families: of exactly so many.
         failed: those of them without a finite error from any start.
-        near: those of them within `NEAR` of the front, `MOST_NEAR` at most, which were fitted again.
+        near: those of them within `NEAR` of the front, `MOST_NEAR` at most, which were fitted again; without
+            those that had a pole in every round.
         success: share of the fits of those that reached the best one of their family; None without any.
         gained: those of them that a further fit made better.
         error: least max error of at most so many ops, polished; None where there is no finite one.
@@ -66,7 +67,7 @@ class Completed:
         size_of = families.n[survey.rows]
         sizes = []
         for ops, count in enumerate(families.counts, start=1):
-            at = size_of == ops
+            at = (size_of == ops) & np.isfinite(survey.error).any(axis=1)
             errors = [m.sampled_error for m in front if m.ops <= ops]
             sizes.append(
                 Size(
