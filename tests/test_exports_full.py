@@ -1,5 +1,6 @@
 """Functions on all floats: special values, gradual underflow, error against balls, equal bits everywhere."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ HORNER = {  # Taylor about 0 with the last digits that the functions have: 2e-8 
         *("4.1666666666666667e-2", "1.6666666666666667e-1", "0.5", "1", "1"),
     ],
 }
-ENDS = {"exp2": ("-0.5", "0.5"), "exp": ("-0.3466", "0.3466")}
-CASES = [(name, dtype) for name in REDUCTIONS for dtype in FLOAT_FORMATS]
+HORNER["exp10"] = [repr(math.log(10) ** k / math.factorial(k)) for k in range(7, -1, -1)]
+ENDS = {"exp2": ("-0.5", "0.5"), "exp": ("-0.3466", "0.3466"), "exp10": ("-0.1506", "0.1506")}
+ALL = [(name, dtype) for name in REDUCTIONS for dtype in FLOAT_FORMATS]
+CASES = [(name, dtype) for name, dtype in ALL if Reduction(name, True).is_power]
 
 
 def horner(constants, fused):
@@ -42,7 +45,8 @@ def horner(constants, fused):
 
 
 def full(name, dtype, fused=False):
-    core = member(horner(HORNER[name], fused), HORNER[name], name, ENDS[name])
+    power = Reduction(name, True).core
+    core = member(horner(HORNER[power], fused), HORNER[power], name, ENDS[power])
     return prepare(core, dtype, full=True, name=f"{name}_{dtype}_{'fused' if fused else 'plain'}")
 
 
@@ -55,6 +59,22 @@ def test_special_values_are_those_of_the_function(name, dtype):
     np.testing.assert_array_equal(got, np.array([1, 1, np.inf, 0, np.nan, np.inf, 0], fmt.type))
     assert not np.signbit(got[3])
     assert not np.signbit(got[6])
+
+
+@pytest.mark.parametrize("dtype", FLOAT_FORMATS)
+def test_special_values_of_functions_of_a_power(dtype):
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30])
+    expected = {
+        "sigmoid": [0.5, 0.5, 1, 0, np.nan, 1, 0],
+        "silu": [0, -0.0, np.inf, -0.0, np.nan, np.float32(1e30), -0.0],
+    }
+    for name, values in expected.items():
+        formula = full(name, dtype)
+        got, wanted = results(formula, x.astype(formula.fmt.type)), np.array(values, formula.fmt.type)
+        if name == "silu":
+            wanted[5] = formula.fmt.type(1e30)
+        np.testing.assert_array_equal(got, wanted)
+        assert np.array_equal(np.signbit(got[:4]), np.signbit(wanted[:4]))
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES)
@@ -95,7 +115,7 @@ def test_a_core_that_leaves_its_octave_does_not_take_the_short_way():
 
 
 def test_every_language_gives_the_same_bits(tmp_path):
-    chosen = [full(name, dtype, fused) for name, dtype in CASES for fused in (False, True)]
+    chosen = [full(name, dtype, fused) for name, dtype in ALL for fused in (False, True)]
     floored = prepare(member(parse("v1 = x + c1"), ("0.96",)), "float32", full=True, name="floored")
     chosen.append(floored)
     assert not floored.reduction.centred
@@ -122,7 +142,7 @@ def tool_is_there(name):
 
 
 def test_rust_gives_the_same_bits(tmp_path):
-    chosen = [full(name, dtype) for name, dtype in CASES]
+    chosen = [full(name, dtype) for name, dtype in ALL]
     (tmp_path / "all.rs").write_text(write(chosen, "rust") + rust_wrappers(chosen))
     flags = ["-O", "--crate-type", "cdylib", "-A", "warnings"]
     library = compiled(
@@ -148,7 +168,8 @@ def test_jax_gives_the_same_bits_but_for_flushed_subnormals_and_the_right_slope(
             got, expected = np.asarray(jax.jit(function)(x)), results(formula, x)
             assert_same(formula, flushed(got, formula.fmt), flushed(expected, formula.fmt), x)
             slope = jax.grad(function)(formula.fmt.type(1.25))
-        exact = np.log(2.0) * 2**1.25 if name == "exp2" else np.exp(1.25)
+        base = {"exp2": 2.0, "exp": np.e, "exp10": 10.0}[name]
+        exact = np.log(base) * base**1.25
         assert abs(float(slope) / exact - 1) < 1e-6
 
 

@@ -23,6 +23,7 @@ from evo.numbers.formats import BFLOAT16, FLOAT16, FLOAT_FORMATS
 from evo.programs.batch import Batch
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
+from evo.reductions.reduction import core_interval
 from evo.targets.target import make_target
 from searches import SMALL, evonum_here
 
@@ -108,6 +109,27 @@ def test_polynomials_in_float16_leave_few_results_wrong(degree, published):
     goal = FloatGoal(make_target("exp2", CORE), "float16", full=True)
     numbers, _, _ = fitted(goal, horner(degree))
     assert check(member_of(goal, horner(degree), numbers)).misrounded <= published
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "silu"])
+def test_a_polynomial_makes_right_bfloat16_functions_of_all_inputs(name):
+    """The right results by float64, none of which is beside a tie; specials included."""
+    goal = FloatGoal(make_target(name, core_interval(name)), "bfloat16", full=True)
+    numbers, error, _ = fitted(goal, horner(4))
+    found = check(member_of(goal, horner(4), numbers))
+    assert error <= 0.5
+    assert (found.inputs, found.misrounded, found.faults) == (65536, 0, ())
+    x = every(BFLOAT16)
+    with np.errstate(all="ignore"):
+        got = goal.reduction.evaluate(horner(4), numbers, x, goal.arithmetic.computes)
+        e = np.exp(-x)
+        right = {
+            "exp": np.exp(x),
+            "sigmoid": 1 / (1 + e),
+            "silu": np.where(np.isneginf(x), -0.0, x / (1 + e)),
+        }
+        same = got.astype(ml_dtypes.bfloat16) == right[name].astype(np.float32).astype(ml_dtypes.bfloat16)
+    assert (same | np.isnan(x)).all()
 
 
 def test_misrounded_results_are_those_that_other_code_finds():

@@ -29,6 +29,8 @@ REFERENCES = {
     "tan": mpmath.tan,
     "tanh": mpmath.tanh,
     "sigmoid": lambda x: (1 + mpmath.tanh(x / 2)) / 2,
+    "silu": lambda x: x * (1 + mpmath.tanh(x / 2)) / 2,
+    "exp10": lambda x: mpmath.mpf(10) ** x,
     "gelu": lambda x: x * mpmath.ncdf(x),
     "erf": mpmath.erf,
     "erfc": mpmath.erfc,

@@ -11,6 +11,7 @@ from pathlib import Path
 from evo.exports.comments import comment_block, summary
 from evo.exports.formula import Formula
 from evo.exports.languages import JAX
+from evo.exports.names import ExportError
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Operand
@@ -34,6 +35,8 @@ def _function(formula: Formula) -> list[str]:
     lines = [f"def _{core}(x):", *core_constants(formula, JAX), *core_lines(formula, JAX)]
     lines += [f"    return jnp.broadcast_to({formula.result}, x.shape)", "", ""]
     if formula.reduction:
+        if not formula.reduction.is_power:
+            raise ExportError(f"jax has no derivative of {formula.reduction.name} with --full; take numpy.")
         lines += [*_full(formula), "", ""]
         slope = [f"    return _{name}(x) * jnp.float{n}({formula.reduction.log_base!r})"]
     else:

@@ -56,6 +56,13 @@ def finished(
     return best.constants, best.error, best.worst
 
 
+def rounded(goal: FloatGoal, one: Batch, points: Points) -> tuple[np.ndarray, float, int]:
+    """As `finished`, of the constants rounded and no more."""
+    found = goal.rounded(one)
+    error, worst, _ = (column[0] for column in goal.judge(found, points))
+    return found.constants[0], float(error), int(worst)
+
+
 class _Descent:
     """From rounded constants to better neighbours, as long as there are any.
 

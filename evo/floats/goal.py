@@ -69,6 +69,13 @@ class FloatGoal:
         return find_arithmetic(self.dtype)
 
     @cached_property
+    def core(self) -> Target:
+        """What a program approximates: the target, or what its reduction makes of it."""
+        if self.reduction is None:
+            return self.target
+        return Target(self.reduction.core, *self.target.interval, self.target.metric)
+
+    @cached_property
     def reduction(self) -> Reduction | None:
         """What comes before and after the core."""
         return find_reduction(self.target) if self.full else None
@@ -120,7 +127,7 @@ class FloatGoal:
     def _slack(self) -> np.ndarray:
         """How far the exact value is from the nearer end of its interval, as a part of the interval."""
         w = self._wanted
-        exact = self.target.exact(w.x)
+        exact = self.core.exact(w.x)
         return np.minimum(exact - w.low, w.high - exact) / (w.high - w.low)
 
     @cached_property
@@ -129,7 +136,7 @@ class FloatGoal:
         if self.reduction is not None:
             lo, hi = self.reduction.reach(self.arithmetic.gives)
         x = between(lo, hi, self.arithmetic.gives, 0)
-        found = wanted_of_core(self.target, self.arithmetic, self.reduction, x)
+        found = wanted_of_core(self.target, self.core, self.arithmetic, self.reduction, x)
         if not (found.low < found.high).all():
             k = int(np.argmin(found.high - found.low))
             raise GoalError(f"No core can be right everywhere: at {found.x[k]!r} no {self.dtype} is")

@@ -73,12 +73,13 @@ def _tie(right: np.ndarray, fmt: FloatFormat, side: int) -> np.ndarray:
 
 
 def wanted_of_core(
-    target: Target, arithmetic: Arithmetic, reduction: Reduction | None, x: np.ndarray
+    target: Target, core: Target, arithmetic: Arithmetic, reduction: Reduction | None, x: np.ndarray
 ) -> Wanted:
     """What the core has to give so that the function is right at all these inputs.
 
     Args:
         target: the function.
+        core: what a program approximates.
         arithmetic: whose result has fewer digits than what computes it.
         reduction: what comes before and after the core; None: the program is the function.
         x: inputs, numbers of the given format at which the function is not infinite there.
@@ -89,7 +90,7 @@ def wanted_of_core(
         return Wanted(x, low, high)
     fmt = arithmetic.computes
     r = reduction.argument(x, fmt).astype(float)
-    start = target.exact(r).astype(fmt.type).astype(float)
+    start = core.exact(r).astype(fmt.type).astype(float)
     for _ in range(_NUDGES):  # an exact value beside a tie may round to the wrong side of it
         result = reduction.result(x, start, fmt).astype(float)
         start = moved(start, (result < low).astype(int) - (result > high), fmt)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from evo.floats.finish import finished
+from evo.floats.finish import finished, rounded
 from evo.floats.goal import FloatGoal
 from evo.fronts.front import Member
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
 from evo.minimax.polish import LEVELLED, polish
-from evo.programs.batch import Batch
 from evo.programs.program import Program
 from evo.proofs.enclosure import evaluator
 from evo.targets.points import Points, holdout_points
@@ -37,7 +36,7 @@ class Members:
         identity = f"{program}{constants}".encode()
         if identity not in self._made:
             goal = self._problem.goal
-            found = self._proper(program, constants) if goal is None else self._in_floats(goal, one.batch)
+            found = self._proper(program, constants) if goal is None else self._in_floats(goal, one)
             self._made[identity] = Member(
                 ops=int(one.ops[0]),
                 formula=program.formula(),
@@ -63,9 +62,13 @@ class Members:
             "worst_x": worst_x,
         }
 
-    def _in_floats(self, goal: FloatGoal, one: Batch) -> dict[str, Any]:
-        """Entries of a member in float arithmetic: constants finished in the format."""
-        numbers, error, worst = finished(goal, one, goal.members_points, persistent=True)
+    def _in_floats(self, goal: FloatGoal, pool: Pool) -> dict[str, Any]:
+        """Entries of a member in float arithmetic: constants finished in the format, where that counts."""
+        one = pool.batch
+        if pool.error[0] < goal.delicate:
+            numbers, error, worst = finished(goal, one, goal.members_points, persistent=True)
+        else:
+            numbers, error, worst = rounded(goal, one, goal.members_points)
         return {
             "target": goal.target.name,
             "interval": goal.target.interval,

@@ -74,7 +74,8 @@ def finished_newcomers(
     assert goal is not None
     kept = state.archive
     best = np.array([kept.error[kept.ops <= n].min(initial=np.inf) for n in range(len(limit))])
-    promise = fits.error / best[ops]
+    with np.errstate(over="ignore"):
+        promise = fits.error / best[ops]
     rows = np.flatnonzero((promise < _PROMISING) & (best[ops] > goal.enough) & (fits.error < goal.delicate))
     rows = rows[np.argsort(promise[rows], kind="stable")][: operators.problem.deep_fits]
     batch = fits.batch.take(rows)

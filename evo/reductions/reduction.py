@@ -42,26 +42,64 @@ class ReductionError(EvonumError, ValueError):
 
 
 class ReductionRow(NamedTuple):
-    """A function b^x.
+    """A function of b^x.
 
     Attributes:
         name: of the catalogue.
-        period: P = log_b 2 as a ball, at the current precision.
+        period: P = log_b 2, an expression.
         float64: the function on float64 arrays, to a few ulp: finds where float32 is worst.
+        core: b^x in the catalogue, which a program approximates; the function itself by default.
+        before: steps from x to `start`, whose power it is; x itself without any.
+        after: steps from `whole`, the power, to `result`; the power itself without any.
+        reach: |x| beyond which results are what they are for the largest x; by the power's exponents without.
+        shift: `whole` is the power times SCALE = 2^-shift: powers so much larger do not overflow.
     """
 
     name: str
-    period: Callable[[], Any]
+    period: str
     float64: Callable[[Any], Any]
+    core: str = ""
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+    reach: float | None = None
+    shift: int = 0
+
+    def length(self) -> Any:
+        """P as a ball, at the current precision."""
+        return parse_expression(self.period).ball(arb(0))
+
+
+def _logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _silu(x: Any) -> Any:
+    return np.where(np.isneginf(x), -0.0, x * _logistic(x))
 
 
 REDUCTIONS: dict[str, ReductionRow] = {
     row.name: row
     for row in (
-        ReductionRow("exp2", lambda: arb(1), np.exp2),
-        ReductionRow("exp", lambda: arb.const_log2(), np.exp),
+        ReductionRow("exp2", "1", np.exp2),
+        ReductionRow("exp", "log(2)", np.exp),
+        ReductionRow("exp10", "log(2)/log(10)", lambda x: np.power(10.0, x)),
+        ReductionRow(
+            "sigmoid", "log(2)", _logistic, "exp",
+            before=(("start", "sub", ("ZERO", "x")),),
+            after=(("below", "add", ("whole", "SCALE")), ("result", "div", ("SCALE", "below"))),
+            reach=110.0, shift=32,
+        ),
+        ReductionRow(
+            "silu", "log(2)", _silu, "exp",
+            before=(("finite", "atleast", ("x", "LOWEST")), ("start", "sub", ("ZERO", "finite"))),
+            after=(
+                ("below", "add", ("whole", "SCALE")), ("part", "div", ("SCALE", "below")),
+                ("result", "mul", ("finite", "part")),
+            ),
+            reach=110.0, shift=32,
+        ),
     )
-}
+}  # fmt: skip
 """The functions that can be extended: to add one, add a row."""
 
 
@@ -80,11 +118,27 @@ class Reduction:
     @property
     def exact(self) -> bool:
         """Whether P = 1: no product, no rounding in r."""
-        return bool(REDUCTIONS[self.name].period() == 1)
+        return bool(self.row.length() == 1)
+
+    @property
+    def row(self) -> ReductionRow:
+        """What it is made of."""
+        return REDUCTIONS[self.name]
+
+    @property
+    def core(self) -> str:
+        """The function of the catalogue that a program approximates."""
+        return self.row.core or self.name
+
+    @property
+    def is_power(self) -> bool:
+        """Whether the function is b^x itself, whose exponent may go into the core's."""
+        return not (self.row.before or self.row.after)
 
     def steps(self) -> Iterator[Step]:
         """The whole function; the last value is the result."""
-        yield "lifted", "atleast", ("x", "LEAST")
+        yield from self.row.before
+        yield "lifted", "atleast", ("start" if self.row.before else "x", "LEAST")
         yield "t", "atmost", ("lifted", "MOST")
         yield from self._to_core("t")
         yield "bits", "bits", ("shifted",)
@@ -94,7 +148,8 @@ class Reduction:
         yield "first", "power", ("h",)
         yield "second", "power", ("g",)
         yield "partly", "mul", ("y", "first")
-        yield "result", "mul", ("partly", "second")
+        yield "whole" if self.row.after else "result", "mul", ("partly", "second")
+        yield from self.row.after
 
     def plain_steps(self) -> Iterator[Step]:
         """The same bits in fewer steps where |x - CENTRE| <= RADIUS: n goes into the exponent of the core.
@@ -130,7 +185,7 @@ class Reduction:
     def constants(self, fmt: FloatFormat) -> dict[str, float | int]:
         """The numbers of the steps in `fmt`: floats, and integers where bits are meant."""
         with flint.ctx.workprec(300):
-            period = REDUCTIONS[self.name].period()
+            period = self.row.length()
             magic = 1.5 * 2.0 ** (fmt.digits - 1)
             bits = int(np.asarray(fmt.type(magic)).view(fmt.unsigned))
             lowest = (
@@ -138,11 +193,14 @@ class Reduction:
             )  # 2^lowest is a quarter of the smallest subnormal: it rounds to 0
             found: dict[str, float | int] = {
                 "LEAST": float(floor(Fraction(float(period * lowest))) if not self.exact else lowest),
-                "MOST": float(ceil(Fraction(float(period * (fmt.bias + 1))))),
+                "MOST": float(ceil(Fraction(float(period * (fmt.bias + 1 + self.row.shift))))),
                 "MAGIC": magic,
-                "OFFSET": bits - 2 * fmt.bias,
+                "OFFSET": bits - 2 * fmt.bias + self.row.shift,
                 "CENTRE": _rounded(period, 10),
                 "RADIUS": float(floor(Fraction(float(period * (fmt.bias - 1))))),
+                "SCALE": 2.0**-self.row.shift,
+                "ZERO": 0.0,
+                "LOWEST": float(-(2.0**fmt.bias) * (2 - 2.0 ** (1 - fmt.digits))),
             }
             if not self.exact:
                 upper = _rounded(period, fmt.digits - (-lowest).bit_length())  # times n is exact
@@ -168,15 +226,19 @@ class Reduction:
 
     def keeps_exponent(self, program: Program, constants: Any, fmt: FloatFormat) -> bool:
         """Whether the core stays near [1/2, 2] at many points: its exponent then takes n without overflow."""
-        half = float(REDUCTIONS[self.name].period()) * (0.51 if self.centred else 1.01)
+        if not self.is_power:
+            return False
+        half = float(self.row.length()) * (0.51 if self.centred else 1.01)
         edges = [0.0, -0.0, half, *(s * 2.0**k for s in (1, -1) for k in range(fmt.emin, -2, 7))]
         r = np.concatenate([np.linspace(-half if self.centred else 0, half, 2001), edges])
         y = evaluate(program, constants, r, fmt)
         return bool(((y > 0.4) & (y < 2.5)).all())
 
     def reach(self, fmt: FloatFormat) -> tuple[float, float]:
-        """Between which inputs results are neither certainly 0 nor infinite in a format."""
-        period = float(REDUCTIONS[self.name].period())
+        """Between which inputs a core counts: beyond, results are those of the furthest."""
+        if self.row.reach is not None:
+            return -self.row.reach, self.row.reach
+        period = float(self.row.length())
         return (fmt.emin - fmt.digits - 1) * period, (fmt.bias + 1) * period
 
     def argument(self, x: Any, fmt: FloatFormat) -> np.ndarray:
@@ -217,12 +279,12 @@ class Reduction:
     def log_base(self) -> float:
         """log b: the derivative of b^x is log b times b^x."""
         with flint.ctx.workprec(100):
-            return float(arb.const_log2() / REDUCTIONS[self.name].period())
+            return float(arb.const_log2() / self.row.length())
 
     def float64(self, x: np.ndarray) -> np.ndarray:
         """The function in float64, to a few ulp."""
         with np.errstate(all="ignore"):
-            return np.asarray(REDUCTIONS[self.name].float64(x))
+            return np.asarray(self.row.float64(x))
 
     def ball(self, x: Any) -> Any:
         """The exact function on an arb."""
@@ -230,8 +292,25 @@ class Reduction:
 
     def wanted(self) -> str:
         """The interval that a core needs, in words."""
-        period = "1" if self.exact else f"{float(REDUCTIONS[self.name].period()):.17g}"
+        period = "1" if self.exact else f"{float(self.row.length()):.17g}"
         return f"(-{period}/2, {period}/2)" if self.centred else f"(0, {period})"
+
+
+def core_interval(name: str) -> tuple[str, str]:
+    """Ends of the interval that a core of this function is for, where nobody names one: around 0.
+
+    Raises:
+        ReductionError: no row for the function.
+    """
+    period = _row(name).period
+    return f"-({period})/2", f"({period})/2"
+
+
+def _row(name: str) -> ReductionRow:
+    if name not in REDUCTIONS:
+        known = ", ".join(REDUCTIONS)
+        raise ReductionError(f"No range reduction for {name!r}; evo/reductions/reduction.py has {known}.")
+    return REDUCTIONS[name]
 
 
 def find_reduction(target: Target) -> Reduction:
@@ -240,13 +319,8 @@ def find_reduction(target: Target) -> Reduction:
     Raises:
         ReductionError: no row for the function, or the core's interval is too short; says what is needed.
     """
-    if target.name not in REDUCTIONS:
-        known = ", ".join(REDUCTIONS)
-        raise ReductionError(
-            f"No range reduction for {target.name!r}; evo/reductions/reduction.py has {known}."
-        )
     lo, hi = (float(end) for end in target.ends)
-    period, slack = float(REDUCTIONS[target.name].period()), 1e-9
+    period, slack = float(_row(target.name).length()), 1e-9
     if lo <= slack - period / 2 and hi >= period / 2 - slack:
         return Reduction(target.name, centred=True)
     if lo <= slack and hi >= period - slack:

@@ -25,6 +25,7 @@ from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
 from evo.numbers.arithmetic import REAL
 from evo.programs.ops import parse_ops
+from evo.reductions.reduction import core_interval
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
@@ -43,7 +44,8 @@ def make_problem(spec: SettledSpec) -> Problem:
     Raises:
         TargetError, OpError: the target or the ops are no good.
     """
-    target = make_target(spec.target, spec.interval, None if spec.metric == ULP else spec.metric)
+    interval = core_interval(spec.target) if spec.full and spec.interval is None else spec.interval
+    target = make_target(spec.target, interval, None if spec.metric == ULP else spec.metric)
     goal = None if spec.dtype == REAL else FloatGoal(target, spec.dtype, spec.metric or ULP, spec.full)
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(

@@ -19,6 +19,7 @@ CATALOGUE: dict[str, CatalogueRow] = {
     for row in (
         CatalogueRow("exp2", "exp2(x)", "0", "1", "relative", "2^x"),
         CatalogueRow("exp", "exp(x)", "0", "1", "relative", "natural exponential"),
+        CatalogueRow("exp10", "exp10(x)", "0", "log(2)/log(10)", "relative", "10^x"),
         CatalogueRow("log2", "log2(x)", "1", "2", "absolute", "logarithm to base 2"),
         CatalogueRow("log", "log(x)", "1", "2", "absolute", "natural logarithm"),
         CatalogueRow("sin", "sin(x)", "0", "pi/4", "relative", "sine"),
@@ -26,6 +27,7 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow("tan", "tan(x)", "0", "pi/4", "relative", "tangent"),
         CatalogueRow("tanh", "tanh(x)", "0", "1", "relative", "hyperbolic tangent"),
         CatalogueRow("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
+        CatalogueRow("silu", "x/(1+exp(-x))", "-4", "4", "absolute", "x times the logistic function"),
         CatalogueRow(
             "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
         ),
