@@ -29,6 +29,7 @@ from evo.exports.export import EXPORT_FORMATS, ExportError, find_export, prepare
 from evo.exports.export import export as export_members
 from evo.exports.formula import Formula
 from evo.exports.text import JSON_FORMAT
+from evo.fronts.figures import Figures
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.verify import Verified, VerifyError, false_claims, save_certificates
 from evo.fronts.verify import verify as verify_member
@@ -50,11 +51,11 @@ from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
-    "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Front", "Kept", "Leftover",
-    "Member", "Progress", "Stage", "Target", "Verified", "Watcher", "baselines", "best_forms",
-    "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver", "draw", "export",
-    "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches", "store_of",
-    "targets", "undelivered", "verify", "verify_source",
+    "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures", "Front", "Kept",
+    "Leftover", "Member", "Progress", "Stage", "Target", "Verified", "Watcher", "baselines",
+    "best_forms", "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver",
+    "draw", "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search",
+    "searches", "store_of", "targets", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24

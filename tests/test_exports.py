@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 import evo
 from evo.exports.export import EXPORT_FORMATS, ExportError, export, find_export, prepare
 from evo.exports.formula import Origin, one_line
-from evo.exports.measure import core_points, largest
+from evo.exports.measure import largest
 from evo.exports.names import check_name, default_name
 from evo.numbers.balls import BALLS
 from evo.numbers.formats import FloatError
@@ -24,6 +24,7 @@ from evo.programs.operation import LANGUAGES
 from evo.programs.ops import OPS
 from evo.programs.program import ProgramError, parse
 from evo.proofs.prove import prove
+from evo.targets.points import holdout_floats
 from evo.targets.target import Target, TargetError, make_target
 from exported import assert_same, everything, formulas, inputs_of, member, wanted
 from published import PUBLISHED
@@ -103,7 +104,7 @@ def test_the_errors_of_a_core_are_three_numbers_and_the_proved_bound_is_above_th
     formula = prepare(proved, "float64")
     in_metric, in_ulp = formula.float_errors
     assert (in_metric.unit, in_ulp.unit) == ("relative", "ulp")
-    x = core_points(make_target("exp2"), formula.fmt)
+    x = holdout_floats(make_target("exp2"), formula.fmt)
     with flint.ctx.workprec(128):
         exact = [flint.arb(2) ** flint.arb(v) for v in x]
         got = evaluate(formula.program, formula.numbers, x, formula.fmt)

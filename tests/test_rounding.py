@@ -15,7 +15,7 @@ from evo.programs.program import parse
 from evo.proofs import rounding
 from evo.proofs.enclosure import ball
 from evo.proofs.prove import Refusal, prove
-from evo.proofs.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_error, sampled_float64_error
+from evo.proofs.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_error, sampled_float_error
 from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error_at
 from evo.targets.target import make_target
@@ -48,7 +48,7 @@ def test_the_sampled_error_agrees_with_mpmath():
         errors = [
             abs(mpmath.mpf(g) / mpmath.mpf(2) ** v - 1) for g, v in zip(got.tolist(), x.tolist(), strict=True)
         ]
-    error, worst = sampled_float64_error(program, constants, EXP2, x)
+    error, worst = sampled_float_error(program, constants, EXP2, x)
     assert error == pytest.approx(float(max(errors)), rel=1e-6)
     assert worst == x[int(np.argmax(errors))]
 
@@ -56,7 +56,7 @@ def test_the_sampled_error_agrees_with_mpmath():
 def test_a_result_that_is_not_finite_is_an_infinite_error():
     x = np.array([0.25, 0.5])
     for text in ("v1 = x - c1\nv2 = x / v1", "v1 = x - c1\nv2 = sqrt(v1)", "v1 = c1 - c1\nv2 = x / v1"):
-        error, worst = sampled_float64_error(parse(text), ["0.5"], EXP2, x)
+        error, worst = sampled_float_error(parse(text), ["0.5"], EXP2, x)
         assert error == math.inf
         assert worst in x
 
@@ -65,7 +65,7 @@ def test_a_result_that_is_not_finite_is_an_infinite_error():
 def test_the_bounds_of_the_published_programs_hold_and_are_near(name):
     (program, constants), _ = PUBLISHED[name]
     bound = bounded(program, constants)
-    error, _ = sampled_float64_error(program, constants, EXP2, floats_in(bound))
+    error, _ = sampled_float_error(program, constants, EXP2, floats_in(bound))
     assert error <= bound.bound
     assert bound.rounding < 25 * 2.0**-53
     assert bound.bound <= 1.01 * float(prove(program, constants, EXP2).bound) + 25 * 2.0**-53
@@ -87,8 +87,8 @@ def test_a_rounding_error_that_grows_towards_the_end_limits_the_range():
     bound = bounded(program, constants, target)
     assert bound.from_x == pytest.approx(2.0**-21 * math.pi / 4, rel=1.0)
     below = np.array([bound.from_x * 2.0**-40])
-    assert sampled_float64_error(program, constants, target, below)[0] > bound.bound
-    assert sampled_float64_error(program, constants, target, floats_in(bound))[0] <= bound.bound
+    assert sampled_float_error(program, constants, target, below)[0] > bound.bound
+    assert sampled_float_error(program, constants, target, floats_in(bound))[0] <= bound.bound
 
 
 def test_a_constant_that_float64_does_not_hold_counts():
@@ -113,7 +113,7 @@ def test_no_float64_exceeds_the_bounds_of_a_hundred_random_programs():
     found = 0
     for program, constants, bound in random_bounds(3, 100):
         found += 1
-        error, worst = sampled_float64_error(program, constants, EXP2, floats_in(bound, 60))
+        error, worst = sampled_float_error(program, constants, EXP2, floats_in(bound, 60))
         assert error <= bound.bound, (str(program), constants, worst)
     assert found > 40
 
@@ -185,4 +185,4 @@ def test_the_sampled_error_is_the_real_one_where_rounding_is_small():
     x = holdout_points(EXP2).x[:50]
     exact = lambda p: program.evaluate(BALLS, p, [arb(c) for c in constants])  # noqa: E731
     real = max(sampled_error_at(exact, EXP2, float(v)) for v in x)
-    assert sampled_float64_error(program, constants, EXP2, x)[0] == pytest.approx(real, rel=1e-12)
+    assert sampled_float_error(program, constants, EXP2, x)[0] == pytest.approx(real, rel=1e-12)

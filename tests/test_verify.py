@@ -1,18 +1,22 @@
 """`evonum verify`: what a front or a certificate says must be so, and what is not so is said in one line."""
 
 import json
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from evo.cli.app import app
 from evo.errors import EvonumError
 from evo.fronts.front import Front, FrontError
+from evo.fronts.reading import read_members
 from evo.fronts.verify import VerifyError, verify
 from evo.programs.program import parse
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
-from evo.proofs.prove import check, prove
+from evo.proofs.prove import Refusal, check, prove
+from evo.targets.points import holdout_points
 from evo.targets.target import make_target
 from records import F3, F5
 from searches import evonum_here
@@ -23,6 +27,7 @@ POLE = F3 | {
     "formula": "c2 / (x - c1)",
     "constants": ["0.5", "-1"],
 }
+CUBIC = "(FPCore (x) :pre (< 0.1 x 0.3) :spec (sin x) (- x (* 1/6 (* x (* x x)))))"
 PROVED = "The certificate holds"
 
 
@@ -170,8 +175,79 @@ def test_better_constants_without_a_proof_do_not_replace_proved_ones(monkeypatch
         return prove(program, constants, target) if tuple(constants) == member.constants else refusal
 
     refusal = prove(parse(POLE["program"]), POLE["constants"], make_target("exp2"))
-    monkeypatch.setattr("evo.fronts.verify.prove", only_as_given)
+    monkeypatch.setattr("evo.fronts.figures.prove", only_as_given)
     after = verify(member).member
     assert after.constants == member.constants
     assert after.proved_bound
     assert after.polished_error is None
+
+
+def test_a_formula_as_it_stands_comes_first_with_its_own_constants_and_polishing_after(in_tmp):
+    (in_tmp / "sin.fpcore").write_text(CUBIC)
+    shown = CliRunner().invoke(app, ["verify", "sin.fpcore"], env={"COLUMNS": "80"}).output.splitlines()
+    found = json.loads(CliRunner().invoke(app, ["verify", "sin.fpcore", "--json"]).output)[0]
+    given, polished = (
+        next(k for k, line in enumerate(shown) if word in line) for word in ("given", "polished")
+    )
+    assert given < polished
+    for row, prefix in ((given, "given_"), (polished, "")):
+        for name in ("proved_bound", "float64_error", "float64_bound", "float32_error"):
+            assert f"{found[prefix + name]:.4e}" in shown[row], prefix + name
+    assert f"{found['given_error']:.4e}" in shown[given]
+    assert found["given_constants"] == ["1/6"]
+    supremum = abs(1 - (0.3 - 0.3**3 / 6) / math.sin(0.3))  # the error grows with x
+    assert found["given_error"] == pytest.approx(supremum, rel=1e-6)
+    assert supremum <= found["given_proved_bound"] <= 1.002 * supremum
+    assert found["proved_bound"] < found["given_proved_bound"] / 2
+
+
+def test_the_error_in_float32_is_that_of_numpys_arithmetic():
+    (member,) = read_members(CUBIC, "file")
+    sample = verify(member).given.float32
+    x = holdout_points(member.function).x.astype(np.float32)
+    x = np.unique(x[(x.astype(float) > 0.1) & (x.astype(float) < 0.3)])
+    got = x - np.float32(1 / 6) * (x * (x * x))
+    assert got.dtype == np.float32
+    errors = [abs(g / math.sin(v) - 1) for g, v in zip(got.tolist(), x.tolist(), strict=True)]
+    assert sample.inputs == len(x)
+    assert sample.error == pytest.approx(max(errors), rel=1e-8)
+    assert sample.worst_x == float(x[int(np.argmax(errors))])
+    assert sample.error > verify(member).given.float64.error
+
+
+def test_a_constant_that_float32_does_not_hold_is_no_obstacle_to_the_proof():
+    (member,) = read_members("(FPCore (x) :pre (< 1 x 2) :spec (exp x) (+ 1e-60 (+ 1 x)))", "file")
+    found = verify(member)
+    assert found.given.bound
+    assert isinstance(found.given.float32, Refusal)
+    assert "1e-60 is not zero but rounds to zero in float32" in found.given.float32.reason
+
+
+def test_what_is_proved_of_polished_constants_only_is_told_and_no_success(monkeypatch):
+    (member,) = read_members(CUBIC, "file")
+    refusal = Refusal("undecided", "The proof needs more than 1 pieces.", None)
+
+    def not_as_given(program, constants, target):
+        return refusal if tuple(constants) == member.constants else prove(program, constants, target)
+
+    monkeypatch.setattr("evo.fronts.figures.prove", not_as_given)
+    found = verify(member)
+    assert found.member.proved_bound
+    assert found.complaints == ("as given nothing is proved: The proof needs more than 1 pieces.",)
+
+
+def test_an_infinite_error_is_null_in_json_which_has_no_infinity(in_tmp):
+    (in_tmp / "pole.json").write_text(json.dumps([POLE]))
+    _, output = refused("verify", "pole.json", "--json")
+    text = output[: output.rindex("]") + 1]
+    found = json.loads(text, parse_constant=pytest.fail)[0]
+    assert found["given_error"] is None
+    assert "x = 0.5" in found["given_refusal"]
+
+
+def test_a_bound_that_holds_on_a_part_of_the_interval_has_a_star(in_tmp):
+    (in_tmp / "front.json").write_text(json.dumps([F3, F5]))
+    shown = CliRunner().invoke(app, ["verify", "front.json"]).output
+    starred = {line.split()[0]: "*" in line for line in shown.splitlines() if "as given" in line}
+    assert starred == {"3": False, "5": True}
+    assert "* holds on a part of the interval only" in shown

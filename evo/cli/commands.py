@@ -4,15 +4,16 @@ import errno
 import json
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from evo import api
-from evo.api import EXPORT_FORMATS, Certificate, Checked, Front, Verified
+from evo.api import EXPORT_FORMATS, Certificate, Checked, Figures, Front, Verified
 from evo.cli.display import Terminal
-from evo.cli.tables import checked_table, front_table, printable, verified_table
+from evo.cli.tables import checked_table, front_table, notes_on_floats, printable, verified_table
 from evo.files import write_atomically
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -67,8 +68,9 @@ def verify_command(
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
-    """Polish and prove a front, or prove a certificate again from its file alone.
+    """Prove formulas as they stand, then polished; or prove a certificate again from its file alone.
 
+    Errors in float64 and float32 are those of a sample of inputs; an export to C in float32 tries all.
     A search directory keeps the certificates and the bounds, if the front is what it says.
     """
     if certificate := api.check_certificate(source):
@@ -78,11 +80,12 @@ def verify_command(
         return
     pairs = api.verify_source(source, ops, tracking_uri, lambda line: print(line, file=sys.stderr))
     if as_json:
-        rows = [{**_plain(one), "given_error": given.sampled_error} for given, one in pairs]
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([_plain(one) for _, one in pairs], indent=1))
     else:
         terminal = Terminal()
-        terminal.print(verified_table(pairs, terminal.width))
+        found = [one for _, one in pairs]
+        terminal.print(verified_table(found, terminal.width))
+        terminal.print(notes_on_floats(found), soft_wrap=True)
         for given, one in pairs:
             for complaint in one.complaints:
                 terminal.print(f"{given.ops} ops: {printable(complaint)}", soft_wrap=True)
@@ -113,17 +116,33 @@ def _checked(one: Checked) -> dict[str, Any]:
 
 
 def _plain(one: Verified) -> dict[str, Any]:
+    """The member as polished, as it stands (given_...), and what there is beside; null what is not finite."""
     member: dict[str, Any] = json.loads(Front((one.member,)).to_json())[0]
-    return {
+    said = {
         **member,
         "status": one.status,
         "faults": list(one.faults),
-        "refusal": getattr(one.proof, "reason", None),
-        "float64_error": one.float64_error,
-        "float64_worst_x": one.float64_worst_x,
-        "float64_bound": getattr(one.float64_bound, "bound", None),
-        "float64_bound_from_x": getattr(one.float64_bound, "from_x", None),
+        **_figures(one.best),
+        **{f"given_{name}": value for name, value in _figures(one.given).items()},
+        "given_error": one.given.error,
+        "given_proved_bound": one.given.bound,
+        "given_constants": list(one.given.constants),
         "certificate": json.loads(one.proof.to_json()) if isinstance(one.proof, Certificate) else None,
+    }
+    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in said.items()}
+
+
+def _figures(found: Figures) -> dict[str, Any]:
+    said: dict[str, Any] = {"refusal": getattr(found.proof, "reason", None)}
+    for name, sample in (("float64", found.float64), ("float32", found.float32)):
+        said[f"{name}_error"] = getattr(sample, "error", None)
+        said[f"{name}_worst_x"] = getattr(sample, "worst_x", None)
+        said[f"{name}_inputs"] = getattr(sample, "inputs", 0)
+    return {
+        **said,
+        "float64_bound": getattr(found.float64_bound, "bound", None),
+        "float64_bound_from_x": getattr(found.float64_bound, "from_x", None),
+        "float64_bound_to_x": getattr(found.float64_bound, "to_x", None),
     }
 
 

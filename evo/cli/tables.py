@@ -11,8 +11,8 @@ from rich.table import Table
 from evo.api import (
     FAMILIES,
     Baseline,
-    Certificate,
     Checked,
+    Figures,
     Front,
     Kept,
     Member,
@@ -52,14 +52,12 @@ def front_table(front: Front, title: str = "", width: int = NARROW) -> Table:
     return table
 
 
-VERIFIED: tuple[tuple[str, Callable[[Member, Verified], str]], ...] = (
-    ("ops", lambda given, one: str(given.ops)),
-    ("as given", lambda given, one: f"{given.sampled_error:.4e}"),
-    ("polished", lambda given, one: f"{one.member.sampled_error:.4e}"),
-    ("proved", lambda given, one: _bound(one.member.proved_bound if _is_proved(one) else None)),
-    ("float64", lambda given, one: f"{one.float64_error:.4e}"),
-    ("its bound", lambda given, one: _bound(getattr(one.float64_bound, "bound", None))),
-    ("constants", lambda given, one: one.status),
+VERIFIED: tuple[tuple[str, Callable[[Figures], str]], ...] = (
+    ("max error", lambda figures: f"{figures.error:.4e}"),
+    ("proved", lambda figures: "refuted" if figures.refuted else _bound(figures.bound)),
+    ("float64", lambda figures: _bound(getattr(figures.float64, "error", None))),
+    ("its bound", lambda figures: _bound(getattr(figures.float64_bound, "bound", None)) + _part(figures)),
+    ("float32", lambda figures: _bound(getattr(figures.float32, "error", None))),
 )
 
 
@@ -88,37 +86,50 @@ def checked_table(found: Iterable[Checked]) -> Table:
     return table
 
 
-def verified_table(pairs: Iterable[tuple[Member, Verified]], width: int = NARROW) -> Table:
-    """The errors of each member as it came, polished, proved, and in float64; turned where that is too wide.
+def verified_table(found: Iterable[Verified], width: int = NARROW) -> Table:
+    """The errors of each member as it stands, then polished: in the reals, proved, in floats.
 
-    Turned, a member is a few lines of name and number, so that every number is whole at any width.
+    Two rows a member. On a narrow terminal those are a few lines of name and number, so that every number is
+    whole at any width.
     """
+    wide = width >= NARROW
     table = Table(
-        show_header=width >= NARROW, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0),
+        show_header=wide, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0),
         box=SIMPLE_HEAD, show_edge=False,
     )  # fmt: skip
-    if width >= NARROW:
-        for name, _ in VERIFIED:
-            words = name == "constants"
-            table.add_column(
-                name,
-                justify="left" if words else "right",
-                no_wrap=not words,
-                overflow="fold" if words else "ellipsis",
-            )
-        for given, one in pairs:
-            table.add_row(*(cell(given, one) for _, cell in VERIFIED))
-        return table
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for given, one in pairs:
-        for name, cell in VERIFIED:
-            table.add_row(name, cell(given, one), end_section=name == "constants")
+    table.add_column("ops", justify="right" if wide else "left", no_wrap=True)
+    table.add_column("constants", overflow="fold")
+    for name, _ in VERIFIED if wide else ():
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        for words, figures in (("as given", one.given), (f"polished: {one.status}", one.best)):
+            label = (str(one.member.ops) if words == "as given" else "", words)
+            numbers = [(name, cell(figures)) for name, cell in VERIFIED]
+            if wide:
+                table.add_row(*label, *(number for _, number in numbers))
+                continue
+            table.add_row(*label)
+            for name, number in numbers:
+                table.add_row(name, number)
+        table.add_section()
     return table
 
 
-def _is_proved(one: Verified) -> bool:
-    return isinstance(one.proof, Certificate)
+def notes_on_floats(found: Iterable[Verified]) -> str:
+    """How many inputs the errors in floats are of, and what a star at a bound means."""
+    figures = [each for one in found for each in (one.given, one.best)]
+    counts = {getattr(sample, "inputs", 0) for each in figures for sample in (each.float64, each.float32)}
+    text = (
+        f"float64 and float32: the largest errors at up to {max(counts):,} inputs; "
+        "evonum export --to c --dtype float32 tries every one."
+    )
+    partial = " * holds on a part of the interval only, see float64_bound_from_x of --json."
+    return text + partial if any(map(_part, figures)) else text
+
+
+def _part(figures: Figures) -> str:
+    """A star where the bound in float64 does not hold on the whole interval."""
+    return "" if getattr(figures.float64_bound, "whole", True) else "*"
 
 
 def _bound(value: float | None) -> str:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +25,7 @@ from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import evaluate
 from evo.proofs.rounding import RoundingBound, bound_float64_error
 from evo.targets.metric import METRICS, divides
-from evo.targets.points import holdout_points
+from evo.targets.points import holdout_floats
 from evo.targets.target import Target
 
 PER_OCTAVE = 24
@@ -50,7 +49,7 @@ def measured(formula: Formula) -> Formula:
         with suppress(BuildError):  # without a compiler, a sample that says so
             return _of_all(formula)
     target = formula.member.function
-    x = core_points(target, formula.fmt)
+    x = holdout_floats(target, formula.fmt)
     if not len(x):
         raise _empty(formula)
     errors = _errors(formula, target, (x, x))
@@ -105,13 +104,6 @@ def _bound(formula: Formula, target: Target) -> RoundingBound | None:
 def _empty(formula: Formula) -> ExportError:
     ends = ", ".join(formula.member.interval)
     return ExportError(f"There is no {formula.fmt.name} number inside ({ends}) to try.")
-
-
-def core_points(target: Target, fmt: FloatFormat) -> np.ndarray:
-    """Distinct numbers of `fmt` strictly inside the interval, as float64."""
-    lo, hi = target.ends
-    x = np.unique(holdout_points(target).x.astype(fmt.type))
-    return np.array([float(v) for v in x if lo < _fraction(v) < hi])
 
 
 def all_points(fmt: FloatFormat, first: float, last: float, count: int = PER_OCTAVE) -> np.ndarray:
@@ -188,7 +180,3 @@ def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> t
     with np.errstate(all="ignore"):
         error = np.where(np.isfinite(got), np.abs(got - exact) / ulp(exact, fmt), 0.0)
     return np.unique(np.concatenate([x, more[np.argsort(error)[-SEEN:]]])), len(more)
-
-
-def _fraction(value: Any) -> Any:
-    return Fraction(float(value))

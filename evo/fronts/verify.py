@@ -1,4 +1,4 @@
-"""Gives a front its true errors: every member tested as it is, polished, proved, and measured in float64.
+"""Gives a front its true errors: every member proved and measured as it stands, then polished.
 
 The order of trust: `sampled_error` is found at points, `polished_error` is that of the best constants,
 `proved_bound` holds on the whole interval.
@@ -10,15 +10,13 @@ from pathlib import Path
 
 from evo.errors import EvonumError
 from evo.files import write_atomically
+from evo.fronts.figures import Figures
 from evo.fronts.front import Front, FrontError, Member
 from evo.minimax.polish import LEVELLED, polish
 from evo.numbers.arithmetic import REAL
 from evo.proofs.certificate import Certificate
-from evo.proofs.enclosure import evaluator, make_candidate
-from evo.proofs.prove import Refusal, prove
-from evo.proofs.rounding import RoundingBound, bound_float64_error, sampled_float64_error
-from evo.targets.points import holdout_points, select_points
-from evo.targets.sampled import sampled_error
+from evo.proofs.enclosure import make_candidate
+from evo.proofs.prove import Refusal
 from evo.targets.target import Target
 
 ROUNDING = 1e-3
@@ -27,31 +25,36 @@ ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Verified:
-    """A member with what is proved of it.
+    """A member with what is proved of it: as it stands, and with better constants.
 
     Attributes:
         member: polished constants, sampled and polished error, proved bound.
         status: of the polishing (evo/minimax/polish.py).
-        proof: the certificate, or why there is none.
-        float64_error: largest error found in float64 arithmetic, and `float64_worst_x` where.
-        float64_bound: a rigorous bound of it, or why there is none.
+        given: figures of the constants as they were given.
+        best: those of the member's constants; the same where polishing gave nothing better.
         faults: what the member said of itself, with the constants as given, that is not so; one line each.
     """
 
     member: Member
     status: str
-    proof: Certificate | Refusal
-    float64_error: float
-    float64_worst_x: float
-    float64_bound: RoundingBound | Refusal
+    given: Figures
+    best: Figures
     faults: tuple[str, ...] = ()
 
     @property
+    def proof(self) -> Certificate | Refusal:
+        """The certificate of the best constants, or why there is none."""
+        return self.best.proof
+
+    @property
     def complaints(self) -> tuple[str, ...]:
-        """The faults, and that nothing is proved."""
-        if isinstance(self.proof, Certificate):
-            return self.faults
-        return *self.faults, f"nothing is proved: {self.proof.reason}"
+        """The faults, and what is not proved."""
+        given, best = self.given.proof, self.best.proof
+        if isinstance(best, Refusal):
+            return *self.faults, f"nothing is proved: {best.reason}"
+        if isinstance(given, Refusal) and not self.given.refuted:
+            return *self.faults, f"as given nothing is proved: {given.reason}"
+        return self.faults
 
 
 def verify(member: Member) -> Verified:
@@ -62,32 +65,24 @@ def verify(member: Member) -> Verified:
         TargetError: no such target.
     """
     target, program = _checked(member), member.code
-    given, proof = _measured(member, target)
-    (error, worst_x), x = given, holdout_points(target).x
-    faults = _faults(member, given, proof)
+    given = best = Figures(program, member.constants, target)
+    faults = _faults(member, given)
     polished = polish(program, member.constants, target)
-    constants = member.constants
-    if polished.constants != constants:
-        better = prove(program, polished.constants, target)
-        if isinstance(better, Certificate) or not isinstance(proof, Certificate):
-            constants, proof = polished.constants, better
-            error, worst_x = sampled_error(evaluator(program, constants), target, x)
-    proved = proof if isinstance(proof, Certificate) else None
-    points = select_points(target).x
-    rounded, rounded_x = sampled_float64_error(program, constants, target, points)
-    bound: RoundingBound | Refusal = (
-        bound_float64_error(program, constants, target, proof) if isinstance(proof, Certificate) else proof
-    )
-    optimal = polished.status == LEVELLED and constants == polished.constants
-    best = replace(
+    if polished.constants != member.constants:
+        better = Figures(program, polished.constants, target)
+        if better.bound is not None or given.bound is None:
+            best = better
+    error, worst_x = best.sampled
+    optimal = polished.status == LEVELLED and best.constants == polished.constants
+    found = replace(
         member,
-        constants=constants,
+        constants=best.constants,
         sampled_error=error,
         worst_x=worst_x,
         polished_error=polished.error if optimal else None,
-        proved_bound=float(proved.bound) if proved else None,
+        proved_bound=best.bound,
     )
-    return Verified(best, polished.status, proof, rounded, rounded_x, bound, faults)
+    return Verified(found, polished.status, given, best, faults)
 
 
 def remeasured(member: Member) -> Member:
@@ -96,8 +91,7 @@ def remeasured(member: Member) -> Member:
     Raises:
         FrontError, TargetError: as `verify`.
     """
-    target = _checked(member)
-    error, x = sampled_error(evaluator(member.code, member.constants), target, holdout_points(target).x)
+    error, x = Figures(member.code, member.constants, _checked(member)).sampled
     return replace(member, sampled_error=error, worst_x=x, proved_bound=None)
 
 
@@ -107,10 +101,10 @@ def false_claims(member: Member) -> tuple[str, ...]:
     Raises:
         FrontError, TargetError: as `verify`.
     """
-    given, proof = _measured(member, _checked(member))
-    faults = _faults(member, given, proof)
-    if isinstance(proof, Refusal) and member.proved_bound is not None and not faults:
-        return (f"proved_bound is given as {member.proved_bound:.6g}, but not proved: {proof.reason}",)
+    given = Figures(member.code, member.constants, _checked(member))
+    faults = _faults(member, given)
+    if isinstance(given.proof, Refusal) and member.proved_bound is not None and not faults:
+        return (f"proved_bound is given as {member.proved_bound:.6g}, but not proved: {given.proof.reason}",)
     return faults
 
 
@@ -127,17 +121,10 @@ def _checked(member: Member) -> Target:
     return target
 
 
-def _measured(member: Member, target: Target) -> tuple[tuple[float, float], Certificate | Refusal]:
-    """The error of these very constants with its place, and the proof of its bound."""
-    program, constants = member.code, member.constants
-    given = sampled_error(evaluator(program, constants), target, holdout_points(target).x)
-    return given, prove(program, constants, target)
-
-
-def _faults(member: Member, given: tuple[float, float], proof: Certificate | Refusal) -> tuple[str, ...]:
+def _faults(member: Member, given: Figures) -> tuple[str, ...]:
     """What the member says of its errors that these very constants do not keep."""
-    error, x = given
-    if isinstance(proof, Refusal) and proof.status in ("pole", "undefined"):
+    (error, x), proof = given.sampled, given.proof
+    if isinstance(proof, Refusal) and given.refuted:
         return (f"as given it has no finite error: {proof.reason}",)
     if isinstance(proof, Certificate) and float(proof.lower) > error:
         error, x = float(proof.lower), proof.lower_x

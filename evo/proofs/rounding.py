@@ -1,4 +1,4 @@
-"""The error of a candidate evaluated in float64, op by op and unfused as NumPy does: sampled, and bounded.
+"""The error of a candidate evaluated in floats, op by op and unfused: sampled, and in float64 bounded.
 
 The bound is a running error analysis in balls. On a box of inputs each value is enclosed as in real
 arithmetic, together with a bound of how far the computed number is from it: what the operands' errors do
@@ -24,7 +24,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.numbers.formats import FLOAT_FORMATS
+from evo.numbers.formats import FLOAT_FORMATS, FloatFormat
 from evo.numbers.functions import kind_of_number
 from evo.numbers.reals import Number, ball
 from evo.programs.floats import evaluate
@@ -47,31 +47,45 @@ _SLACK = 1.1
 _GROWTH = 2.0
 
 
-def sampled_float64_error(
-    program: Program, constants: Sequence[str], target: Target, x: np.ndarray
+def sampled_float_error(
+    program: Program,
+    constants: Sequence[str],
+    target: Target,
+    x: np.ndarray,
+    fmt: FloatFormat = FLOAT_FORMATS["float64"],
 ) -> tuple[float, float]:
-    """Largest error at the given points of the program in float64 arithmetic, and where.
+    """Largest error at the given points of the program in float arithmetic, and where.
+
+    A relative error at a result that is subnormal in `fmt` says nothing about the formula, and is left out.
 
     Args:
         program: evaluated op by op; an fma rounds once.
-        constants: decimal strings, rounded to float64 as a user's code has them.
+        constants: decimal strings, rounded to `fmt` as a user's code has them.
         target: the function and metric.
-        x: float64[n], inside the interval.
+        x: numbers of `fmt` as float64[n], inside the interval; at least one.
+        fmt: of the arithmetic.
 
     Returns:
         (error, worst_x); `inf` where the result is not finite.
+
+    Raises:
+        FloatError: a constant that `fmt` cannot hold.
     """
     x = np.asarray(x, float)
-    got = evaluate(program, constants, x, FLOAT_FORMATS["float64"])
+    got = evaluate(program, constants, x, fmt).astype(float)
     worst = (-1.0, math.nan)
     for value, point in zip(got.tolist(), x.tolist(), strict=True):
-        error = _error_of(value, point, target)
+        error = _error_of(value, point, target, fmt)
         worst = max(worst, (error, point), key=lambda pair: pair[0])
     return worst
 
 
-def _error_of(value: float, x: float, target: Target) -> float:
-    return sampled_error_at(lambda _: arb(value), target, x) if math.isfinite(value) else math.inf
+def _error_of(value: float, x: float, target: Target, fmt: FloatFormat) -> float:
+    if not math.isfinite(value):
+        return math.inf
+    if target.measure.divides and abs(target.ball(arb(x))) < arb(2) ** fmt.emin:
+        return 0.0
+    return sampled_error_at(lambda _: arb(value), target, x)
 
 
 @dataclass(frozen=True)

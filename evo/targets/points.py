@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo.numbers.formats import FloatFormat
 from evo.targets.axis import is_logarithmic, spread
 from evo.targets.checks import anchors
 from evo.targets.target import Target, TargetError
@@ -99,6 +100,12 @@ def holdout_points(target: Target, n: int = 1000) -> Points:
     used = np.concatenate([_chebyshev(target, 48), _select(target, 192)])
     x = _inside(target, np.concatenate([uniform, ends]))
     return sample(target, np.setdiff1d(x, used))
+
+
+def holdout_floats(target: Target, fmt: FloatFormat) -> np.ndarray:
+    """The hold-out points rounded to `fmt`, as float64: distinct, strictly inside; perhaps none."""
+    with np.errstate(over="ignore"):
+        return _inside(target, holdout_points(target).x.astype(fmt.type).astype(float))
 
 
 def _frame(target: Target) -> tuple[float, float]:
