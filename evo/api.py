@@ -529,6 +529,7 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
 
     Raises:
         DirectoryError: no records there.
+        FrontError: the address is no store's.
         UnwritableError: the directory cannot be written: what is delivered is noted there.
         StoreError: some are still undelivered.
     """
@@ -540,6 +541,8 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
         left = send(directory, tracking_uri)
     except FileNotFoundError as error:
         raise DirectoryError(str(error)) from None
+    except ValueError as error:
+        raise FrontError(str(error)) from None
     except UnnotedError as error:
         raise UnwritableError(
             f"The records of {directory} are not delivered: what was sent is noted in {error.filename}, "

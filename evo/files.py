@@ -4,10 +4,19 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+NO_ARCHIVE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+    ValueError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What reading an archive of arrays raises where its bytes are not what they were."""
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -50,6 +59,15 @@ def open_regular(path: Path) -> IO[bytes]:
         return os.fdopen(handle, "rb")
     os.close(handle)
     raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """A file to be locked, made if missing; what it holds is left alone, and a pipe is not waited for.
+
+    Raises:
+        OSError: it cannot be opened for writing.
+    """
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666), "rb", buffering=0)
 
 
 def clear_scratch(path: Path) -> None:

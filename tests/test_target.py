@@ -225,6 +225,7 @@ def test_a_value_too_small_for_a_relative_error_is_refused():
         (("nan", "1"), "'nan' is not finite"),
         (("0", "1e309"), "'1e309' is infinite in float64"),
         (("0", "10^400"), "'10^400' is infinite in float64"),
+        (("-9e307", "9.5e307"), "(-9e+307, 9.5e+307) is too wide"),
         (("0", "1e999999999"), "out of range"),
         (("0", "1/0"), "Division by zero"),
         (("0", "log(0)"), "'log(0)' is not finite"),

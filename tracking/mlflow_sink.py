@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tracking.database import prepare_database, sqlite_path
 from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record, UnnotedError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tracking.mlflow_store import MlflowStore
 
 EXPERIMENT = "evonum"
+STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
+"""How addresses begin of stores that are no server's."""
 POLL_S = 1.0
 GIVE_UP_S = 5.0  # for a store that failed before and has taken nothing
 FIRST_S = 30.0  # for one that is being opened: MLflow's import and a new database take many seconds
@@ -39,6 +42,23 @@ def resolve_tracking_uri(tracking_uri: str | None = None, base: str | os.PathLik
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     path = sqlite_path(uri)
     return uri if path is None else f"sqlite:///{Path(base, path).resolve()}"
+
+
+def check_address(uri: str) -> None:
+    """Refuses an address where no store can ever be.
+
+    Raises:
+        ValueError: one line with what was expected.
+    """
+    try:
+        parts = urlsplit(uri)
+        known = bool(parts.hostname) if parts.scheme in ("http", "https") else uri.startswith(STORES)
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(
+            f"{uri!r} is no store: expected sqlite:///FILE, http://HOST:PORT or postgresql://..."
+        )
 
 
 def open_sink(
@@ -167,11 +187,13 @@ def deliver(
 
     Raises:
         FileNotFoundError: the directory holds no records.
+        ValueError: the address is no store's.
         UnnotedError: there are undelivered records, and the directory cannot be written.
     """
     outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
-    if not outbox.records.exists():
-        raise FileNotFoundError(f"No records of a search: {outbox.records} does not exist.")
+    if not os.path.isfile(outbox.records):  # unlike Path.is_file, with a name that is too long, too
+        raise FileNotFoundError(f"No records of a search: there is no file {outbox.records}.")
+    check_address(outbox.ledger.tracking_uri)
     deadline = time.monotonic() + timeout_s
     pause = 0.5
     try:

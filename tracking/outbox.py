@@ -106,8 +106,8 @@ class Ledger:
     def load(path: Path) -> "Ledger | None":
         """The ledger in `path`; None if there is none that can be read."""
         try:
-            return Ledger(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
+            return Ledger(**json.loads(path.read_text())) if path.is_file() else None
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
 

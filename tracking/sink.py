@@ -119,7 +119,7 @@ class JsonLinesSink:
 def is_being_written(path: str | os.PathLike[str]) -> bool:
     """Whether a `JsonLinesSink` has the file open, in any process."""
     try:
-        with open(path, "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -142,7 +142,7 @@ def iter_lines(path: str | os.PathLike[str], offset: int = 0) -> Iterator[Line]:
     An incomplete last line is not read. A complete line that is no JSON object (written by a full
     disk) is skipped.
     """
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         return
     with open(path, "rb") as file:
         file.seek(offset)
@@ -152,7 +152,7 @@ def iter_lines(path: str | os.PathLike[str], offset: int = 0) -> Iterator[Line]:
             start, offset = offset, offset + len(raw)
             try:
                 record = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(record, dict):
                 yield Line(record, start, offset)

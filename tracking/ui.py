@@ -9,9 +9,7 @@ import threading
 from types import FrameType
 
 from tracking.database import check_database, sqlite_path
-from tracking.mlflow_sink import resolve_tracking_uri
-
-STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
+from tracking.mlflow_sink import check_address, resolve_tracking_uri
 
 
 def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:
@@ -33,6 +31,7 @@ def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int 
         ValueError: the address is no store's.
     """
     uri = resolve_tracking_uri(tracking_uri)
+    check_address(uri)
     if uri.startswith(("http://", "https://")):
         print(f"The dashboard is part of the tracking server: {uri}", flush=True)
         return 0
@@ -43,10 +42,6 @@ def open_ui(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int 
         )
     if store is not None:
         check_database(store)
-    elif not uri.startswith(STORES):
-        raise ValueError(
-            f"{uri!r} is no store: expected sqlite:///FILE, http://HOST:PORT or postgresql://..."
-        )
     _check_port(host, port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
     command += ["--host", host, "--port", str(port)]

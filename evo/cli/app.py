@@ -1,6 +1,7 @@
 """The command line: words in, calls of evo/api.py, tables and exit codes out."""
 
 import contextlib
+import errno
 import json
 import re
 import signal
@@ -21,8 +22,8 @@ from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
 from evo.cli.options import DTYPE, FLOAT_METRIC, METRIC, Interval, folder
 from evo.cli.session import Session, StoppedError, teller
-from evo.cli.tables import baselines_table, families_table, printable, targets_table
-from evo.errors import EvonumError
+from evo.cli.tables import baselines_table, brief, families_table, printable, targets_table, visible
+from evo.errors import EXIT_CODES, EvonumError
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # click's own, or the copy inside typer: versions differ
 
@@ -75,7 +76,8 @@ def main() -> None:
     except EvonumError as error:
         code = _fail(str(error), error.exit_code)
     except OSError as error:
-        code = _fail(_reason(error), 1)
+        no_name = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+        code = _fail(_reason(error), EXIT_CODES["input" if no_name else "machine"])
         abandon(sys.stdout)
     sys.exit(code)
 
@@ -98,7 +100,8 @@ def _invoke(words: list[str]) -> int:
 
 def _fail(message: str, code: int) -> int:
     try:
-        print(f"evonum: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        line = " ".join(visible(brief(word)) for word in message.split())
+        print(f"evonum: {line}", file=sys.stderr, flush=True)
     except OSError:
         abandon(sys.stderr)
     return code

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from evo.api import Member, Progress
-from evo.cli.tables import front_table
+from evo.cli.tables import front_table, visible
 
 LINE_EVERY = 5.0
 """Seconds between plain lines that say nothing new."""
@@ -61,9 +61,10 @@ class Teller:
         self.console = console
 
     def __call__(self, *things: Any) -> None:
-        """Prints texts, as they are, and tables."""
+        """Prints texts, as they are but for control characters, and tables."""
+        shown = [visible(thing) if isinstance(thing, str) else thing for thing in things]
         with self.lenient():
-            self.console.print(*things, markup=False, highlight=False, soft_wrap=isinstance(things[0], str))
+            self.console.print(*shown, markup=False, highlight=False, soft_wrap=isinstance(things[0], str))
 
     @contextmanager
     def lenient(self) -> Iterator[None]:

@@ -32,9 +32,21 @@ COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
 
 def printable(text: str) -> str:
     """Text from elsewhere for a table: no markup, no control characters."""
-    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+    return escape(visible(text))
 
 
+def visible(text: str) -> str:
+    """Text from elsewhere for a terminal: no control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def brief(word: str) -> str:
+    """A word of a message; the middle of a very long one is left out."""
+    return word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}...{word[-LONGEST // 4 :]}"
+
+
+LONGEST = 400
+"""Characters of a word of a message: longer are no names of files."""
 NARROW, ALWAYS = 72, ("ops", "max error")
 """Width of a terminal below which only these are shown beside the formula: a number is whole or not there."""
 

@@ -13,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from evo.complete.spill import Spill, first_of_each, in_order, record_of
 from evo.complete.words import Words, batch_of, count_constants
-from evo.files import replaced_atomically
+from evo.files import NO_ARCHIVE, replaced_atomically
 from evo.kernels.binding import batch_view
 from evo.kernels.build import cache_folder, source_digest
 from evo.kernels.library import kernels
@@ -224,5 +223,5 @@ def _load(path: Path, names: Sequence[str]) -> Families | None:
     try:
         with path.open("rb") as file, np.load(file) as arrays:
             return Families(tuple(names), arrays["n"], arrays["word"])
-    except (OSError, ValueError, LookupError, BadZipFile):
+    except NO_ARCHIVE:
         return None

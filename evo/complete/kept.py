@@ -5,13 +5,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from evo.complete.survey import Survey
 from evo.errors import EvonumError
-from evo.files import clear_scratch, open_regular, write_atomically
+from evo.files import NO_ARCHIVE, clear_scratch, open_regular, write_atomically
 
 STATE = "survey.npz"
 
@@ -55,10 +54,10 @@ def load(directory: Path, subject: Mapping[str, Any]) -> Survey | None:
     clear_scratch(path)
     try:
         with open_regular(path) as file, np.load(file) as arrays:
-            found, survey = json.loads(str(arrays["subject"])), Survey.of(arrays)
+            found, survey = dict(json.loads(str(arrays["subject"]))), Survey.of(arrays)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, BadZipFile) as error:
+    except NO_ARCHIVE as error:
         raise SurveyError(
             f"{path} cannot be read ({type(error).__name__}): delete it to begin again."
         ) from None

@@ -103,10 +103,19 @@ class Survey:
 
         Raises:
             LookupError: one is missing.
+            ValueError: they do not go together.
         """
         kept = {f.name: arrays[f.name] for f in fields(cls)}
         numbers = {name: kept[name].item() for name in ("done", "rounds", "seconds")}
-        return cls(**{**kept, **numbers})
+        found = cls(**{**kept, **numbers})
+        near = found.rows.shape
+        begun = cls.begin(len(found.best), found.constants.shape[-1])
+        for name in ("best", "failed", "rows", "error", "fitted", "constants"):
+            own, like = getattr(found, name), getattr(begun, name)
+            shape = like.shape if name in ("best", "failed") else near + like.shape[1:]
+            if own.dtype != like.dtype or own.shape != shape:
+                raise ValueError(f"{name} has the shape {own.shape}, not {shape}")
+        return found
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def finished_newcomers(
     assert goal is not None
     kept = state.archive
     best = np.array([kept.error[kept.ops <= n].min(initial=np.inf) for n in range(len(limit))])
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # nothing is found yet, the best is exact, or far better
         promise = fits.error / best[ops]
     rows = np.flatnonzero((promise < _PROMISING) & (best[ops] > goal.enough) & (fits.error < goal.delicate))
     rows = rows[np.argsort(promise[rows], kind="stable")][: operators.problem.deep_fits]

@@ -11,7 +11,7 @@ import numpy as np
 
 from evo.errors import EvonumError
 from evo.numbers.constants import ConstantError, exact
-from evo.numbers.reals import Real
+from evo.numbers.reals import Real, fraction
 
 
 class FloatError(EvonumError, ValueError):
@@ -90,8 +90,7 @@ def round_decimal(text: str, fmt: FloatFormat) -> float:
 def _nearly(number: Real) -> Fraction:
     """A rational number within 2^-1000, relatively: no number with pi or e is so near to a tie of floats."""
     with flint.ctx.workprec(1000):
-        mantissa, exponent = (int(part) for part in number.ball().mid().man_exp())
-    return Fraction(mantissa) * Fraction(2) ** exponent
+        return fraction(number.ball().mid())
 
 
 def _rounded(number: Fraction, fmt: FloatFormat) -> float:

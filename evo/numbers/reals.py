@@ -214,6 +214,12 @@ def ball(number: Number) -> Any:
     return number.ball() if isinstance(number, Real) else arb(fmpq(number.numerator, number.denominator))
 
 
+def fraction(point: Any) -> Fraction:
+    """The exact value of a ball without a radius, be it beyond float64."""
+    mantissa, exponent = (int(part) for part in point.man_exp())
+    return Fraction(mantissa) * Fraction(2) ** exponent
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real | int | Fraction | fmpq | float)
 

@@ -6,9 +6,7 @@ by the archive's checksums.
 
 import json
 import shlex
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import Field, fields, is_dataclass
 from itertools import chain
@@ -18,7 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.files import open_regular, replaced_atomically
+from evo.files import NO_ARCHIVE, open_regular, replaced_atomically
 
 VERSION = 2
 T = TypeVar("T")
@@ -109,20 +107,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             with np.load(data, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-    ) as error:
+    except NO_ARCHIVE as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise CheckpointError(f"The checkpoint {path} is damaged ({reason}). {starting_over(path)}") from None
     if not isinstance(meta, dict) or meta.get("version") != VERSION:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from evo.errors import EvonumError
+from evo.files import open_lock
 
 _LOCK = "lock"
 _NO_NAMES = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
@@ -80,7 +81,7 @@ def _make(directory: Path, made: list[Path]) -> None:
 def _lock(path: Path) -> Iterator[None]:
     while True:
         try:
-            file: IO[str] = path.open("a")
+            file = open_lock(path)
         except OSError as error:
             raise cannot_keep(path.parent, error) from None
         with file:
@@ -93,7 +94,7 @@ def _lock(path: Path) -> Iterator[None]:
                 return
 
 
-def _is_file(path: Path, file: IO[str]) -> bool:
+def _is_file(path: Path, file: IO[bytes]) -> bool:
     """Whether the open file is still the one of that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))

@@ -176,7 +176,7 @@ def _state(directory: Path) -> str:
 def _is_locked(directory: Path) -> bool:
     """Whether a process holds the directory's lock; nothing is written."""
     try:
-        with open(directory / "lock") as file:
+        with open_regular(directory / "lock") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -192,5 +192,5 @@ def _last_status(records: Path) -> str | None:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             last = json.loads(file.read().splitlines()[-1])
         return str(last["status"]) if last["kind"] == "end" else None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.exports.formula import Origin
+from evo.files import open_regular
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
@@ -132,7 +133,7 @@ def _from_file(source: str, text: str) -> Source:
     try:
         said = json.loads(text)["origin"]
         texts = {k: str(said[k]) for k in ("seed", "version", "search") if said.get(k) is not None}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         texts = {}
     spec = {"seed": texts["seed"]} if "seed" in texts else {}
     return Source(source, Front(tuple(proved)), spec, texts.get("version"), None, texts.get("search"))
@@ -172,8 +173,9 @@ def _is_usual(name: str, value: Any, usual: SearchSpec) -> bool:
 def _json(path: Path) -> dict[str, Any]:
     """The object of a file; empty where there is none."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        with open_regular(path) as file:
+            found = json.load(file)
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -181,9 +183,9 @@ def _json(path: Path) -> dict[str, Any]:
 def _version(directory: Path) -> str | None:
     """Of the start record."""
     try:
-        with (directory / "records.jsonl").open() as file:
+        with open_regular(directory / "records.jsonl") as file:
             return str(json.loads(file.readline())["params"]["version"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -192,7 +194,8 @@ def _digest(member: Member, folder: Path | None) -> str | None:
         return None
     if folder is not None:
         try:
-            kept = Certificate.from_json((folder / "certificates" / f"ops-{member.ops:02d}.json").read_text())
+            with open_regular(folder / "certificates" / f"ops-{member.ops:02d}.json") as file:
+                kept = Certificate.from_json(file.read().decode())
             if _subject(kept) == _subject(member) and float(kept.bound) == member.proved_bound:
                 check(kept)
                 return kept.digest

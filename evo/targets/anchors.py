@@ -16,7 +16,7 @@ from typing import NamedTuple
 import flint
 from flint import arb
 
-from evo.numbers.reals import PI, Number, Real, ball
+from evo.numbers.reals import PI, Number, Real, ball, fraction
 from evo.targets.expression import Expression
 from evo.targets.models import expression_model
 from evo.targets.taylor import BranchError, TaylorModel, UndefinedError, model_at, working
@@ -88,7 +88,7 @@ def candidates(a: Fraction, b: Fraction) -> Iterator[Number]:
         yield plain
     with flint.ctx.workprec(_PRECISION):
         twelfths = (ball(a) * 12 / arb.pi()).union(ball(b) * 12 / arb.pi())
-    n = simplest(Fraction(float(twelfths.lower())), Fraction(float(twelfths.upper())))
+        n = simplest(fraction(twelfths.lower()), fraction(twelfths.upper()))
     if n.denominator == 1 and n:
         number = PI * Fraction(int(n), 12)
         if Real.of(a) <= number <= Real.of(b):

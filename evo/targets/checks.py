@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import flint
 import numpy as np
 
-from evo.numbers.reals import Number, ball
+from evo.numbers.reals import Number, ball, fraction
 from evo.targets.anchors import Anchor, candidates, local
 from evo.targets.ends import TargetError
 from evo.targets.expression import Expression
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MIN_FLOATS = 1 << 16
 """Fewest float64 inside an interval: with fewer the sampling points would run into each other."""
 
+_WIDEST = Fraction(float(np.finfo(float).max))
 _PRECISIONS = (512, 1024, 2048, 4096, 16384)
 _STRIP = 60
 _MAX_BOXES = 3000
@@ -41,6 +42,12 @@ def check_target(target: "Target") -> None:
     Raises:
         TargetError: one line with the reason and the place.
     """
+    lo, hi = target.ends
+    if not fraction(ball(hi - lo).mid()) <= _WIDEST:
+        raise TargetError(
+            f"The interval ({target.lo}, {target.hi}) is too wide: it spans more than float64's largest"
+            f" number, {float(_WIDEST):.4g}."
+        )
     first, last = target.span
     if (inside := _ordinal(last) - _ordinal(first) + 1) < MIN_FLOATS:
         raise TargetError(
@@ -48,7 +55,6 @@ def check_target(target: "Target") -> None:
             f" numbers, sampling needs {MIN_FLOATS}."
         )
     anchors(target)
-    lo, hi = target.ends
     near = float(hi - lo) * 2.0 ** -np.arange(4, 41, 4)
     x = np.clip(np.concatenate([float(lo) + near, float(hi) - near]), first, last)
     target.weights(x, target.exact(x))
@@ -186,7 +192,7 @@ class _Inside:
             return None
         slack = (b - a) / 64
         with flint.ctx.workprec(_FINE):
-            low, high = (Fraction(float(ball(end))) for end in (a - slack, b + slack))
+            low, high = (fraction(ball(end).mid()) for end in (a - slack, b + slack))
         lo, hi = self._target.ends
         for at in candidates(low, high):
             if not lo < at < hi:

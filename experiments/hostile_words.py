@@ -1,0 +1,66 @@
+"""Words that nobody should give a command, and somebody will (experiments/attack.py)."""
+
+NUMBERS = (
+    "0", "1", "2", "-1", "-0", "0.5", "1e-3", "1e-300", "1e-320", "1e-5000", "1e300", "1e308", "1e309",
+    "1e5000", "nan", "inf", "-inf", "1/0", "0/0", "1/3", "pi", "pi/2", "-pi", "e", "0x10", "0x1p-3",
+    "0x1p99999", "1_000", "1,5", "١", "１", "²", "9" * 400, "9" * 5000, "1+1e-17", "1e15+1", "sin(1)", "x",
+    "", " ", "-", "--", "2^2^2^2^2", "10^10^10", "sqrt(-1)", "log(0)", "tan(pi/2)", "9223372036854775808",
+    "-9223372036854775809", "2147483648", "1e1", "1.0", "1.5", "true", "None", "pi-pi", "(pi)", "pi pi",
+)  # fmt: skip
+WORDS = (
+    *NUMBERS, "é∞π", "\udcff", "\x1b[31mred\x1b[0m", "a\nb", "a\rb", "\u202e", "\u2028", "x" * 300,
+    "x" * 50_000, "$(touch pwned)", "; touch pwned", "../..", "/", ".", "..", "/dev/null", "/dev/full",
+    "/proc/self/mem", "%s%n", "{}", "{0.__class__}", "'", '"', "\\", "*", "?", "~", "-x", "--help", "--json",
+    "+", "sin", "exp2", "front.json", "models:/", "models:/x@y", "models:/x/1", "💥", "a" * 255, "a" * 256,
+    "a/" * 2000, "runs:/x", "http://127.0.0.1:1", "sqlite:///x", "[", "]]]", "{", "null", "\t", "NaN", "𝟙",
+)  # fmt: skip
+TARGETS = (
+    "exp2", "sin", "cos", "log", "log2", "tanh", "erf", "gelu", "sqrt", "lgamma", "airy", "bessel", "cbrt",
+    "tan", "atan", "exp", "x", "0", "1", "pi", "0*x", "x-x", "x/x", "1/x", "1/0", "x/0", "0/x", "0/0",
+    "sqrt(x)", "sqrt(-1-x)", "log(x)", "log(-x)", "x*log(x)", "-x*log(x)", "-x", "+x", "--x", "x^x", "0^x",
+    "x^0", "x^1e9", "x^-1", "x**2", "x^(1/3)", "(-x)^(1/2)", "x^pi", "exp(exp(exp(x)))", "exp(1000*x)",
+    "exp(-1/x)", "sin(1/x)", "sin(1e9*x)", "tan(x)", "gamma(x)", "lgamma(x)", "digamma(x)", "bessel_i(0, x)",
+    "bessel_j(1e9, x)", "bessel_j(0,x)", "airy(x)", "abs(x-0.5)", "abs(x)", "sign(x)", "min(x,1-x)",
+    "max(x)", "max(x, x)", "floor(x)", "erf(1e6*x)", "erfc(30*x)", "log1p(x)", "expm1(x)/x", "sin(x)/x",
+    "(1-cos(x))/x^2", "atanh(x)", "acosh(x)", "asin(2*x)", "acos(x)", "x*sigmoid(x)", "gelu(x)-relu(x)",
+    "sin(", "sin x", "sin()", "sin(x,x)", "exp2()", "x+", "*x", "x x", "2x", "y", "X", "lambda x: x",
+    "__import__('os').system('touch pwned')", "x.__class__", "x;x", "x=1", "x if x else x",
+    "(" * 3000 + "x" + ")" * 3000, "x+" * 3000 + "x", "sin(" * 60 + "x" + ")" * 60, "-" * 500 + "x",
+    "x^" * 40 + "x", "1e400*x", "1e-400*x", "x*1e308*10", "x+1e-400", "9" * 3000 + "*x", "log(log(x))",
+    "log(x)/log(x)", "sqrt(x^2)", "x^2-2*x+1", "(x-1/3)^2", "x^20", "cos(x)-1", "normal_quantile(x)",
+    "sin(pi*x)", "1/(x-1/3)", "1/(x^2-1/2)", "π", "sin(π)", "exp２(x)", "nan", "inf", "x*nan", "x+inf",
+    "0x1p3*x", "1..2*x", "1e*x", ".", "x,x", "(x", "x)", "[x]", "sin[x]", "|x|", "x!", "x%2", "x//2", "x<1",
+    "x and x", "i*x",
+)  # fmt: skip
+INTERVALS = (
+    ("0", "1"), ("0", "1"), ("1", "2"), ("-1", "1"), ("0", "pi"), ("-pi", "pi"), ("0", "pi/2"), ("1", "0"),
+    ("0", "0"), ("1", "1"), ("1", "1+1e-17"), ("0", "1e-300"), ("0", "1e-320"), ("1e-320", "1e-310"),
+    ("0", "1e300"), ("1", "1e300"), ("-1e308", "1e308"), ("1e308", "1e309"), ("-inf", "inf"), ("nan", "1"),
+    ("0", "nan"), ("x", "1"), ("pi", "22/7"), ("1e-5", "1e5"), ("1e15", "1e15+1"), ("0.1", "0.1"),
+    ("1/3", "0.333333333333333333333"), ("0", "10^10^10"), ("-8", "8"), ("0", "0x1p-1074"), ("2", "3"),
+    ("-2", "-1"), ("0", "1e-17"), ("1e-17", "1"), ("e", "pi"), ("pi-pi", "1"), ("sqrt(2)", "2"),
+    ("0", "tan(pi/2)"), ("log(0)", "1"),
+)  # fmt: skip
+OPS = (
+    "+ - * /", "+ - * /", "+", "*", "/", "- *", "+ - * / sqrt", "* + fma", "sqrt", "neg", "rcp", "", " ",
+    "+ +", "+,-", "+-*/", "%", "^", "sin", "add mul", "add", "fma", "+ " * 500, "\x1b[1m", "é",
+    "+ - * / sqrt neg rcp fma", "min max", "abs", "1", "None",
+)  # fmt: skip
+METRICS = ("relative", "relative", "absolute", "absolute", "ulp", "Relative", "", "nan", "rel", "mixed", "é")
+DTYPES = (
+    "real",
+    "float32",
+    "bfloat16",
+    "float16",
+    "float64",
+    "float8",
+    "",
+    "FLOAT32",
+    "int",
+    "float128",
+    "é",
+)
+FORMATS = (
+    "c", "cuda", "rust", "jax", "numpy", "latex", "fpcore", "json", "sympy", "stablehlo", "python", "", "C",
+    "é", "c" * 999,
+)  # fmt: skip

@@ -1,0 +1,170 @@
+"""Hostile commands and files: a small seeded attack, what it must notice, what such attacks have found."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from attack import Done, faults_of
+from evo.errors import EvonumError
+from evo.runs.directory import locked
+from evo.runs.sources import load_source
+from evo.targets.anchors import candidates
+from hostile import Command
+from records import F2, F3
+from searches import SMALL, evonum_here
+
+ATTACK = Path(__file__).parent.parent / "experiments" / "attack.py"
+
+
+def test_sixty_hostile_commands_are_answered_decently():
+    done = subprocess.run(
+        [sys.executable, ATTACK, "--count", "60", "--seed", "5"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "60 commands, 0 with faults" in done.stdout
+
+
+REFUSED = "evonum: There is no file 'x.json'.\n"
+WRONG = json.dumps([{**F3, "sampled_error": 1e-3, "polished_error": None, "proved_bound": None}])
+
+
+@pytest.mark.parametrize(
+    ("done", "fault"),
+    [
+        (Done(2, "", REFUSED, 0.1), None),
+        (Done(0, json.dumps([F2]), "", 0.1), None),
+        (Done(None, "", "", 60.0), "no end"),
+        (Done(-11, "", "", 0.1), "exit code -11"),
+        (Done(70, "", "", 0.1), "exit code 70"),
+        (Done(1, "", f"Traceback (most recent call last)\n{REFUSED}", 0.1), "a traceback"),
+        (Done(0, "[]", "/x.py:1: RuntimeWarning: overflow", 0.1), "a warning"),
+        (Done(2, "", "no such file\n", 0.1), "not one line"),
+        (Done(2, "", REFUSED * 2, 0.1), "not one line"),
+        (Done(2, "", f"hm\n{REFUSED}", 0.1), "more than one line"),
+        (Done(2, "", "evonum: \x1b[31m is no number here\n", 0.1), "control characters"),
+        (Done(2, "", f"evonum: {'9' * 5000}\n", 0.1), "a message of"),
+        (Done(2, "", "evonum: 'x'\n", 0.1), "says nothing"),
+        (Done(0, "", "", 0.1), "without a result"),
+        (Done(0, "[NaN]", "", 0.1), "no JSON"),
+        (Done(0, WRONG, "", 0.1), "larger than"),
+    ],
+)
+def test_the_attack_notices_every_kind_of_fault(done, fault):
+    found = faults_of(Command(("export", "x.json", "--json")), done, {}, {})
+    assert (found == []) if fault is None else fault in found[0]
+
+
+def test_the_attack_notices_files_that_may_not_change():
+    before, done = {"a": 1, "d/b": 2}, Done(0, "[]", "", 0.1)
+    command = Command(("verify", "d", "--json"), changes=("d",))
+    assert faults_of(command, done, before, {"a": 1, "d/b": 3}) == []
+    assert faults_of(command, done, before, {"a": 0, "d/b": 2}) == ["changed: a"]
+    assert faults_of(command, done, before, {"d/b": 2}) == ["deleted: a"]
+    refused = Done(2, "", REFUSED, 0.1)
+    assert faults_of(command, refused, before, {"a": 1, "d/b": 3}) == ["changed: d/b"]
+
+
+@pytest.fixture
+def soon():
+    """Fails a test that waits for what never comes."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def search(in_tmp):
+    (in_tmp / "s").mkdir()
+    (in_tmp / "s" / "front.json").write_text(json.dumps([F2, F3]))
+    (in_tmp / "s" / "spec.json").write_text(json.dumps({**SMALL, "ops": "+ - * /"}))
+    return in_tmp / "s"
+
+
+@pytest.mark.parametrize("name", ["lock", "records.jsonl", "spec.json", "complete.json", "mlflow.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name, search, soon):
+    (search / name).unlink(missing_ok=True)
+    os.mkfifo(search / name)
+    for words in (("list",), ("clean", "s"), ("export", "s", "--to", "c", "--ops", "3"), ("deliver", "s")):
+        assert evonum_here(*words, cwd=search.parent).returncode in (0, 2)
+    with locked(search):
+        pass
+
+
+@pytest.mark.parametrize("name", ["complete.json", "spec.json", "records.jsonl"])
+def test_deeply_nested_json_beside_a_front_is_no_traceback(name, search):
+    (search / name).write_text("[" * 100_000 + "\n")
+    assert load_source(str(search), lambda _: ([], {})).front[0].ops == 2
+    assert evonum_here("list", cwd=search.parent).returncode == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x93NUMPY", b"[" * 1000, b"\0" * 1000])
+def test_a_survey_that_is_none_is_refused(data, in_tmp):
+    (in_tmp / "w").mkdir()
+    (in_tmp / "w" / "survey.npz").write_bytes(data)
+    done = evonum_here("complete", "exp2", "--max-ops", "1", "--out", "w", cwd=in_tmp)
+    assert done.returncode == 2
+    assert "w/survey.npz cannot be read" in done.stderr
+
+
+def test_words_of_any_length_and_kind_give_a_line_that_a_terminal_can_show(in_tmp):
+    done = evonum_here("check", "9" * 5000, cwd=in_tmp)
+    assert done.returncode == 2
+    assert "999...999" in done.stderr
+    assert len(done.stderr) < 1000
+    done = evonum_here("list", "\x1b[31mred", cwd=in_tmp)
+    assert done.stderr == "evonum: There is no folder \\x1b[31mred.\n"
+
+
+def test_a_search_names_its_directory_without_control_characters(in_tmp):
+    (in_tmp / "spec.yaml").write_text(json.dumps({**SMALL, "max_ops": 2, "generations": 1}))
+    words = ("search", "--spec", "spec.yaml", "--out", "\x1b[31mred", "--no-record", "--workers", "serial")
+    done = evonum_here(*words, cwd=in_tmp)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "[\\x1b[31mred]" in done.stdout
+
+
+@pytest.mark.parametrize("uri", ["garbage", "redis://x", "http://[", "http://", "https:///x", "\x1b[1m"])
+def test_records_are_not_sent_for_a_minute_to_what_is_no_store(uri, search, soon):
+    (search / "records.jsonl").write_text('{"kind": "start", "time": 1.0, "params": {}}\n')
+    done = evonum_here("deliver", "s", "--tracking-uri", uri, cwd=search.parent)
+    assert done.returncode == 2
+    assert "is no store: expected sqlite:///FILE, http://HOST:PORT" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "x" * 50_000])
+def test_a_directory_name_that_no_disk_has_is_bad_input(name, in_tmp):
+    for command in ("deliver", "list", "clean", "front", "check", "verify"):
+        done = evonum_here(command, name, cwd=in_tmp)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr) < 1000
+
+
+def test_exact_points_are_looked_for_beyond_float64():
+    assert list(candidates(Fraction(10) ** 308, 3 * Fraction(10) ** 308))[0] == 10**308  # noqa: RUF015
+
+
+def test_a_float_search_that_finds_nothing_at_first_gives_no_warning(in_tmp):
+    small = {**SMALL, "islands": 1, "max_ops": 2, "offspring": 64, "parents": 16, "niche": 4, "seed": 1}
+    (in_tmp / "spec.yaml").write_text(json.dumps({**small, "generations": 1, "dtype": "float64"}))
+    words = ("search", "--spec", "spec.yaml", "--no-record", "--workers", "serial")
+    assert evonum_here(*words, cwd=in_tmp).returncode == 0
+
+
+def test_every_error_has_a_documented_exit_code():
+    kinds = [EvonumError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        assert kind("x").exit_code in (1, 2)
