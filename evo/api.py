@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS, backend
+from evo.bench.functions import SIZE, Timing, race
 from evo.checks.check import Checked
 from evo.checks.check import check as check_member
 from evo.classical.baselines import Baseline, best_forms
@@ -52,10 +53,10 @@ from evo.targets.target import Target, TargetError, make_target
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
     "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures", "Front", "Kept",
-    "Leftover", "Member", "Progress", "Stage", "Target", "Verified", "Watcher", "baselines",
-    "best_forms", "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver",
-    "draw", "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search",
-    "searches", "store_of", "targets", "undelivered", "verify", "verify_source",
+    "Leftover", "Member", "Progress", "Stage", "Target", "Timing", "Verified", "Watcher", "baselines",
+    "best_forms", "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver", "draw",
+    "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches",
+    "store_of", "targets", "time_source", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24
@@ -308,6 +309,18 @@ def check_source(
         CheckError: a member is of real arithmetic.
     """
     return [check_member(m) for m in _of_ops(source, front(source, tracking_uri), ops)]
+
+
+def time_source(
+    source: str | Path, ops: int | None = None, size: int = SIZE, tracking_uri: str | None = None
+) -> list[tuple[Member, Sequence[Timing]]]:
+    """Members of a source (or that of so many ops) in C, timed beside what people use; minutes for many.
+
+    Raises:
+        FrontError, StoreError: as `front`; or there is no such member.
+        ExportError, BuildError: a member cannot be C, or there is no compiler.
+    """
+    return [(m, race(m, size)) for m in _of_ops(source, front(source, tracking_uri), ops)]
 
 
 @dataclass(frozen=True)

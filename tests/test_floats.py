@@ -252,3 +252,20 @@ def test_specifications_of_floats_that_make_no_sense_are_refused(in_tmp):
         done = evonum_here("search", "exp2", *words, "--workers", "serial", "--out", "s", cwd=in_tmp)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert said in done.stderr
+
+
+def test_a_function_is_timed_beside_those_that_people_use(in_tmp):
+    goal = FloatGoal(make_target("exp", core_interval("exp")), "bfloat16", full=True)
+    Front((member_of(goal, horner(4), [0.04, 0.17, 0.5, 1, 1]),)).save(in_tmp / "exp.json")
+    done = evonum_here("time", "exp.json", "--size", 1024, "--json", cwd=in_tmp)
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert {"evonum", "x + 1 (floor)", "libm", "NumPy"} <= set(rows)
+    assert rows["evonum"]["ratio"] == 1
+    assert all(row["median"] >= row["tenth"] > 0 for row in rows.values())
+    assert rows["libm"]["ratio"] == pytest.approx(rows["libm"]["median"] / rows["evonum"]["median"])
+
+
+def test_what_cannot_be_timed_is_one_line(in_tmp):
+    for words in (("time", "none.json"), ("time", ".", "--size", "1")):
+        done = evonum_here(*words, cwd=in_tmp)
+        assert done.returncode == 2

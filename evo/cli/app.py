@@ -16,7 +16,15 @@ import typer
 
 from evo import api
 from evo.cli.bench import bench
-from evo.cli.commands import Json, TrackingUri, check_command, export_command, front_command, verify_command
+from evo.cli.commands import (
+    Json,
+    TrackingUri,
+    check_command,
+    export_command,
+    front_command,
+    time_command,
+    verify_command,
+)
 from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
@@ -225,6 +233,7 @@ app.command("complete")(complete_command)
 app.command("front")(front_command)
 app.command("verify")(verify_command)
 app.command("check")(check_command)
+app.command("time")(time_command)
 app.command("export")(export_command)
 app.command("list")(list_command)
 app.command("clean")(clean_command)

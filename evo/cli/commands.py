@@ -13,7 +13,14 @@ import typer
 from evo import api
 from evo.api import EXPORT_FORMATS, Certificate, Checked, Figures, Front, Verified
 from evo.cli.display import Terminal
-from evo.cli.tables import checked_table, front_table, notes_on_floats, printable, verified_table
+from evo.cli.tables import (
+    checked_table,
+    front_table,
+    notes_on_floats,
+    printable,
+    timings_table,
+    verified_table,
+)
 from evo.files import write_atomically
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -108,6 +115,26 @@ def check_command(
     for one in found:
         for fault in one.faults:
             terminal.print(f"{one.member.ops} ops: {printable(fault)}", soft_wrap=True)
+
+
+def time_command(
+    source: Annotated[str, typer.Argument(metavar="DIR|RUN|FILE", help="A search, or formulas.")],
+    ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
+    size: Annotated[
+        int, typer.Option(min=64, max=1 << 26, help="Elements: 8192 stay in the cache, 4194304 do not.")
+    ] = 8192,
+    tracking_uri: TrackingUri = None,
+    as_json: Json = False,
+) -> None:
+    """Time functions in C beside libm, its vectors, SLEEF (where it is), NumPy and x + 1, in one run."""
+    found = api.time_source(source, ops, size, tracking_uri)
+    if as_json:
+        rows = [{"ops": m.ops, "dtype": m.dtype, **row._asdict()} for m, timings in found for row in timings]
+        print(json.dumps(rows, indent=1))
+        return
+    terminal = Terminal()
+    for member, timings in found:
+        terminal.print(timings_table(member, timings))
 
 
 def _checked(one: Checked) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from evo.api import (
     Front,
     Kept,
     Member,
+    Timing,
     Verified,
     best_forms,
     targets,
@@ -95,6 +96,19 @@ def checked_table(found: Iterable[Checked]) -> Table:
         )
     for one in found:
         table.add_row(*(cell(one) for _, cell in CHECKED))
+    return table
+
+
+def timings_table(member: Member, timings: Iterable[Timing]) -> Table:
+    """Contestants, fastest first."""
+    table = Table(
+        title=f"{printable(member.target)}, {member.ops} ops, {member.dtype}", title_justify="left",
+        header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False,
+    )  # fmt: skip
+    for name in ("", "median ns", "10 %", "of ours"):
+        table.add_column(name, justify="right" if name else "left", overflow="fold")
+    for row in timings:
+        table.add_row(row.name, f"{row.median:.3f}", f"{row.tenth:.3f}", f"{row.ratio:.2f}")
     return table
 
 

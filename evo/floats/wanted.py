@@ -106,7 +106,11 @@ def wanted_of_core(
 
 
 def _merged(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> Wanted:
-    """One interval for each input: what is right for all that share it."""
+    """One interval for each input: what is right for all that share it.
+
+    Where nothing is, which a check of every input counts as wrong, it is what lies between.
+    """
     order = np.argsort(x, kind="stable")
     distinct, first = np.unique(x[order], return_index=True)
-    return Wanted(distinct, np.maximum.reduceat(low[order], first), np.minimum.reduceat(high[order], first))
+    least, most = np.maximum.reduceat(low[order], first), np.minimum.reduceat(high[order], first)
+    return Wanted(distinct, np.minimum(least, most), np.maximum(least, most))
