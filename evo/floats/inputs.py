@@ -41,7 +41,8 @@ def _ordinal(x: np.ndarray, fmt: FloatFormat) -> np.ndarray:
 
 def _number(ordinal: np.ndarray, fmt: FloatFormat) -> np.ndarray:
     """The floats of these places, as float64."""
-    size = np.abs(ordinal).astype(fmt.unsigned).view(fmt.type).astype(float)
+    with np.errstate(invalid="ignore"):  # beyond infinity there are NaNs
+        size = np.abs(ordinal).astype(fmt.unsigned).view(fmt.type).astype(float)
     return np.where(ordinal < 0, -size, size)
 
 

@@ -69,7 +69,8 @@ def right_results(exact: np.ndarray, arithmetic: Arithmetic) -> tuple[np.ndarray
 def _tie(right: np.ndarray, fmt: FloatFormat, side: int) -> np.ndarray:
     """The middle between each number and its neighbour above (1) or below (-1)."""
     beside = moved(right, np.full(len(right), side), fmt)
-    return (right + beside) / 2
+    with np.errstate(invalid="ignore"):  # beside infinity there is nothing
+        return (right + beside) / 2
 
 
 def wanted_of_core(
