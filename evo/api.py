@@ -16,8 +16,6 @@ from typing import Any
 
 from evo.backends.backend import BACKENDS, backend
 from evo.bench.functions import SIZE, Timing, race
-from evo.checks.check import Checked
-from evo.checks.check import check as check_member
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
 from evo.complete.result import Completed
@@ -26,6 +24,8 @@ from evo.complete.run import run as run_complete
 from evo.complete.survey import STARTS
 from evo.complete.words import MOST_OPS
 from evo.errors import EvonumError
+from evo.exports.check import Checked
+from evo.exports.check import check as check_member
 from evo.exports.export import EXPORT_FORMATS, ExportError, find_export, prepare, write
 from evo.exports.export import export as export_members
 from evo.exports.formula import Formula

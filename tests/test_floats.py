@@ -10,7 +10,7 @@ from flint import arb
 
 from evo import api
 from evo.backends.native import NativeBackend
-from evo.checks.check import CheckError, check
+from evo.exports.check import CheckError, check
 from evo.floats.finish import finished
 from evo.floats.goal import FloatGoal, GoalError
 from evo.floats.inputs import between, every, moved

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evo.checks.check import check
+from evo.exports.check import check
 from evo.files import clear_scratch, write_atomically
 from evo.floats.goal import FloatGoal
 from evo.fronts.front import Front
