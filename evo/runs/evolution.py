@@ -97,10 +97,8 @@ class _Session:
             search.archipelago.hand(self._workers.put)
             stopped = self._evolve()
             if search.problem.goal is not None and len(search.front):
-                self._hooks.warn(
-                    f"Asking {len(search.front)} functions every input of {search.spec.dtype}: of float32 and an "
-                    "interval around 0, some seconds each ..."
-                )
+                asked = f"{len(search.front)} functions every input of {search.spec.dtype}"
+                self._hooks.warn(f"Asking {asked}: of float32, some seconds each ...")
             search.prove()
         except BaseException as error:
             self._saver.close()
