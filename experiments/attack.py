@@ -213,6 +213,8 @@ def _faults_of_result(command: Command, done: Done) -> Iterator[str]:
     except ValueError as error:
         yield f"no JSON: {error}"
         return
+    if command.words[0] == "front":  # shows what a file says
+        return
     for member in _members(result):
         yield from _faults_of_member(member)
 

@@ -73,7 +73,7 @@ def seed_folder(base: Path, run: Callable[[Sequence[str], Path], Any]) -> None:
 def way(rng: random.Random, file: str) -> str:
     ways = ["cut", "flip", "insert", "twice", "gone", *SPECIAL]
     ways = ways + (
-        ["value"] * 30
+        ["value"] * 10 + ["forge"] * 40
         if file.endswith((".json", ".yaml", ".jsonl"))
         else ["token"] * 20
         if file.endswith((".txt", ".fpcore"))
@@ -165,6 +165,53 @@ def _value(rng: random.Random, data: bytes) -> bytes:
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
+def _forge(rng: random.Random, data: bytes) -> bytes:
+    """JSON that stays a front, a member or a certificate, and says what is not so."""
+    try:
+        whole = json.loads(data)
+    except ValueError:
+        return data
+    places = [(parent, key) for parent, key in _places(whole) if key in _FORGED]
+    for parent, key in rng.sample(places, min(len(places), rng.choice((1, 1, 2)))):
+        parent[key] = _FORGED[key](rng, parent[key])
+    return json.dumps(whole).encode()
+
+
+def _scaled(rng: random.Random, value: Any) -> Any:
+    factor = rng.choice((0.0, 1e-3, 0.5, 0.99, 1.01, 2.0, 1e3))
+    return value * factor if isinstance(value, int | float) else 0.01 if value is None else str(factor)
+
+
+def _moved(rng: random.Random, value: Any) -> Any:
+    """One constant of a list, a little or much."""
+    if isinstance(value, list) and value:
+        k = rng.randrange(len(value))
+        by = rng.choice((0.999999, 1.001, 0.0, -1.0, 1e10, 1e-10, 1e200))
+        text = str(value[k])
+        number = float.fromhex(text) if "x" in text else float(text) if "/" not in text else 0.5
+        value[k] = rng.choice(("0", "1/3", "pi", "0x1p-3", "1e400", repr(by * number), repr(by * number)))
+    return value
+
+
+def _one_of(*choices: Any) -> Callable[[random.Random, Any], Any]:
+    return lambda rng, value: rng.choice(choices)
+
+
+_FORGED: dict[Any, Callable[[random.Random, Any], Any]] = {
+    "sampled_error": _scaled, "polished_error": _scaled, "proved_bound": _scaled, "worst_x": _scaled,
+    "bound": _scaled, "constants": _moved, "metric": _one_of("relative", "absolute", "ulp"),
+    "ops": _one_of(0, 1, 2, 3, 9), "dtype": _one_of("real", "float32", "bfloat16", "float16", "float64"),
+    "full": _one_of(True, False), "target": _one_of("sin", "log2", "exp", "1/x", "x", "sqrt(x)"),
+    "interval": _one_of(["0", "1"], ["0", "2"], ["-1", "1"], ["1", "2"], ["0", "pi"], ["0", "1e30"]),
+    "program": _one_of(
+        "v1 = x + c1", "v1 = c1 / x", "v1 = x * x", "v1 = c1 / x\nv2 = v1 / c1",
+        "v1 = sqrt(x)", "v1 = fma(x, x, c1)",
+    ),
+    "max_ops": _one_of(1, 2, 8, 32), "seed": _one_of(0, 7), "islands": _one_of(1, 2, 3), "lower": _scaled,
+}  # fmt: skip
+"""What is forged, and how."""
+
+
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
@@ -216,5 +263,5 @@ def _token(rng: random.Random, data: bytes) -> bytes:
 _CHANGES: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "cut": lambda rng, data: data[: rng.randint(0, max(len(data) - 1, 0))],
     "twice": lambda rng, data: data + data,
-    "insert": _insert, "flip": _flip, "value": _value, "token": _token,
+    "insert": _insert, "flip": _flip, "value": _value, "token": _token, "forge": _forge,
 }  # fmt: skip

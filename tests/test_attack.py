@@ -152,6 +152,25 @@ def test_a_directory_name_that_no_disk_has_is_bad_input(name, in_tmp):
         assert len(done.stderr) < 1000
 
 
+def test_errors_that_are_infinite_are_null_in_json(in_tmp):
+    text = {"target": "x+2", "interval": ["-1", "1"], "metric": "relative", "program": "v1 = c1 / x"}
+    (in_tmp / "f.json").write_text(json.dumps({**text, "constants": ["1"]}))
+    done = evonum_here("front", "f.json", "--json", cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert found[0]["sampled_error"] is None
+
+
+def test_a_function_that_bends_too_often_is_checked_on_a_sample_that_says_so(in_tmp, monkeypatch):
+    monkeypatch.setattr("evo.exports.exhaustive._MOST_TRIES", 500)
+    one = {**F2, "interval": ["0", "1e30"], "target": "sin", "metric": "absolute", "dtype": "float32"}
+    for interval, of in ((["0", "1e30"], "a sample"), (["0", "1"], "every input")):
+        (in_tmp / "front.json").write_text(json.dumps([{**one, "interval": interval}]))
+        done = evonum_here("check", "front.json", "--json", cwd=in_tmp)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)[0]["of"] == of
+
+
 def test_exact_points_are_looked_for_beyond_float64():
     assert list(candidates(Fraction(10) ** 308, 3 * Fraction(10) ** 308))[0] == 10**308  # noqa: RUF015
 

@@ -29,6 +29,7 @@ from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
 from evo.cli.options import DTYPE, FLOAT_METRIC, METRIC, Interval, folder
+from evo.cli.plain import print_json
 from evo.cli.session import Session, StoppedError, teller
 from evo.cli.tables import baselines_table, brief, families_table, printable, targets_table, visible
 from evo.errors import EXIT_CODES, EvonumError
@@ -190,7 +191,7 @@ def search(
                 )
             found = api.resume(resume, watcher=session, **how, **entries)
     if as_json:
-        print(found.to_json(), end="", flush=True)
+        print_json(json.loads(found.to_json()))
     raise typer.Exit(session.code)
 
 
@@ -221,7 +222,7 @@ def baselines_command(
             target, interval, metric, max_ops, lambda line: status.update(printable(line)), ops
         )
     if as_json:
-        print(json.dumps([asdict(b) for b in found], indent=1))
+        print_json([asdict(b) for b in found])
         return
     title = f"{checked.name} on ({', '.join(checked.interval)}), max {checked.metric} error"
     terminal = Terminal()
@@ -243,7 +244,7 @@ app.command("clean")(clean_command)
 def targets(as_json: Json = False) -> None:
     """List the catalogue."""
     if as_json:
-        print(json.dumps([row._asdict() for row in api.targets()], indent=1))
+        print_json([row._asdict() for row in api.targets()])
     else:
         Terminal().print(targets_table())
 

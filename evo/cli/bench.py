@@ -1,6 +1,5 @@
 """The command line of the project's own benchmarks: `evonum bench NAME`."""
 
-import json
 import math
 import sys
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from evo.api import BACKENDS, local_sink
 from evo.cli.display import Terminal
+from evo.cli.plain import print_json
 
 bench = typer.Typer(help="The project's own benchmarks.", no_args_is_help=True)
 
@@ -101,7 +101,7 @@ def _numbers(option: str, text: str, most: float = math.inf) -> list[int]:
 
 def _print_bench(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(result, indent=1))
+        print_json(result)
         return
     console = Terminal()
     console.print("; ".join(f"{name} {value}" for name, value in result["machine"].items()), highlight=False)

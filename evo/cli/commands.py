@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import sys
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 from evo import api
 from evo.api import EXPORT_FORMATS, Certificate, Checked, Figures, Front, Verified
 from evo.cli.display import Terminal
+from evo.cli.plain import print_json
 from evo.cli.tables import (
     checked_table,
     front_table,
@@ -58,7 +58,7 @@ def front_command(
     if plot is not None:
         print(*api.draw(found, plot, with_baselines), sep=", ", file=sys.stderr)
     if as_json:
-        print(found.to_json(), end="")
+        print_json(json.loads(found.to_json()))
     else:
         terminal = Terminal()
         terminal.print(front_table(found, width=terminal.width))
@@ -83,11 +83,14 @@ def verify_command(
     if certificate := api.check_certificate(source):
         ends = ", ".join(certificate.interval)
         claim = f"max {certificate.metric} error at most {certificate.bound} on ({ends})"
-        print(json.dumps({"holds": True, "claim": claim}) if as_json else f"The certificate holds: {claim}.")
+        if as_json:
+            print_json({"holds": True, "claim": claim})
+        else:
+            print(f"The certificate holds: {claim}.")
         return
     pairs = api.verify_source(source, ops, tracking_uri, lambda line: print(line, file=sys.stderr))
     if as_json:
-        print(json.dumps([_plain(one) for _, one in pairs], indent=1))
+        print_json([_plain(one) for _, one in pairs])
     else:
         terminal = Terminal()
         found = [one for _, one in pairs]
@@ -108,7 +111,7 @@ def check_command(
     """Ask functions of floats every input of their format: errors, roundings, order, special inputs."""
     found = api.check_source(source, ops, tracking_uri)
     if as_json:
-        print(json.dumps([_checked(one) for one in found], indent=1))
+        print_json([_checked(one) for one in found])
         return
     terminal = Terminal()
     terminal.print(checked_table(found))
@@ -130,7 +133,7 @@ def time_command(
     found = api.time_source(source, ops, size, tracking_uri)
     if as_json:
         rows = [{"ops": m.ops, "dtype": m.dtype, **row._asdict()} for m, timings in found for row in timings]
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     terminal = Terminal()
     for member, timings in found:
@@ -143,9 +146,9 @@ def _checked(one: Checked) -> dict[str, Any]:
 
 
 def _plain(one: Verified) -> dict[str, Any]:
-    """The member as polished, as it stands (given_...), and what there is beside; null what is not finite."""
+    """The member as polished, as it stands (given_...), and what there is beside."""
     member: dict[str, Any] = json.loads(Front((one.member,)).to_json())[0]
-    said = {
+    return {
         **member,
         "status": one.status,
         "faults": list(one.faults),
@@ -156,7 +159,6 @@ def _plain(one: Verified) -> dict[str, Any]:
         "given_constants": list(one.given.constants),
         "certificate": json.loads(one.proof.to_json()) if isinstance(one.proof, Certificate) else None,
     }
-    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in said.items()}
 
 
 def _figures(found: Figures) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def export_command(
     if as_json:
         notes = [{"name": f.name, "ops": f.member.ops, **dict(f.notes())} for f in made.formulas]
         said = {"format": to, "dtype": dtype, "full": full, "formulas": notes, "text": made.content}
-        print(json.dumps(said, indent=1))
+        print_json(said)
     elif output is None:
         print(made.content, end="")
     else:

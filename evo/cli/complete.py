@@ -14,6 +14,7 @@ from evo.api import Completed, Stage
 from evo.cli.commands import Json
 from evo.cli.display import LINE_EVERY, Terminal
 from evo.cli.options import METRIC, Interval, folder
+from evo.cli.plain import print_json
 from evo.cli.tables import front_table
 
 
@@ -47,7 +48,7 @@ def complete_command(
             threads=threads, watch=watch,
         )  # fmt: skip
     if as_json:
-        print(json.dumps({**found.to_object(), "front": json.loads(found.front.to_json())}, indent=1))
+        print_json({**found.to_object(), "front": json.loads(found.front.to_json())})
         return
     terminal = Terminal()
     terminal.print(front_table(found.front, width=terminal.width), "", sizes_table(found))

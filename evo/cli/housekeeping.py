@@ -1,6 +1,5 @@
 """Commands over what searches leave on the disk: list and clean."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from evo import api
 from evo.cli.display import Terminal
+from evo.cli.plain import print_json
 from evo.cli.tables import bytes_text, printable, searches_table
 
 
@@ -18,7 +18,7 @@ def list_command(
     """List the searches in a folder: what for, how good, how large, whether they can go on."""
     found = api.searches(folder)
     if as_json:
-        print(json.dumps([one.to_object() for one in found], indent=1))
+        print_json([one.to_object() for one in found])
     elif found:
         terminal = Terminal()
         terminal.print(searches_table(found, terminal.width))

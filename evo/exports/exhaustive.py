@@ -36,6 +36,8 @@ _AGREES = 1e-12
 """Relative deviation of interpolant and function at check points."""
 _FEW = 64
 """Inputs of a piece that is not halved any more: balls decide them all."""
+_MOST_TRIES = 200_000
+"""Pieces that are tried, ten a millisecond: of sin up to 1e30 every few floats would be one."""
 _SLACK = 1e-4
 """Relative distance from the largest screened error within which inputs are decided.
 
@@ -49,6 +51,10 @@ There are fewer, but for functions such as c x, whose errors repeat in every oct
 _PRECISION = 96
 _OCTAVE = 1 << 23
 _INFINITY = 0x7F800000
+
+
+class CurvedError(ArithmeticError):
+    """The function bends too often for all its inputs to be tried."""
 
 
 class Piece(NamedTuple):
@@ -93,6 +99,7 @@ def screened(formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any) ->
 
     Raises:
         BuildError: no C compiler, or it refused.
+        CurvedError: it would take hours.
     """
     with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(_PRECISION):
         screen = _compiled(formula, Path(folder))
@@ -221,10 +228,17 @@ _CHECKS = np.array([-1.0, -0.55, 0.1, 0.7, 1.0])
 
 
 def _pieces(exact: Callable[[Any], Any], ranges: Iterator[tuple[int, int]]) -> tuple[list[Piece], np.ndarray]:
-    """Pieces with polynomials that agree, and the inputs that have none."""
-    pieces, kept, waiting = [], [], list(ranges)
+    """Pieces with polynomials that agree, and the inputs that have none.
+
+    Raises:
+        CurvedError: more than `_MOST_TRIES` pieces.
+    """
+    pieces, kept, waiting, tried = [], [], list(ranges), 0
     while waiting:
         first, count = waiting.pop()
+        tried += count > _FEW
+        if tried > _MOST_TRIES:
+            raise CurvedError(f"{tried} polynomials are not enough")
         if count > _FEW and (piece := _interpolated(exact, first, count)):
             pieces.append(piece)
         elif count > _FEW:

@@ -17,7 +17,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.exhaustive import Screened, screened
+from evo.exports.exhaustive import CurvedError, Screened, screened
 from evo.exports.formula import Figure, Formula, Origin
 from evo.exports.names import ExportError
 from evo.kernels.build import BuildError
@@ -37,7 +37,7 @@ _PRECISION = 192
 def measured(formula: Formula) -> Formula:
     """The formula with its float errors.
 
-    Of a core in float32, those of all inputs; else of a sample. A core in float64 also has a bound in float64
+    Of a core in float32, those of all inputs, unless the function bends too often; else of a sample. A core in float64 also has a bound in float64
     arithmetic, where the member has one in real arithmetic.
 
     Raises:
@@ -46,7 +46,7 @@ def measured(formula: Formula) -> Formula:
     if formula.reduction is not None:
         return _on_all_floats(formula)
     if formula.fmt.bits == 32:
-        with suppress(BuildError):  # without a compiler, a sample that says so
+        with suppress(BuildError, CurvedError):  # else a sample, that says so
             return _of_all(formula)
     target = formula.member.function
     x = holdout_floats(target, formula.fmt)
@@ -66,6 +66,7 @@ def _of_all(formula: Formula) -> Formula:
 
     Raises:
         BuildError: no C compiler.
+        CurvedError: it would take hours.
     """
     found = _screened(replace(formula, name="exported", origin=Origin(), to=""))
     if not found.count:
