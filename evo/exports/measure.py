@@ -37,8 +37,8 @@ _PRECISION = 192
 def measured(formula: Formula) -> Formula:
     """The formula with its float errors.
 
-    Of a core in float32, those of all inputs, unless the function bends too often; else of a sample. A core in float64 also has a bound in float64
-    arithmetic, where the member has one in real arithmetic.
+    Of a core in float32, those of all inputs, unless the function bends too often; else of a sample. A core
+    in float64 also has a bound in float64 arithmetic, where the member has one in real arithmetic.
 
     Raises:
         ExportError: the interval holds no number of the format.
