@@ -56,7 +56,7 @@ def test_a_search_with_an_error_ends_long_before_its_budget_and_says_so(in_tmp):
 
 def test_an_error_that_is_not_reached_is_told(in_tmp):
     spec = write_spec(in_tmp, generations=1, max_ops=2)
-    done = evonum("search", "--spec", spec, "--error", "1e-9", "--workers", "serial", cwd=in_tmp)
+    done = evonum("search", "--spec", spec, "--max-error", "1e-9", "--workers", "serial", cwd=in_tmp)
     assert done.returncode == 0, done.stderr
     assert re.search(r"max error 1e-09 is not reached, the least is \d", done.stdout)
 

@@ -146,7 +146,10 @@ def search(
         int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")
     ] = None,
     error: Annotated[
-        float | None, typer.Option(help="Stop once so small a max error is reached, with few operations.")
+        float | None,
+        typer.Option(
+            "--error", "--max-error", help="Stop once the max error is so small, with few operations."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
     seeds: Annotated[
