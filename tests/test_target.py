@@ -1,5 +1,7 @@
 import json
+import logging
 import pickle
+import threading
 import time
 from fractions import Fraction
 
@@ -11,9 +13,11 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evo.targets import checks
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.checks import anchors
 from evo.targets.ends import end_value
+from evo.targets.functions import FUNCTIONS
 from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
 
@@ -302,3 +306,35 @@ def test_validation_leaves_the_precision_as_it_was():
     with flint.ctx.workprec(77):
         make_target("x+sin(x)/x").exact(np.array([0.5]))
         assert flint.ctx.prec == 77
+
+
+def test_a_check_that_takes_long_says_so_once_while_it_is_at_work_and_a_short_one_is_silent(monkeypatch):
+    lines, said = [], threading.Event()
+
+    class Seen(logging.Handler):
+        def emit(self, record):
+            lines.append(record.getMessage())
+            said.set()
+
+    log, handler = logging.getLogger("evo.targets.checks"), Seen()
+    log.addHandler(handler)
+    try:
+        make_target("cos", ("0", "1"))
+        assert not lines
+        monkeypatch.setattr(checks, "PATIENCE", 0.01)
+        monkeypatch.setattr(checks, "anchors", lambda target: said.wait(60) and ())
+        make_target("cos", ("0", "1"))
+    finally:
+        log.removeHandler(handler)
+    assert [line[:24] for line in lines] == ["Checking cos on (0, 1): "]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 7])
+def test_bessel_functions_of_whole_order_are_the_balls_that_flint_has(order):
+    with flint.ctx.workprec(128):
+        for x in (arb(0), arb("0.3"), arb(2, 0.5), arb(-9), arb("21.75"), arb(12, 1e-3)):
+            got, right = FUNCTIONS["bessel_i"].ball(flint.fmpq(order), x), x.bessel_i(arb(order))
+            assert (got.mid(), got.rad()) == (right.mid(), right.rad())
+            series = FUNCTIONS["bessel_i"].series(flint.fmpq(order), flint.arb_series([x, 1], 3))
+            assert series[0].overlaps(right)
+            assert (2 * series[1]).overlaps(x.bessel_i(arb(order - 1)) + x.bessel_i(arb(order + 1)))

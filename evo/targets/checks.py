@@ -6,10 +6,13 @@ fails on a small box, an exact point is looked for at which a zero or a removabl
 anchor). Towards the ends the function is a model, or, where it has none, is looked at in a few points.
 """
 
-from contextlib import suppress
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import flint
@@ -27,6 +30,10 @@ MIN_FLOATS = 1 << 16
 """Fewest float64 inside an interval: with fewer the sampling points would run into each other."""
 
 _WIDEST = Fraction(float(np.finfo(float).max))
+PATIENCE = 1.0
+"""Seconds of a check after which a word is said; users who see no log see it on stderr."""
+_LOG = logging.getLogger(__name__)
+
 _PRECISIONS = (512, 1024, 2048, 4096, 16384)
 _STRIP = 60
 _MAX_BOXES = 3000
@@ -54,10 +61,32 @@ def check_target(target: "Target") -> None:
             f"The interval ({target.lo}, {target.hi}) is too narrow: it holds {max(inside, 0)} float64"
             f" numbers, sampling needs {MIN_FLOATS}."
         )
+    with _a_word_if_long(target):
+        _check(target)
+
+
+def _check(target: "Target") -> None:
+    (lo, hi), (first, last) = target.ends, target.span
     anchors(target)
     near = float(hi - lo) * 2.0 ** -np.arange(4, 41, 4)
     x = np.clip(np.concatenate([float(lo) + near, float(hi) - near]), first, last)
     target.weights(x, target.exact(x))
+
+
+@contextmanager
+def _a_word_if_long(target: "Target") -> Iterator[None]:
+    """Logs that the check is at work, once it has been for `PATIENCE` seconds."""
+    ends = f"({target.lo}, {target.hi})"
+    word = (
+        f"Checking {target.name} on {ends}: that it is finite, and where its zeros are. This takes a while."
+    )
+    timer = Timer(PATIENCE, _LOG.warning, ("%s", word))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @lru_cache(maxsize=256)

@@ -51,10 +51,16 @@ def _tanh_series(inner: Any) -> Any:
     return _compose(y, inner)
 
 
+def _bessel(order: Any, x: Any) -> Any:
+    """I_n = I_(-n) for whole n, DLMF 10.27.1: FLINT finds the same ball, a wide one 5000 times as fast."""
+    number = arb(order)
+    return x.bessel_i(-abs(number) if number.is_integer() else number)
+
+
 def _bessel_series(order: Any, inner: Any) -> Any:
     """By 2 I_n' = I_(n-1) + I_(n+1), DLMF 10.29.1."""
     n = inner.prec
-    values = [inner[0].bessel_i(order + shift) for shift in range(1 - n, n)]
+    values = [_bessel(order + shift, inner[0]) for shift in range(1 - n, n)]
     terms = []
     for k in range(n):
         derivative = sum((comb(k, j) * values[n - 1 - k + 2 * j] for j in range(k + 1)), arb(0))
@@ -160,7 +166,7 @@ FUNCTIONS: dict[str, Function] = {
         _method("gamma"),
         _method("lgamma"),
         _method("airy_ai"),
-        Function("bessel_i", 2, lambda order, x: x.bessel_i(order), _bessel_series),
+        Function("bessel_i", 2, _bessel, _bessel_series),
     )
 }
 """The functions that expressions may call: one row each."""
