@@ -13,6 +13,7 @@ from evo.errors import EvonumError
 from evo.fronts.front import Front, FrontError
 from evo.fronts.reading import read_members
 from evo.fronts.verify import VerifyError, verify
+from evo.minimax.polish import Polished
 from evo.programs.program import parse
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import Refusal, check, prove
@@ -251,3 +252,15 @@ def test_a_bound_that_holds_on_a_part_of_the_interval_has_a_star(in_tmp):
     starred = {line.split()[0]: "*" in line for line in shown.splitlines() if "as given" in line}
     assert starred == {"3": False, "5": True}
     assert "* holds on a part of the interval only" in shown
+
+
+def test_an_error_that_the_proof_finds_beside_the_points_is_the_members(monkeypatch):
+    (member,) = read_members(CUBIC, "file")
+    seen = (member.sampled_error / 2, 0.2)
+    monkeypatch.setattr("evo.fronts.figures.sampled_error", lambda *given: seen)
+    monkeypatch.setattr("evo.fronts.verify.polish", lambda program, constants, target: kept)
+    kept = Polished("unchanged", member.constants, member.sampled_error, 0.3, (), 1.0, 0)
+    found = verify(replace(member, sampled_error=seen[0]))
+    assert found.member.sampled_error == pytest.approx(member.sampled_error, rel=1e-3)
+    assert found.member.worst_x == pytest.approx(0.3, abs=1e-3)
+    assert "sampled_error is given as" in found.faults[0]

@@ -15,6 +15,9 @@ from evo.targets.points import holdout_floats, holdout_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target
 
+ROUNDING = 1e-3
+"""How much smaller than the error a number in front.json may be: errors are found to three digits."""
+
 
 class FloatSample(NamedTuple):
     """The largest error of a formula in float arithmetic at a sample of inputs.
@@ -61,9 +64,20 @@ class Figures:
         return isinstance(self.proof, Refusal) and self.proof.status in ("pole", "undefined")
 
     @property
+    def worst(self) -> tuple[float, float]:
+        """The largest error in the reals that is known, and where: the proof may see one beside the points.
+
+        Both agree but for rounding wherever the points separate the extrema; then it is the sampled one.
+        """
+        error, x = self.sampled
+        if isinstance(self.proof, Certificate) and float(self.proof.lower) > error * (1 + ROUNDING):
+            return float(self.proof.lower), self.proof.lower_x
+        return error, x
+
+    @property
     def error(self) -> float:
         """The largest error in the reals as far as it is known; `inf` where there is no finite one."""
-        return inf if self.refuted else self.sampled[0]
+        return inf if self.refuted else self.worst[0]
 
     @property
     def bound(self) -> float | None:

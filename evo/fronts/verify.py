@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evo.errors import EvonumError
 from evo.files import write_atomically
-from evo.fronts.figures import Figures
+from evo.fronts.figures import ROUNDING, Figures
 from evo.fronts.front import Front, FrontError, Member
 from evo.minimax.polish import LEVELLED, polish
 from evo.numbers.arithmetic import REAL
@@ -18,9 +18,6 @@ from evo.proofs.certificate import Certificate
 from evo.proofs.enclosure import make_candidate
 from evo.proofs.prove import Refusal
 from evo.targets.target import Target
-
-ROUNDING = 1e-3
-"""How much smaller than the error a number in front.json may be: errors are found to three digits."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def verify(member: Member) -> Verified:
         better = Figures(program, polished.constants, target)
         if better.bound is not None or given.bound is None:
             best = better
-    error, worst_x = best.sampled
+    error, worst_x = best.worst
     optimal = polished.status == LEVELLED and best.constants == polished.constants
     found = replace(
         member,
@@ -123,11 +120,9 @@ def _checked(member: Member) -> Target:
 
 def _faults(member: Member, given: Figures) -> tuple[str, ...]:
     """What the member says of its errors that these very constants do not keep."""
-    (error, x), proof = given.sampled, given.proof
+    (error, x), proof = given.worst, given.proof
     if isinstance(proof, Refusal) and given.refuted:
         return (f"as given it has no finite error: {proof.reason}",)
-    if isinstance(proof, Certificate) and float(proof.lower) > error:
-        error, x = float(proof.lower), proof.lower_x
     claims = {name: getattr(member, name) for name in ("sampled_error", "polished_error", "proved_bound")}
     return tuple(
         f"{name} is given as {claim:.6g}, but the error at x = {x:.9g} is {error:.6g}"
