@@ -8,15 +8,15 @@ Source: FPCore 2.0, https://fpbench.org/spec/fpcore-2.0.html
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from decimal import Context
 from typing import Any
 
+from evo.errors import EvonumError
 from evo.fronts.front import FrontError
 from evo.numbers.constants import exact, text_of
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Instruction, Operand, Program, X
-from evo.targets.ends import TargetError, end_text, end_value
+from evo.targets.ends import end_text, end_value
 from evo.targets.functions import FUNCTIONS, MACROS
 
 MAX_DEPTH = 200
@@ -50,7 +50,8 @@ def read_fpcores(text: str) -> list[dict[str, Any]]:
     """The objects of `evo.fronts.reading`, one for each FPCore of a text.
 
     Returns:
-        program, constants, interval (None without a `:pre`), and target and metric where they are said.
+        program, constants, interval (None without a `:pre`), and target and metric where they are said; and
+        as "core" how a message about it begins.
 
     Raises:
         FrontError: not FPCore, or more than straight-line arithmetic of one argument; one line, which names
@@ -59,13 +60,19 @@ def read_fpcores(text: str) -> list[dict[str, Any]]:
     trees = _parse(text)
     found = []
     for number, tree in enumerate(trees, start=1):
+        label = _label(tree, number, len(trees))
         try:
-            found.append(_read(tree))
-        except FrontError as error:
-            if len(trees) == 1:
-                raise
-            raise FrontError(f"Core {_name(tree) or number} of {len(trees)}: {error}") from None
+            found.append({**_read(tree), "core": label})
+        except EvonumError as error:
+            raise FrontError(f"{label}{error}") from None
     return found
+
+
+def _label(tree: Any, number: int, count: int) -> str:
+    """Begins a message about a core: its name, or its number where there are several."""
+    name = _name(tree)
+    several = f" of {count}" if count > 1 else ""
+    return f"Core {name or number}{several}: " if name or several else ""
 
 
 def _name(tree: Any) -> str:
@@ -221,7 +228,7 @@ def _bounds(pre: Any, argument: str, lows: list[str], highs: list[str]) -> None:
     if len(words) > 2 and words[0] in (">", ">="):
         words = [{">": "<", ">=": "<="}[words[0]], *reversed(words[1:])]
     chain = words[1:]
-    ends = [w if w == argument else _infix(w, argument) for w in chain] if words[0] in ("<", "<=") else []
+    ends = [_end(w, argument) for w in chain] if words[0] in ("<", "<=") else []
     if (
         len(ends) < 2
         or chain.count(argument) != 1
@@ -235,11 +242,11 @@ def _bounds(pre: Any, argument: str, lows: list[str], highs: list[str]) -> None:
     highs += ends[at + 1 : at + 2]
 
 
-def _is_end(text: str) -> bool:
-    with suppress(TargetError):
-        end_value(text)
-        return True
-    return False
+def _end(tree: Any, argument: str) -> str:
+    """The argument, a decimal number as it stands, or a constant expression."""
+    if isinstance(tree, str) and (tree == argument or _DECIMAL.fullmatch(tree.removeprefix("-"))):
+        return tree
+    return _infix(tree, argument)
 
 
 def _size(end: str) -> float:

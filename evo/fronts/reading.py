@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from evo.errors import EvonumError
 from evo.fronts.fpcore import read_fpcores
 from evo.fronts.front import Front, FrontError, Member
 from evo.numbers.constants import ConstantError, exact
@@ -53,8 +54,20 @@ def read_members(text: str, where: str) -> Front:
             return Front.from_objects(data)
         return Front(tuple(_member(o, where) for o in data))
     if start == "(" or re.match(r"\s*;", text):
-        return Front(tuple(_member(core, where) for core in read_fpcores(text)))
+        return Front(tuple(_of_core(core, where) for core in read_fpcores(text)))
     return Front((_member(_from_text(text), where),))
+
+
+def _of_core(core: dict[str, Any], where: str) -> Member:
+    """A member of an FPCore.
+
+    Raises:
+        FrontError, TargetError: as `_member`, with the core's name.
+    """
+    try:
+        return _member(core, where)
+    except EvonumError as error:
+        raise type(error)(f"{core['core']}{error}") from None
 
 
 def _from_text(text: str) -> dict[str, Any]:

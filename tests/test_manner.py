@@ -1,0 +1,90 @@
+"""FPCore files in the manner of FPBench's and Herbie's suites: read rightly, or refused by name."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evo.errors import EvonumError
+from evo.fronts.reading import read_members
+from evo.fronts.verify import verify
+
+FOLDER = Path(__file__).parent / "cases" / "manner"
+
+READ = {
+    "annotated": (np.expm1, lambda x: x * (1 + x / 2), 0.125, 1.5),
+    "fabs_spec": (np.abs, lambda x: np.sqrt(x * x + 0.01), -1, 1),
+    "fma": (np.exp2, lambda x: x * (x * 0.34 + 0.66) + 1, 0, 1),
+    "gt_chain": (np.log, lambda x: x - 1, 1, 2),
+    "herbie": (np.exp, lambda x: 1 + x * (1 + x / 2), 0, 1),
+    "logistic": (lambda x: 1 / (1 + np.exp(-x)), lambda x: 0.5 + x / (4 + 0.4 * x * x), -4, 4),
+    "nested_let": (lambda x: np.cos(x), lambda x: 1 - (x**2 / 2 - x**4 / 24), 0, 1),
+    "nmse31": (lambda x: np.sqrt(x + 1) - np.sqrt(x), lambda x: 1 / (np.sqrt(x + 1) + np.sqrt(x)), 1, 100),
+    "nmse_p333": (
+        lambda x: 1 / (x + 1) - 2 / x + 1 / (x - 1), lambda x: 2 / (x * (x * x - 1)), 2, 1e4
+    ),
+    "pi_ends": (
+        np.sin, lambda x: 16 * x * (np.pi - x) / (5 * np.pi**2 - 4 * x * (np.pi - x)), 0, math.pi
+    ),
+    "predatorPrey": (lambda x: 4 * x * x, lambda x: 4 * x * x / (1 + (x / 1.11) ** 2), 0.1, 0.3),
+    "signed": (np.log1p, lambda x: x * (1 - x / 2), -0.5, 0.5),
+    "sine": (np.sin, lambda x: x - x**3 / 6 + x**5 / 120 - x**7 / 5040, -1.57079632679, 1.57079632679),
+    "sineOrder3": (np.sin, lambda x: 0.954929658551372 * x - 0.12900613773279798 * x**3, -2, 2),
+    "sqroot": (
+        lambda x: np.sqrt(1 + x), lambda x: 1 + x / 2 - x**2 / 8 + x**3 / 16 - 0.0390625 * x**4, 0, 1
+    ),
+    "strings": (np.tanh, lambda x: x / (1 + x * x / 3), 0, 1),
+    "sums": (lambda x: 1 + x + x * x / 2, lambda x: 1 + x * (1 + x / 2), 0, 1),
+    "unicode": (np.tan, lambda x: x * (1 + x * x / 3), 0, math.pi / 4),
+    "verhulst": (lambda x: 4 * x / (1 + x / 1.11), lambda x: 4 * x / (1 + x / 1.11), 0.1, 0.3),
+}  # fmt: skip
+"""Spec, body and interval as NumPy has them."""
+ABSOLUTE = {"fabs_spec", "logistic"}
+REFUSED = {
+    "array": 'Core "array": .*ref',
+    "bad_property": 'Core "no value": .*:pre',
+    "branch": 'Core "branch": .*if',
+    "carbonGas": 'Core "carbonGas": .*add it, such as :spec',
+    "cast": 'Core "cast": .*cast',
+    "digits": 'Core "digits": .*digits',
+    "distance_pre": r'Core "distance": .*\(> \(fabs x\) 1\)',
+    "doppler1": 'Core "doppler1": .*one argument',
+    "exp1x": 'Core "exp1x": .*exp',
+    "infinity": 'Core "up to infinity": .*INFINITY',
+    "no_argument": 'Core "rump\'s constant": .*one argument',
+    "not_equal": r'Core "hole": .*\(!= x 0\)',
+    "or_pre": r'Core "two pieces": .*\(or',
+    "pole": r'Core "unbounded spec": .*near x = 0 inside \(-1, 1\)',
+    "reversed": r'Core "empty precondition": .*\(2, 1\) is reversed',
+    "tensor": "Core dot: .*one argument",
+    "while_loop": 'Core "Newton-Raphson\'s method": .*while',
+    "whole_file": 'Core "hypot" of 3: .*one argument',
+}
+
+
+def members(name):
+    return read_members((FOLDER / f"{name}.fpcore").read_text(), name)
+
+
+def test_every_file_is_here():
+    assert {path.stem for path in FOLDER.iterdir()} == {*READ, *REFUSED}
+    assert not {*READ} & {*REFUSED}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_core_that_is_read_has_the_error_that_numpy_sees_and_is_proved(name):
+    exact, got, lo, hi = READ[name]
+    (member,) = members(name)
+    x = np.linspace(lo, hi, 200_003)[1:-1]
+    x = x[np.abs(x) > 1e-6]
+    error = np.abs(got(x) - exact(x)) / (1 if name in ABSOLUTE else np.abs(exact(x)))
+    assert member.sampled_error == pytest.approx(error.max(), rel=1e-3, abs=1e-7)
+    assert not verify(member).complaints
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_core_that_is_not_read_is_refused_in_one_line_with_its_name(name):
+    with pytest.raises(EvonumError, match=REFUSED[name]) as refused:
+        members(name)
+    assert "\n" not in str(refused.value)
