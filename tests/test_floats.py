@@ -211,6 +211,7 @@ def test_a_search_for_right_bfloat16_results_from_the_command_line(in_tmp):
     assert done.returncode == 0, done.stderr
     best = Front.load(in_tmp / "s" / "front.json").best(ops=4)
     assert (best.dtype, best.full, best.metric) == ("bfloat16", True, "ulp")
+    assert best([0.25, -0.5]).dtype == np.float32
     assert best.sampled_error <= 0.5
     asked = evonum_here("check", "s", "--ops", 4, "--json", cwd=in_tmp)
     (row,) = json.loads(asked.stdout)
@@ -246,6 +247,7 @@ def test_specifications_of_floats_that_make_no_sense_are_refused(in_tmp):
         (("--metric", "ulp"), "ulp takes a dtype"),
         (("--full",), "full takes a dtype"),
         (("--dtype", "float32", "--full"), "bfloat16 or float16"),
+        (("--dtype", "float64", "--metric", "ulp"), "float64 takes --metric relative or absolute"),
         (("--dtype", "float32", "--backend", "jax"), "native"),
         (("--dtype", "bfloat16", "--full", "--interval", "0", "1/2"), "takes a core on"),
     ):
@@ -269,3 +271,12 @@ def test_what_cannot_be_timed_is_one_line(in_tmp):
     for words in (("time", "none.json"), ("time", ".", "--size", "1")):
         done = evonum_here(*words, cwd=in_tmp)
         assert done.returncode == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relative_errors_are_searched_from_a_zero_on(dtype, in_tmp):
+    """Results below the normal numbers take no part."""
+    words = {**SMALL, "target": "sin(x)", "ops": "* fma", "max_ops": 3, "generations": 6, "islands": 1}
+    front = api.search(**words, dtype=dtype, metric="relative", workers="serial", record=False, out="s")
+    assert front.best(ops=3).sampled_error < 1e-3
+    assert front.best(ops=3).metric == "relative"

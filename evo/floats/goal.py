@@ -19,7 +19,7 @@ from evo.numbers.arithmetic import Arithmetic, find_arithmetic
 from evo.numbers.formats import ulp
 from evo.programs.batch import Batch
 from evo.reductions.reduction import Reduction, find_reduction
-from evo.targets.metric import ULP
+from evo.targets.metric import ULP, divides
 from evo.targets.points import Points, sample
 from evo.targets.target import Target
 
@@ -29,8 +29,12 @@ _FITTED, _SELECTED, _TRIED = 48, 4096, 1 << 16
 """Points that constants are fitted at, inputs that candidates are compared by, and those of members."""
 _LEAST_ROOM = 2.0**-24
 """Relative width that an interval of a single float32 number counts as."""
+_DIGITS = 53
+"""Of the exact values that errors are measured against: of float64 results, ulp would be off by halves."""
 _DELICATE, _DELICATE_INTERVALS = 100, 0.6
 """Ulp, and rounding intervals, below which the last digits of constants are of weight."""
+_LEAST_DIVISOR = 1e-300
+"""Size that a relative error is still divided by in float64."""
 _BINS = 24
 """Parts of the interval, each of which gives the fit its points."""
 
@@ -62,6 +66,10 @@ class FloatGoal:
 
     def __post_init__(self) -> None:
         _ = self.arithmetic, self.reduction
+        if self.metric == ULP and self.arithmetic.gives.digits == _DIGITS:
+            raise GoalError(
+                "float64 takes --metric relative or absolute: exact values are known to float64 here"
+            )
         if self.full and not self.counts:
             raise GoalError("--full takes --dtype bfloat16 or float16 and --metric ulp")
 
@@ -147,6 +155,8 @@ class FloatGoal:
 
     def _sampled(self, most: int) -> Points:
         x = between(*self.target.span, self.arithmetic.computes, most)
+        if divides(self.metric):  # results below the normal numbers have fewer digits, whatever the program
+            x = x[np.abs(self.target.exact(x)) >= max(2.0**self.arithmetic.gives.emin, _LEAST_DIVISOR)]
         points = sample(self.target, x)
         if self.metric != ULP:
             return points
@@ -161,3 +171,8 @@ class FloatGoal:
     def judge(self, batch: Batch, points: Points) -> Judgement:
         """The errors of programs whose constants the format holds."""
         return judge(batch, points, self.arithmetic.computes, RIGHT)
+
+
+def usual_metric(target: Target, dtype: str) -> str:
+    """The metric of a search in this arithmetic where nobody names one."""
+    return target.metric if find_arithmetic(dtype).gives.digits == _DIGITS else ULP

@@ -15,7 +15,7 @@ import numpy as np
 
 from evo.files import open_regular, write_atomically
 from evo.fronts.schema import VERSION, FrontError, read_member
-from evo.numbers.arithmetic import REAL
+from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.floats import evaluate
 from evo.programs.program import Program, ProgramError, parse
@@ -63,8 +63,9 @@ class Member:
     full: bool = False
 
     def __call__(self, x: Any) -> np.ndarray:
-        """The formula in float64 at an array of inputs, op by op; an fma rounds once."""
-        return evaluate(self.code, self.constants, x, FLOAT_FORMATS["float64"])
+        """The formula at an array of inputs, op by op in float64 or its own format; an fma rounds once."""
+        fmt = FLOAT_FORMATS["float64"] if self.dtype == REAL else find_arithmetic(self.dtype).computes
+        return evaluate(self.code, self.constants, x, fmt)
 
     @property
     def code(self) -> Program:

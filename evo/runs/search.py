@@ -16,7 +16,7 @@ from typing import Any
 
 from evo.exports.check import check
 from evo.files import clear_scratch, write_atomically
-from evo.floats.goal import FloatGoal
+from evo.floats.goal import FloatGoal, usual_metric
 from evo.fronts.front import Front
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
@@ -46,7 +46,11 @@ def make_problem(spec: SettledSpec) -> Problem:
     """
     interval = core_interval(spec.target) if spec.full and spec.interval is None else spec.interval
     target = make_target(spec.target, interval, None if spec.metric == ULP else spec.metric)
-    goal = None if spec.dtype == REAL else FloatGoal(target, spec.dtype, spec.metric or ULP, spec.full)
+    goal = (
+        None
+        if spec.dtype == REAL
+        else FloatGoal(target, spec.dtype, spec.metric or usual_metric(target, spec.dtype), spec.full)
+    )
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target,
