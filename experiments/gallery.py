@@ -70,7 +70,7 @@ class Part:
     @property
     def digest(self) -> str:
         """Of all that the pictures show."""
-        shown = [[asdict(m) for m in self.front], [asdict(b) for b in self.classical]]
+        shown = [[m.to_object() for m in self.front], [asdict(b) for b in self.classical]]
         return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
@@ -187,7 +187,7 @@ def _digest(path: Path) -> str | None:
 
 def draw(part: Part) -> None:
     """Both pictures, small: few colours suffice."""
-    members = [asdict(m) for m in part.front]
+    members = [m.to_object() for m in part.front]
     PICTURES.mkdir(exist_ok=True)
     front, curved = pictures(part)
     _save(front_figure(members, lines(part.classical)), front, part.digest)
