@@ -192,6 +192,7 @@ def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp, f
         assert [node.poll() for node in nodes] == [None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not supports(LEVELS[-1]), reason=f"this processor lacks {LEVELS[-1].name}")
 def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(in_tmp):
     write_spec(in_tmp, islands=3, generations=6)

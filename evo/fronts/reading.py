@@ -12,7 +12,7 @@ is ever executed. A program text says in comments what it approximates:
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from evo.errors import EvonumError
@@ -49,7 +49,7 @@ def read_members(text: str, where: str) -> Front:
             raise FrontError(f"{where} is not JSON: {str(error)[:200]}.") from None
         if not isinstance(data, list):
             return Front((_member(data, where),))
-        whole = {f.name for f in fields(Member)}
+        whole = {f.name for f in fields(Member) if f.default is MISSING}
         if all(isinstance(o, dict) and whole <= set(o) for o in data):
             return Front.from_objects(data)
         return Front(tuple(_member(o, where) for o in data))
