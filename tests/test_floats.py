@@ -1,7 +1,9 @@
 """Searches in float arithmetic: rounding intervals, finished constants, and checks of every input."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -280,3 +282,17 @@ def test_relative_errors_are_searched_from_a_zero_on(dtype, in_tmp):
     front = api.search(**words, dtype=dtype, metric="relative", workers="serial", record=False, out="s")
     assert front.best(ops=3).sampled_error < 1e-3
     assert front.best(ops=3).metric == "relative"
+
+
+@pytest.mark.slow
+def test_the_table_of_the_docs_is_what_a_check_of_the_fronts_on_record_finds():
+    top, rows = Path(__file__).parent.parent, {}
+    for line in (top / "docs" / "floats.md").read_text().splitlines():
+        if found := re.fullmatch(r"\| (\w+), (\w+) \|(.*)\|", line):
+            cells = [cell.strip() for cell in found[3].split("|")]
+            rows[found[1], found[2]] = {k: cell for k, cell in enumerate(cells, 1) if cell}
+    files = sorted((top / "experiments" / "floats").glob("*.json"))
+    assert sorted(f"{name}-{dtype}" for name, dtype in rows) == [path.stem for path in files]
+    for (name, dtype), row in rows.items():
+        asked = api.check_source(top / "experiments" / "floats" / f"{name}-{dtype}.json")
+        assert {one.member.ops: f"{one.misrounded:,}" for one in asked} == row

@@ -15,8 +15,6 @@ from evo.numbers.formats import round_decimal, ulp
 from evo.programs.floats import evaluate
 from evo.targets.metric import ULP
 
-_SPECIAL = (float("nan"), float("inf"), float("-inf"), 0.0, -0.0)
-
 
 class CheckError(EvonumError, ValueError):
     """What has no check; one line."""
@@ -68,7 +66,7 @@ def check(member: Member) -> Checked:
             f"The member of {member.ops} ops is over the reals; evonum verify proves it, check is of a dtype."
         )
     goal = FloatGoal(member.function, member.dtype, member.metric, member.full)
-    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member, goal)
+    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member)
 
 
 def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
@@ -77,7 +75,7 @@ def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     exact = _exact_everywhere(goal, x) if goal.full else target.exact(x)
     got, finite = _results(member, goal, x), np.where(np.isfinite(exact), exact, 0.0)
     right = np.where(np.isfinite(exact), rounded(finite, gives), exact)
-    same = (got == right) | (np.isnan(got) & np.isnan(right))
+    same = (got == right) & (np.signbit(got) == np.signbit(right)) | (np.isnan(got) & np.isnan(right))
     with np.errstate(all="ignore"):
         size = np.where(same, RIGHT, np.abs(got - exact) / ulp(finite, gives))
     size = np.where(np.isnan(size), np.inf, size)
@@ -120,22 +118,11 @@ def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
     return rough
 
 
-def _special_faults(member: Member, goal: FloatGoal) -> tuple[str, ...]:
-    assert goal.reduction is not None
-    x = np.array(_SPECIAL)
-    got, right = _results(member, goal, x), goal.reduction.float64(x)
-    same = (got == right) & (np.signbit(got) == np.signbit(right)) | (np.isnan(got) & np.isnan(right))
-    return tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(~same))
-
-
-def _of_more(member: Member, goal: FloatGoal) -> Checked:
+def _of_more(member: Member) -> Checked:
     """Float32 in compiled C, every input; float64 a sample."""
     formula = prepare(member, member.dtype, member.full)
     figure = next(f for f in formula.float_errors if f.unit == member.metric)
-    words = formula.float_points
-    of = "every input" if "all" in words.split() else "a sample"
-    count = int("".join(c for c in words if c.isdigit()))
+    of = "every input" if formula.float_every else "a sample"
     place = figure.x if figure.x is not None else float("nan")
-    faults = _special_faults(member, goal) if member.full else ()
     missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
-    return Checked(member, count, of, figure.value, figure.unit, place, missed, None, faults)
+    return Checked(member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None)

@@ -63,7 +63,9 @@ class Formula:
         fmt: the format of every value.
         numbers: the constants, rounded once to `fmt`.
         float_errors: largest errors found in `fmt` arithmetic, in the metric's unit and in ulp.
-        float_points: how many inputs were tried for them: all, or a sample.
+        float_points: how many inputs were tried for them, in words: all, or a sample.
+        float_inputs: the number alone.
+        float_every: whether they were all that there are.
         float_bound: proved of the core in float64 arithmetic; None where nobody proved it.
         origin: where it comes from.
         reduction: makes it a function on all floats; None for the core alone.
@@ -81,6 +83,8 @@ class Formula:
     reduction: Reduction | None = None
     to: str = ""
     float_bound: RoundingBound | None = None
+    float_inputs: int = 0
+    float_every: bool = False
 
     @property
     def core_name(self) -> str:

@@ -57,6 +57,7 @@ def measured(formula: Formula) -> Formula:
         formula,
         float_errors=errors,
         float_points=f"largest of a sample of {len(x):,} inputs",
+        float_inputs=len(x),
         float_bound=_bound(formula, target),
     )
 
@@ -75,7 +76,9 @@ def _of_all(formula: Formula) -> Formula:
     errors = _errors(formula, formula.member.function, found.inputs)
     if divides(formula.member.metric):
         words += ", the relative one of those with normal results"
-    return replace(formula, float_errors=errors, float_points=words)
+    return replace(
+        formula, float_errors=errors, float_points=words, float_inputs=found.count, float_every=True
+    )
 
 
 @lru_cache(maxsize=64)
@@ -167,7 +170,7 @@ def _on_all_floats(formula: Formula) -> Formula:
     got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
     figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
     words = f"largest of a sample of {count:,} inputs of every exponent, subnormal results included"
-    return replace(formula, float_errors=(figure,), float_points=words)
+    return replace(formula, float_errors=(figure,), float_points=words, float_inputs=count)
 
 
 def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> tuple[np.ndarray, int]:
