@@ -49,7 +49,8 @@ def f3_curve(n=101):
 
 
 def start(time=1000.0, **changes):
-    params = {"target": "exp2", "ops": "+ - * /", "seed": 0, "a*b": 1, "a+b": 2, "long": "x" * 7000}
+    params = {"target": "exp2", "interval": "0 1", "metric": "relative", "ops": "+ - * /", "seed": 0}
+    params |= {"a*b": 1, "a+b": 2, "long": "x" * 7000}
     return {
         "kind": "start",
         "time": time,
@@ -63,7 +64,8 @@ def metrics(step):
     values = {
         "search/evaluations": 100.0 * step,
         "search/error_ops_03": 1 / (step + 1),
-        "search/inf": math.inf,
+        "search/error_ops_05": math.inf,
+        "search/cache_used": 17,
     }
     return {"kind": "metrics", "time": 1000.0 + step, "step": step, "values": values}
 
@@ -87,6 +89,7 @@ def end(step, members=(F2, F3), status="FINISHED"):
         "reason": "time is up",
         "final": {"final/error_ops_03": 1.2266e-3, "final/error_ops_09": math.nan},
         "members": list(members),
+        "files": {"3": {"certificate.json": "{}", "exp2_ops03.h": "double exp2_ops03(double x);"}},
     }
 
 

@@ -82,6 +82,9 @@ def test_records_tell_the_whole_search(tmp_path):
     assert records[-1]["status"] == "FINISHED"
     assert {"metrics", "front"} <= set(kinds)
     assert records[-1]["final"]["final/error_ops_03"] == front.best(ops=3).sampled_error
+    files = records[-1]["files"]["3"]
+    assert json.loads(files["certificate.json"])["bound"] == str(front.best(ops=3).proved_bound)
+    assert "double exp2_ops03(double x)" in files["exp2_ops03.h"]
     last = [r for r in records if r["kind"] == "metrics"][-1]["values"]
     assert (
         last["search/made"]

@@ -26,6 +26,7 @@ from searches import SMALL
 from tracking.database import prepare_database
 from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri, store_of
 from tracking.ui import open_ui
+from tracking.views import NOTE, TAG, link
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
     import mlflow.pyfunc
@@ -39,6 +40,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
 ]
 NAME = "exp2-relative-0-to-1-add-sub-mul-div"
+EXPERIMENT = "exp2 on (0, 1), relative error"
+SHOWN = {"search/evaluations", "search/error_ops_03", "front/error", "front/digits", "front/proved_bound"}
 PROJECT = Path(__file__).parent.parent
 SERVER_ENV = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -54,7 +57,7 @@ def client(uri):
 
 
 def runs(uri):
-    experiment = client(uri).get_experiment_by_name("evonum")
+    experiment = client(uri).get_experiment_by_name(EXPERIMENT)
     return client(uri).search_runs([experiment.experiment_id]) if experiment else []
 
 
@@ -87,22 +90,58 @@ def store(tmp_path_factory):
 
 def test_a_search_becomes_one_finished_run_with_its_name_params_and_tags(store):
     (only,) = runs(store[1])
-    assert (only.info.run_name, only.info.status) == ("exp2-relative", "FINISHED")
+    assert (only.info.run_name, only.info.status) == ("seed 0: exp2 on (0, 1), relative", "FINISHED")
     assert (only.info.start_time, only.info.end_time) == (1_000_000, 1_050_000)
     assert only.data.params == {
-        "target": "exp2", "ops": "+ - * /", "seed": "0", "a_b": "1", "a_b_2": "2", "long": "x" * 6000,
+        "target": "exp2", "interval": "0 1", "metric": "relative", "ops": "+ - * /", "seed": "0",
+        "a_b": "1", "a_b_2": "2", "long": "x" * 6000,
     }  # fmt: skip
     assert only.data.tags["v"] == "1"
     assert only.data.tags["evonum.end_reason"] == "time is up"
     assert "exp2" in only.data.tags["mlflow.note.content"]
 
 
-def test_metrics_keep_step_and_time_and_no_value_that_is_not_finite_is_stored(store):
+def test_metrics_keep_step_and_time_without_internals_and_what_is_not_finite(store):
     (only,) = runs(store[1])
     history = client(store[1]).get_metric_history(only.info.run_id, "search/error_ops_03")
     points = sorted((metric.step, metric.timestamp, metric.value) for metric in history)
     assert points == [(step, 1_000_000 + 1000 * step, 1 / (step + 1)) for step in range(50)]
-    assert set(only.data.metrics) == {"search/evaluations", "search/error_ops_03", "final/error_ops_03"}
+    assert set(only.data.metrics) == SHOWN
+
+
+def test_the_front_is_a_metric_whose_step_is_the_operations(store):
+    (only,) = runs(store[1])
+    history = client(store[1]).get_metric_history(only.info.run_id, "front/error")
+    assert sorted((point.step, point.value) for point in history) == [
+        (2, F2["sampled_error"]),
+        (3, F3["polished_error"]),
+    ]
+
+
+def test_the_descriptions_first_line_has_the_best_formula_its_bound_and_its_export(store):
+    (only,) = runs(store[1])
+    first = only.data.tags["mlflow.note.content"].splitlines()[0]
+    assert "1.2266e-03" in first
+    assert "1.2267e-03" in first
+    assert f"`evonum export {only.info.run_id} --ops 3 --to c`" in first
+    assert F3["formula"] in first
+
+
+def test_the_experiment_has_a_view_for_each_size_and_links_that_open_it(store):
+    experiment = client(store[1]).get_experiment_by_name(EXPERIMENT)
+    assert {f"{TAG}best-at-2-ops", f"{TAG}best-at-3-ops", f"{TAG}fronts"} <= set(experiment.tags)
+    for size in (2, 3):
+        assert link(experiment.experiment_id, f"best-at-{size}-ops") in experiment.tags[NOTE]
+
+
+def test_a_model_has_its_errors_its_certificate_and_its_code(store):
+    (only,) = runs(store[1])
+    found = client(store[1]).search_logged_models([only.info.experiment_id], "name = 'exp2-ops-03'")
+    metrics = {metric.key: metric.value for metric in found[0].metrics}
+    assert metrics["front/error"] == F3["polished_error"]
+    assert metrics["front/proved_bound"] == F3["proved_bound"]
+    files = {file.path for file in client(store[1]).list_logged_model_artifacts(found[0].model_id)}
+    assert {"certificate.json", "exp2_ops03.h"} <= files
 
 
 def test_the_front_is_there_as_json_as_table_and_as_figures(store):
@@ -118,10 +157,10 @@ def test_the_front_is_there_as_json_as_table_and_as_figures(store):
 
 def test_every_front_member_is_a_logged_model_that_loads_and_predicts(store, monkeypatch):
     uri = store[1]
-    assert models(uri) == ["ops-02", "ops-03"]
+    assert models(uri) == ["exp2-ops-02", "exp2-ops-03"]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (only,) = runs(uri)
-    found = client(uri).search_logged_models([only.info.experiment_id], "name = 'ops-03'")
+    found = client(uri).search_logged_models([only.info.experiment_id], "name = 'exp2-ops-03'")
     model = mlflow.pyfunc.load_model(f"models:/{found[0].model_id}")
     x = np.linspace(0, 1, 11)
     expected = [f3(at) for at in x.tolist()]
@@ -147,6 +186,15 @@ def test_the_best_members_are_registered_by_what_can_be_compared_with_an_alias_p
     assert client(store[1]).get_model_version_by_alias(NAME, "ops-02").version == before
     known.end(only.info.run_id, end(52, [F2 | {"sampled_error": 2.9821e-2}]))
     assert client(store[1]).get_model_version_by_alias(NAME, "ops-02").version > before
+
+
+def test_what_a_user_wrote_of_an_experiment_stays_and_new_sizes_get_views(store):
+    known, (only,) = MlflowStore(store[1], "", None), runs(store[1])
+    client(store[1]).set_experiment_tag(only.info.experiment_id, NOTE, "mine")
+    known.front(only.info.run_id, front(49, [F2, F3, F5]))
+    tags = client(store[1]).get_experiment(only.info.experiment_id).tags
+    assert tags[NOTE] == "mine"
+    assert f"{TAG}best-at-5-ops" in tags
 
 
 def test_a_search_from_python_is_recorded(in_tmp):
@@ -195,9 +243,9 @@ def test_delivering_everything_again_changes_nothing(tmp_path):
         (tmp_path / "mlflow.json").unlink()
         assert deliver(tmp_path, uri, warn=pytest.fail) == 0
     (only,) = runs(uri)
-    assert set(only.data.metrics) == {"search/evaluations", "search/error_ops_03", "final/error_ops_03"}
+    assert set(only.data.metrics) == SHOWN
     assert sorted(steps(uri)) == list(range(10))
-    assert models(uri) == ["ops-02", "ops-03"]
+    assert models(uri) == ["exp2-ops-02", "exp2-ops-03"]
     assert len(client(uri).search_model_versions(f"name = '{NAME}'")) == 2
 
 
@@ -216,7 +264,7 @@ def test_a_search_that_died_is_killed_and_goes_on_in_the_same_run_when_resumed(t
     assert deliver(tmp_path, warn=pytest.fail) == 0
     assert [only.info.status for only in runs(uri)] == ["FAILED"]
     assert sorted(steps(uri)) == list(range(20))
-    assert models(uri) == ["ops-02", "ops-03", "ops-05"]
+    assert models(uri) == ["exp2-ops-02", "exp2-ops-03", "exp2-ops-05"]
 
 
 def test_delivering_a_directory_without_records_says_so(tmp_path):
@@ -435,7 +483,7 @@ def test_a_server_that_is_down_then_up_then_killed_then_up_again_gets_everything
     (only,) = runs(server.uri)
     assert only.info.status == "FINISHED"
     assert sorted(steps(server.uri)) == list(range(60))
-    assert models(server.uri) == ["ops-02", "ops-03", "ops-05"]
+    assert models(server.uri) == ["exp2-ops-02", "exp2-ops-03", "exp2-ops-05"]
     names = {file.path for file in client(server.uri).list_artifacts(only.info.run_id)}
     assert names == {"front.json", "front.csv", "front.png", "error_curves.png"}
     assert not (tmp_path / "mlruns").exists()
@@ -476,7 +524,7 @@ def test_the_dashboard_serves_the_store_and_ends_with_an_interrupt(store):
     )
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}"), 60.0)
-        assert [only.info.run_name for only in runs(f"http://127.0.0.1:{port}")] == ["exp2-relative"]
+        assert [only.info.status for only in runs(f"http://127.0.0.1:{port}")] == ["FINISHED"]
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         wait_for(lambda: not answers(f"http://127.0.0.1:{port}"), 10.0)

@@ -19,7 +19,6 @@ from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written,
 if TYPE_CHECKING:
     from tracking.mlflow_store import MlflowStore
 
-EXPERIMENT = "evonum"
 STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
 """How addresses begin of stores that are no server's."""
 POLL_S = 1.0
@@ -82,7 +81,7 @@ class MlflowSink:
         directory: the search's directory; mlflow.json and mlflow.lock are kept there.
         tracking_uri: see `resolve_tracking_uri`; if neither argument nor environment name a store,
             the one that the directory was delivered to before.
-        experiment: its name; MLFLOW_EXPERIMENT_NAME, else "evonum" if None.
+        experiment: its name; MLFLOW_EXPERIMENT_NAME if None, else that of the target, interval and metric.
         base: folder of the default store.
         warn: called once for each kind of trouble.
     """
@@ -292,7 +291,7 @@ def _open_outbox(
     before = Ledger.load(directory / "mlflow.json")
     if before and not tracking_uri and not os.environ.get("MLFLOW_TRACKING_URI"):
         tracking_uri = before.tracking_uri
-    experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    experiment = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or ""
     return Outbox(directory, Ledger(resolve_tracking_uri(tracking_uri, base), experiment), warn)
 
 

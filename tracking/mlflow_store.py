@@ -26,8 +26,11 @@ from mlflow.types import ColSpec, Schema
 
 from tracking.figures import curves_figure, front_figure
 from tracking.outbox import Record, RejectedError, RunMissingError
-from tracking.registry import MEMBER_TAG, alias_of, digest, lookup_error, register
-from tracking.tables import front_csv, front_markdown
+from tracking.registry import MEMBER_TAG, digest, lookup_error, register
+from tracking.shown import experiment_name, front_point, model_name, run_name, shown
+from tracking.sink import LOG
+from tracking.tables import front_csv, front_markdown, headline
+from tracking.views import NOTE, OURS, note, sizes_of, views
 
 SEARCH_TAG = "evonum.search_id"
 STATUSES = ("FINISHED", "FAILED", "KILLED")
@@ -35,14 +38,16 @@ SIGNATURE = ModelSignature(Schema([ColSpec("double")]), Schema([ColSpec("double"
 MODEL_PARAMS = (
     "ops", "target", "interval", "metric", "sampled_error", "polished_error", "proved_bound", "formula",
 )  # fmt: skip
+Point = tuple[str, Any, Record, int, str | None]
+"""A number's name and value, the record that has its time, its step, and the model that it is of."""
 
 
 class MlflowStore:
-    """The receiver of records (see `tracking.outbox.Receiver`) for one experiment of a store.
+    """The receiver of records (see `tracking.outbox.Receiver`) for one search.
 
     Args:
         tracking_uri: the store; a SQLite store is made if missing.
-        experiment: name, made if missing.
+        experiment: name, made if missing; empty for that of what the search can be compared with.
         artifacts: where a new experiment keeps its files, or None to leave that to the server.
 
     Raises:
@@ -52,12 +57,14 @@ class MlflowStore:
     def __init__(self, tracking_uri: str, experiment: str, artifacts: Path | None) -> None:
         """Open the store; a new SQLite store takes seconds."""
         self._client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self._uri = tracking_uri
         self._experiment = experiment
         self._artifacts = artifacts
+        self._viewed: set[int] = set()
 
     def start(self, record: Record) -> str:
         """The run of this search, found by a digest of its start record, or made."""
-        experiment_id = self._experiment_id()
+        experiment_id = self._experiment_id(self._experiment or experiment_name(record))
         search_id = digest(record)
         found = self._client.search_runs(
             [experiment_id], f"tags.`{SEARCH_TAG}` = '{search_id}'", max_results=1
@@ -67,8 +74,7 @@ class MlflowStore:
         else:
             tags = {"mlflow.user": _user(), "mlflow.source.name": "evonum", "mlflow.source.type": "LOCAL"}
             tags |= {**_tags(record), SEARCH_TAG: search_id}
-            name = str(record.get("name") or "search")
-            run = self._client.create_run(experiment_id, _ms(record["time"]), tags, run_name=name)
+            run = self._client.create_run(experiment_id, _ms(record["time"]), tags, run_name=run_name(record))
             run_id = run.info.run_id
         params = safe_names(record.get("params") or {})
         for part in _parts([Param(key, str(value)[:6000]) for key, value in params.items()], 100):
@@ -83,8 +89,13 @@ class MlflowStore:
                 self._client.log_batch(run_id, tags=part)
 
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
-        """Finite numbers only: MLflow would store inf as 1.8e308."""
-        self._log_metrics(run_id, ((record["values"], record) for record in records))
+        """What matters of the numbers, and is finite: MLflow would store inf as 1.8e308."""
+        points = (
+            (name, value, record, int(record["step"]), None)
+            for record in records
+            for name, value in shown(safe_names(record["values"])).items()
+        )
+        self._log_metrics(run_id, points)
 
     def front(self, run_id: str, record: Record) -> None:
         """The front as front.json, front.csv, two figures and the run's description."""
@@ -93,11 +104,39 @@ class MlflowStore:
             write_front(Path(folder), members, record.get("curves") or {}, record.get("families") or {})
             with _translating():
                 self._client.log_artifacts(run_id, folder)
-                self._client.set_tag(run_id, "mlflow.note.content", front_markdown(members)[:8000])
+                self._client.set_tag(run_id, NOTE, self._described(run_id, members)[:8000])
+                if not self._experiment:  # in one of a user's choice errors may be of anything
+                    self._keep_views(run_id, {int(member["ops"]) for member in members}, record)
+
+    def _described(self, run_id: str, members: Sequence[Record]) -> str:
+        """The run's description: the best formula and its export first, then the picture and the table."""
+        server = self._uri.startswith(("http://", "https://"))
+        there = f" --tracking-uri {self._uri}" if server else ""
+        picture = f"![front](get-artifact?path=front.png&run_uuid={run_id})"
+        return f"{headline(members, run_id, there)}\n\n{picture}\n\n{front_markdown(members)}"
+
+    def _keep_views(self, run_id: str, sizes: set[int], record: Record) -> None:
+        """Gives the experiment the views of these sizes; the description that a user wrote stays."""
+        if sizes <= self._viewed:
+            return
+        experiment_id = self._client.get_run(run_id).info.experiment_id
+        tags = self._client.get_experiment(experiment_id).tags
+        known = sizes_of(tags)
+        wanted = views(sizes - known, _ms(record["time"])) if sizes - known else {}
+        if tags.get(NOTE, OURS).startswith(OURS):
+            wanted[NOTE] = note(experiment_id, sizes | known)
+        try:
+            for key, value in wanted.items():
+                if tags.get(key) != value:
+                    self._client.set_experiment_tag(experiment_id, key, value)
+        except MlflowException as error:
+            if error.error_code != "PERMISSION_DENIED":
+                raise
+            LOG.info("The views of experiment %s are another user's.", experiment_id)
+        self._viewed |= sizes
 
     def end(self, run_id: str, record: Record) -> None:
-        """Final numbers, a model for each member, and the status last of all."""
-        self._log_metrics(run_id, [(record.get("final") or {}, record)])
+        """A model for each member, the front's points, and the status last of all."""
         with _translating():
             self._log_models(run_id, record)
             if record.get("reason"):
@@ -110,19 +149,18 @@ class MlflowStore:
         with _translating():
             self._client.set_terminated(run_id, status, _ms(time_s))
 
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self._experiment)
+    def _experiment_id(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         location = self._artifacts.as_uri() if self._artifacts else None
         kind = {"mlflow.experimentKind": "custom_model_development"}  # the page on runs, not on chats
-        return str(self._client.create_experiment(self._experiment, location, kind))
+        return str(self._client.create_experiment(name, location, kind))
 
-    def _log_metrics(self, run_id: str, groups: Iterable[tuple[Mapping[str, Any], Record]]) -> None:
+    def _log_metrics(self, run_id: str, points: Iterable[Point]) -> None:
         metrics = [
-            Metric(name, float(value), _ms(record["time"]), int(record["step"]))
-            for values, record in groups
-            for name, value in safe_names(values).items()
+            Metric(name, float(value), _ms(record["time"]), step, model_id=model_id)
+            for name, value, record, step, model_id in points
             if isinstance(value, int | float) and math.isfinite(value)
         ]
         with _translating():
@@ -133,16 +171,21 @@ class MlflowStore:
         run = self._client.get_run(run_id)
         models = self._client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
         known = {model.tags.get(MEMBER_TAG): model for model in models if str(model.status) == "READY"}
+        points: list[Point] = []
         for member in record.get("members") or ():
-            model = known.get(digest(member)) or self._log_model(run.info, member, int(record["step"]))
+            model = known.get(digest(member)) or self._log_model(run.info, member, record)
             register(self._client, run, member, model)
+            ops, model_id = int(member["ops"]), model.model_id
+            points += [(name, value, record, ops, model_id) for name, value in front_point(member)]
+        self._log_metrics(run_id, points)
 
-    def _log_model(self, run: Any, member: Record, step: int) -> Any:
-        """A model named by its ops, e.g. `ops-05`."""
-        client = self._client
+    def _log_model(self, run: Any, member: Record, record: Record) -> Any:
+        """A model named by target and ops, with what the search wrote for it: certificate and code."""
+        client, step = self._client, int(record["step"])
+        files = (record.get("files") or {}).get(str(member["ops"])) or {}
         model = client.create_logged_model(
             run.experiment_id,
-            name=alias_of(member),
+            name=model_name(member),
             source_run_id=run.run_id,
             tags={MEMBER_TAG: digest(member)},
             params={key: str(member[key])[:500] for key in MODEL_PARAMS if member.get(key) is not None},
@@ -157,6 +200,8 @@ class MlflowStore:
         )
         with tempfile.TemporaryDirectory() as folder:
             save_model(Path(folder), member, header)
+            for name, text in safe_names(files).items():
+                Path(folder, "model", name.replace("/", "_")).write_text(text)
             client.log_model_artifacts(model.model_id, f"{folder}/model")
         return client.finalize_logged_model(model.model_id, "READY")
 

@@ -72,7 +72,7 @@ class Ledger:
 
     Attributes:
         tracking_uri: the store.
-        experiment: name of the experiment in it.
+        experiment: name of the experiment in it that a user chose; empty: it follows from the target.
         run_id: the search's run, or None before there is one.
         offset: bytes of records.jsonl that were delivered.
         undrawn: offset of a front below `offset` that is still to be sent, or None.

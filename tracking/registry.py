@@ -18,7 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from tracking.arithmetic import OPS
 from tracking.outbox import Record
-from tracking.tables import best_error
+from tracking.shown import alias_of
+from tracking.tables import best_error, headline
 
 MEMBER_TAG = "evonum.member_id"
 CHAMPION = "champion"
@@ -29,11 +30,6 @@ _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 def digest(record: Record) -> str:
     """Identity of a record or member."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def alias_of(member: Record) -> str:
-    """`ops-07`."""
-    return f"ops-{int(member['ops']):02d}"
 
 
 def registered_name(member: Mapping[str, Any], ops: str = "") -> str:
@@ -81,6 +77,7 @@ def register(client: Any, run: Any, member: Record, model: Any) -> None:
             tags,
             model_id=model.model_id,
             await_creation_for=0,
+            description=headline([member], run.info.run_id),
         )
         version = made.version
     for alias in won:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Member = Mapping[str, Any]
+MOST = 160
+"""Letters of a formula in a line."""
 COLUMNS = (
     "ops", "formula", "sampled_error", "polished_error", "proved_bound", "worst_x", "seconds_to_find",
     "constants", "program",
@@ -16,6 +18,16 @@ def best_error(member: Member) -> tuple[str, float]:
     """The most exact measured error and the key it stands under; never the bound, which is another thing."""
     key = "sampled_error" if member.get("polished_error") is None else "polished_error"
     return key, float(member[key])
+
+
+def headline(members: Sequence[Member], run_id: str, options: str = "") -> str:
+    """The most exact formula, what is known of it, and the command that exports it; one line."""
+    best = min(members, key=lambda member: best_error(member)[1])
+    bound, formula = best.get("proved_bound"), str(best.get("formula", "")).replace("`", "'")
+    proved = "" if bound is None else f", proved {float(bound):.4e}"
+    shown = formula if len(formula) <= MOST else f"{formula[:MOST]} ..."
+    error = f"**{best_error(best)[1]:.4e}** max {best['metric']} error{proved}, with {best['ops']} ops"
+    return f"{error} · `evonum export {run_id} --ops {best['ops']} --to c{options}` · `{shown}`"
 
 
 def front_csv(members: Sequence[Member]) -> str:

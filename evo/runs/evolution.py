@@ -9,10 +9,12 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from evo.fronts.front import Front, Member, curve
 from evo.islands.epoch import Finished
 from evo.runs.archipelago import Archipelago
+from evo.runs.attached import attached
 from evo.runs.clock import Clock
 from evo.runs.goal import Goal
 from evo.runs.journal import Journal, Progress, Sink
@@ -109,7 +111,8 @@ class _Session:
         self._saver.close()
         status = "KILLED" if stopped else "FINISHED"
         reason = "stopped" if stopped else "error reached" if self._has_goal() else "budget spent"
-        self._journal.end(self._progress(), status, reason)
+        files = partial(attached, search.directory, search.spec, search.front)
+        self._journal.end(self._progress(), status, reason, files)
         return search.front, status
 
     def _evolve(self) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import inf, log10
@@ -110,8 +110,12 @@ class Journal:
         }
         self._write("metrics", step=progress.generations, values=values)
 
-    def end(self, progress: Progress, status: str, reason: str) -> None:
-        """The search ended: FINISHED, KILLED (stopped) or FAILED."""
+    def end(
+        self, progress: Progress, status: str, reason: str, files: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        """The search ended: FINISHED, KILLED (stopped) or FAILED; `files` are asked for if it is recorded."""
+        if self._sink is None:
+            return
         self._metrics(progress)
         final = {
             "final/evaluations": progress.counts["fitted"],
@@ -120,9 +124,8 @@ class Journal:
             "final/seconds": progress.seconds,
             **_errors("final", progress.front),
         }
-        self._write(
-            "end", step=progress.generations, status=status, reason=reason, final=final, **_front(progress)
-        )
+        said = {"status": status, "reason": reason, "final": final, "files": files()}
+        self._write("end", step=progress.generations, **said, **_front(progress))
 
     def _write(self, kind: str, **entries: Any) -> None:
         if self._sink is not None:
