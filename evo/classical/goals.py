@@ -20,10 +20,12 @@ from evo.classical.remez import (
     least_squares,
     pade,
     substituted,
+    widened,
 )
 from evo.classical.shapes import Builder
 from evo.classical.traits import traits
 from evo.numbers.reals import ball
+from evo.targets.axis import is_logarithmic
 from evo.targets.target import Target
 
 _STRIP = 60
@@ -51,10 +53,21 @@ class Variable:
             ends, inside = (sorted(end * end for end in pair) for pair in (ends, inside))
         self.mirrored = even and (hi <= 0 or -lo > hi)
         self.centre, self.half = ((ends[0] + ends[1]) / 2).mid(), ((ends[1] - ends[0]) / 2).mid()
-        middle = (-np.cos(np.arange(1, _POINTS) * np.pi / _POINTS)).tolist()
+        self.decades = is_logarithmic(target) and ratio is None
+        if self.decades:
+            sign = 1 if self.centre > 0 else -1
+            self._middle, self._stretch = sign * (ends[0] * ends[1]).sqrt(), (ends[1] / ends[0]).sqrt()
+        places = (-np.cos(np.arange(1, _POINTS) * np.pi / _POINTS)).tolist()
         first, last = (((end - self.centre) / self.half).mid() for end in inside)
-        self.points = (first, *(arb(u) for u in middle), last)
+        self.points = (first, *(self.place(arb(s)) for s in places), last)
         self._known: dict[Any, tuple[Any, Any, Any]] = {}
+
+    def place(self, s: Any) -> Any:
+        """u at a place in [-1, 1] on the axis' own scale: the logarithm of x over many decades."""
+        if not self.decades:
+            return s
+        t = self._middle * self._stretch**s
+        return ((t - self.centre) / self.half).mid()
 
     def x(self, u: Any) -> Any:
         """x at u, a number or series."""
@@ -118,14 +131,15 @@ class Goals:
         """
         key = frame, m, n
         if key not in self._starts:
-            self._starts[key] = self._started(self.goal(frame), m, n)
+            self._starts[key] = self._started(frame, m, n)
         if (start := self._starts[key]) is None:
             raise FitError("no interpolant or least-squares fit without a pole")
         return start
 
-    @staticmethod
-    def _started(goal: Goal, m: int, n: int) -> Rational | None:
-        for method in (interpolate, least_squares):
+    def _started(self, frame: Frame, m: int, n: int) -> Rational | None:
+        goal = self.goal(frame)
+        many = (widened,) if self.variable(frame).decades else ()
+        for method in (*many, interpolate, least_squares):
             try:
                 return method(goal, m, n)
             except FitError:
@@ -139,26 +153,27 @@ class Goals:
             FitError: no point gives a finite error.
         """
         places = np.linspace(-1, 1, _CENTRES + 2)[1:-1].tolist()
-        best = min((self._about(frame, m, n, u) for u in places), key=lambda found: found[0])
+        best = min((self._about(frame, m, n, s) for s in places), key=lambda found: found[0])
         step = places[1] - places[0]
         while step > 2e-3:
             step /= 2
-            tried = [self._about(frame, m, n, best[1] + s * step) for s in (-1, 1)]
+            tried = [self._about(frame, m, n, best[1] + side * step) for side in (-1, 1)]
             best = min([best, *tried], key=lambda found: found[0])
-        error, u0, p, q = best
+        error, s, p, q = best
         if error == math.inf:
             raise FitError("no expansion with a finite error")
-        p, q = (substituted(c, arb(-u0), arb(1)) for c in (p, q))
+        u0 = self.variable(frame).place(arb(s))
+        p, q = (substituted(c, -u0, arb(1)) for c in (p, q))
         r = Rational(tuple(c / q[0] for c in p), tuple(c / q[0] for c in q), error)
-        return r, float(self.variable(frame).x(arb(u0)))
+        return r, float(self.variable(frame).x(u0))
 
     def _about(
-        self, frame: Frame, m: int, n: int, u0: float
+        self, frame: Frame, m: int, n: int, s: float
     ) -> tuple[float, float, Sequence[Any], Sequence[Any]]:
-        """(max error, u0, p, q) in powers of u - u0."""
+        """(max error, s, p, q) in powers of u - u0, where u0 is at the place s."""
         variable, goal = self.variable(frame), self.goal(frame)
-        terms = m + n + 1
-        x = variable.x(arb_series([arb(u0), 1], terms))
+        terms, u0 = m + n + 1, variable.place(arb(s))
+        x = variable.x(arb_series([u0, 1], terms))
         series = frame.wanted(x, self.target.ball(x))
         try:
             p, q = pade([series[k] for k in range(terms)], m, n)
@@ -170,9 +185,9 @@ class Goals:
                 abs(float(goal.error(u, horner(p, u - u0) / v))) for u, v in zip(points, below, strict=True)
             ]
         except FitError:
-            return math.inf, u0, (), ()
+            return math.inf, s, (), ()
         error = max(sizes)
-        return error if error < math.inf else math.inf, u0, p, q
+        return error if error < math.inf else math.inf, s, p, q
 
     def code(self, frame: Frame, r: Rational) -> Builder:
         """The program of a fit."""
@@ -190,4 +205,4 @@ def _goal(frame: Frame, variable: Variable) -> Goal:
         x, exact, unit = variable.at(u)
         return (frame.value(x, r) - exact) / unit
 
-    return Goal(wanted, error, variable.points)
+    return Goal(wanted, error, variable.points, variable.place)

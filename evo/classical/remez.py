@@ -26,6 +26,8 @@ _REWEIGHTED = 30
 _NEAR_POLE = 1e-6
 _STEP = 2.0**-100
 _PARABOLAS = 2
+_FIRST_SHARE, _LEAST_STEP = 0.125, 0.004
+_PART_POINTS = 64
 
 
 class FitError(ValueError):
@@ -41,11 +43,13 @@ class Goal:
             where there is none.
         error: `error(u, r)` is the signed error that the value r makes at u.
         points: ascending u that find the extrema of the error; the first and last are the ends.
+        place: the u at a place in [-1, 1] on the axis' own scale, which may be logarithmic.
     """
 
     wanted: Callable[[Any, Any], Any]
     error: Callable[[Any, Any], Any]
     points: Sequence[Any]
+    place: Callable[[Any], Any] = lambda s: s
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,39 @@ def interpolate(goal: Goal, m: int, n: int) -> Rational:
     Raises:
         FitError: singular equations, or a pole.
     """
-    nodes = chebyshev(m + n + 1)
+    nodes = [goal.place(s) for s in chebyshev(m + n + 1)]
     return _seen(goal, *through(nodes, [goal.wanted(u, 0) for u in nodes], m, n))
+
+
+def widened(goal: Goal, m: int, n: int) -> Rational:
+    """The minimax over many decades: of a part of them around the middle, then of a longer one, up to all.
+
+    On all decades at once, what interpolates is negative somewhere between the nodes, or has a pole.
+
+    Raises:
+        FitError: a part has none that is found.
+    """
+    share, step = _FIRST_SHARE, _FIRST_SHARE
+    found = minimax(_part(goal, share), m, n, interpolate(_part(goal, share), m, n))
+    while share < 1:
+        try:
+            longer = min(share + step, 1.0)
+            found = minimax(goal if longer == 1 else _part(goal, longer), m, n, found)
+        except FitError:
+            step /= 2
+            if step < _LEAST_STEP:
+                raise
+        else:
+            share, step = longer, 1.5 * step
+    return found
+
+
+def _part(goal: Goal, share: float) -> Goal:
+    """The goal on so much of the axis, around its middle."""
+    places = [arb(s) for s in (-np.cos(np.arange(_PART_POINTS) * np.pi / (_PART_POINTS - 1))).tolist()]
+    return replace(
+        goal, points=[goal.place(share * s) for s in places], place=lambda s: goal.place(share * s)
+    )
 
 
 def pade(series: Sequence[Any], m: int, n: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -130,7 +165,8 @@ def minimax(goal: Goal, m: int, n: int, start: Rational) -> Rational:
     try:
         peaks = _alternation(goal, start, m + n + 2)
     except FitError:
-        peaks = [(u.mid(), arb((-1) ** k)) for k, u in enumerate(_extrema_of_chebyshev(m + n + 2))]
+        extrema = _extrema_of_chebyshev(m + n + 2)
+        peaks = [(goal.place(s).mid(), arb((-1) ** k)) for k, s in enumerate(extrema)]
     for _ in range(_ROUNDS):
         best = _levelled(goal, best, peaks, m, n)
         peaks = _alternation(goal, best, m + n + 2)

@@ -1,0 +1,81 @@
+"""Fits over many decades: constants that are right in a window of the axis, from where the fit goes on.
+
+An error of a value that is too small by any factor is at most 1, one of a value too large grows with the
+factor. So least squares over ten decades, from wherever they begin, fit some decades from below and give up
+the others, where no step gains anything: c1 - c2/(x + c3) comes near the best fit of sqrt(x) on (1e-5, 1e5)
+in one of a thousand fits from random constants. Cleared steps (evo/kernels/clear.h) at as many points as
+constants, or twice as many, interpolate instead, and know nothing of that. They are taken in windows, parts
+of the axis of many widths and places; of what they end at, the best at all points goes on.
+
+Every function is fitted once, and its cache remembers how well: what a fit misses stays missed.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from evo.backends.backend import Backend
+from evo.backends.fit import Fits
+from evo.kernels.effort import Effort
+from evo.programs.batch import Batch
+from evo.targets.points import Points
+
+WINDOWS = 12
+"""Of a fit. Of fits from random constants 45 % reach the optimum of a small form without windows, 58 % with
+6, 69 % with 12, 71 % with 24 (experiments/bench/decades.py)."""
+SMALL = 4
+"""Operations of the programs that are fitted so. It takes time; of small programs there are few, and a search
+comes to good large ones in many ways."""
+_NARROWEST = 0.15  # window, as a share of all points
+_WIDTHS, _PLACES = 0.7548776662466927, 0.5698402909980532  # Roberts' sequence: both are filled evenly
+_INTERPOLATED = Effort(starts=1, first_steps=0, final_steps=0, lawson_rounds=0)
+_RANKED = Effort(starts=0, first_steps=3, final_steps=0, lawson_rounds=0)
+
+
+def fit_over_decades(
+    engine: Backend, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+) -> Fits:
+    """As `Backend.fit`; small programs also from their best window.
+
+    Args:
+        points: ascending.
+    """
+    plain = engine.fit(batch, points, effort, stream, worth)
+    rows = np.flatnonzero((batch.k > 0) & (batch.ops <= SMALL))
+    if not len(rows):
+        return plain
+    begun, steps = _begun(engine, batch.take(rows), points, stream[rows])
+    more = engine.fit(begun, points, replace(effort, starts=0), stream[rows], worth[rows])
+    better = np.flatnonzero(more.error < plain.error[rows])
+    best = {name: np.array(getattr(plain, name)) for name in ("constants", "rms", "error", "status")}
+    for name, column in best.items():
+        column[rows[better]] = getattr(more, name)[better]
+    fitted = replace(batch, constants=best.pop("constants"))
+    return Fits(fitted, **best, iterations=plain.iterations + steps + more.iterations)
+
+
+def _begun(engine: Backend, batch: Batch, points: Points, stream: np.ndarray) -> tuple[Batch, int]:
+    """The programs with the constants of their best window, and the iterations that took."""
+    begun, steps = batch.take(slice(None)), 0
+    for k in np.unique(batch.k).tolist():
+        rows = np.flatnonzero(batch.k == k)
+        some, best = batch.take(rows), np.full(len(rows), np.inf)
+        for number in range(WINDOWS):
+            window = points.take(_window(number, k * (1 + number % 2), len(points.x)))
+            worth = np.zeros(len(rows))
+            found = engine.fit(some, window, _INTERPOLATED, stream[rows], worth)
+            found = engine.fit(found.batch, points, _RANKED, stream[rows], worth)
+            better = found.error < best
+            best[better] = found.error[better]
+            begun.constants[rows[better]] = found.constants[better]
+            steps += found.iterations
+    return begun, steps
+
+
+def _window(number: int, wanted: int, points: int) -> np.ndarray:
+    """`wanted` of the points, or all there are, evenly chosen from the window of that number."""
+    width = _NARROWEST + (1 - _NARROWEST) * ((0.5 + _WIDTHS * number) % 1.0)
+    first = (0.5 + _PLACES * number) % 1.0 * (1 - width)
+    wanted = min(wanted, points)
+    part = first + width * (np.arange(wanted) + 0.5) / wanted
+    return np.unique((part * points).astype(int))
