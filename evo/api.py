@@ -190,18 +190,23 @@ def local_sink(directory: Path) -> Any:
     return open_sink(directory, f"sqlite:///{directory}/mlflow.db")
 
 
-def front(source: str | Path, tracking_uri: str | None = None) -> Front:
+def front(source: str | Path, tracking_uri: str | None = None, core: str | None = None) -> Front:
     """The formulas of a search directory, a file, an MLflow run or a registered model.
+
+    Args:
+        source: which.
+        tracking_uri: of MLflow.
+        core: of a file of FPCores, the name or number of the one to read; the others may be anything.
 
     Raises:
         FrontError: `source` is none of these.
         StoreError: MLflow does not answer.
     """
-    return _load(source, tracking_uri).front
+    return _load(source, tracking_uri, core).front
 
 
-def _load(source: str | Path, tracking_uri: str | None) -> Source:
-    return load_source(str(source), partial(_recorded, tracking_uri=tracking_uri))
+def _load(source: str | Path, tracking_uri: str | None, core: str | None = None) -> Source:
+    return load_source(str(source), partial(_recorded, tracking_uri=tracking_uri), core)
 
 
 def _recorded(source: str, tracking_uri: str | None = None) -> tuple[Any, Mapping[str, Any]]:
@@ -227,6 +232,7 @@ def verify_source(
     ops: int | None = None,
     tracking_uri: str | None = None,
     report: Callable[[str], None] = lambda line: None,
+    core: str | None = None,
 ) -> list[tuple[Member, Verified]]:
     """Every member of a source (or that of so many ops) as given, and with what is proved of it.
 
@@ -234,14 +240,14 @@ def verify_source(
     written.
 
     Args:
-        source, tracking_uri: as for `front`.
+        source, tracking_uri, core: as for `front`.
         ops: of the only member that counts.
         report: told in one line that a directory cannot be written.
 
     Raises:
         FrontError, StoreError: as `front`; or there is no such member.
     """
-    found = front(source, tracking_uri)
+    found = front(source, tracking_uri, core)
     members = _of_ops(source, found, ops)
     pairs = [(m, verify_member(m)) for m in members]
     path = Path(source)
@@ -360,6 +366,7 @@ def export_source(
     full: bool = False,
     name: str | None = None,
     tracking_uri: str | None = None,
+    core: str | None = None,
 ) -> Exported:
     """Formulas of a source in a format, with their origin, if they are what they say.
 
@@ -370,7 +377,7 @@ def export_source(
         every: all members, as a family in one file.
         dtype: "float64" or "float32"; what the member is computed in by default, float64 if it is real.
         full, name: as for `export`.
-        tracking_uri: of MLflow.
+        tracking_uri, core: as for `front`.
 
     Raises:
         FrontError, StoreError: as `front`; or no such member; or one that is not what it says.
@@ -379,7 +386,7 @@ def export_source(
     find_export(to)
     if every and (ops is not None or name is not None):
         raise ExportError("--all takes every member: leave out --ops and --name.")
-    found = _load(source, tracking_uri)
+    found = _load(source, tracking_uri, core)
     members = found.chosen(ops, every)
     formulas = [
         replace(prepare(m, dtype or _computed_in(m), full or m.full, name, found.origin(m)), to=to)

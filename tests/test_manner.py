@@ -14,6 +14,8 @@ FOLDER = Path(__file__).parent / "cases" / "manner"
 
 READ = {
     "annotated": (np.expm1, lambda x: x * (1 + x / 2), 0.125, 1.5),
+    "digits": (np.exp, lambda x: 1 + x * 17 / 16, 0, 1),
+    "fabs_pre": (np.exp, lambda x: 1 + x + x * x / 2, -0.5, 0.5),
     "fabs_spec": (np.abs, lambda x: np.sqrt(x * x + 0.01), -1, 1),
     "fma": (np.exp2, lambda x: x * (x * 0.34 + 0.66) + 1, 0, 1),
     "gt_chain": (np.log, lambda x: x - 1, 1, 2),
@@ -35,6 +37,7 @@ READ = {
         lambda x: np.sqrt(1 + x), lambda x: 1 + x / 2 - x**2 / 8 + x**3 / 16 - 0.0390625 * x**4, 0, 1
     ),
     "strings": (np.tanh, lambda x: x / (1 + x * x / 3), 0, 1),
+    "variadic": (np.expm1, lambda x: x + x * x / 2 + x**3 / 6, 0.1, 1),
     "sums": (lambda x: 1 + x + x * x / 2, lambda x: 1 + x * (1 + x / 2), 0, 1),
     "unicode": (np.tan, lambda x: x * (1 + x * x / 3), 0, math.pi / 4),
     "verhulst": (lambda x: 4 * x / (1 + x / 1.11), lambda x: 4 * x / (1 + x / 1.11), 0.1, 0.3),
@@ -42,12 +45,12 @@ READ = {
 """Spec, body and interval as NumPy has them."""
 ABSOLUTE = {"fabs_spec", "logistic"}
 REFUSED = {
+    "bad_digits": 'Core "bad digits": .*digits 1 x 2',
     "array": 'Core "array": .*ref',
     "bad_property": 'Core "no value": .*:pre',
     "branch": 'Core "branch": .*if',
     "carbonGas": 'Core "carbonGas": .*add it, such as :spec',
     "cast": 'Core "cast": .*cast',
-    "digits": 'Core "digits": .*digits',
     "distance_pre": r'Core "distance": .*\(> \(fabs x\) 1\)',
     "doppler1": 'Core "doppler1": .*one argument',
     "exp1x": 'Core "exp1x": .*exp',
@@ -88,3 +91,38 @@ def test_a_core_that_is_not_read_is_refused_in_one_line_with_its_name(name):
     with pytest.raises(EvonumError, match=REFUSED[name]) as refused:
         members(name)
     assert "\n" not in str(refused.value)
+
+
+def chosen(core):
+    return read_members((FOLDER / "whole_file.fpcore").read_text(), "FILE", core)
+
+
+@pytest.mark.parametrize(("core", "target"), [("intro", "exp(x)"), ("last", "sin(x)"), ("3", "sin(x)")])
+def test_one_core_of_a_file_is_read_whatever_the_others_are(core, target):
+    (member,) = chosen(core)
+    assert member.target == target
+
+
+@pytest.mark.parametrize(
+    ("core", "reason"),
+    [
+        ("hypot", 'Core "hypot" of 3: .*one argument[^-]*$'),
+        ("4", "no core '4'; there are 'intro', 'hypot', 'last'"),
+    ],
+)
+def test_a_core_that_is_asked_for_and_not_there_or_not_read_is_named(core, reason):
+    with pytest.raises(EvonumError, match=reason):
+        chosen(core)
+
+
+def test_cores_of_one_name_are_told_apart_by_number():
+    text = (FOLDER / "sums.fpcore").read_text()
+    name = members("sums")[0].target
+    with pytest.raises(EvonumError, match=r"2 cores are named .*: give --core one of the numbers 1, 2"):
+        read_members(text + text, "FILE", text.split('"')[1])
+    assert [m.target for m in read_members(text + text, "FILE", "2")] == [name]
+
+
+def test_a_core_of_what_is_no_fpcore_is_refused():
+    with pytest.raises(EvonumError, match=r"FILE is no FPCore.*leave out --core"):
+        read_members("# target: exp2\nv1 = x + 1", "FILE", "sine")

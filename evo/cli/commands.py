@@ -24,6 +24,9 @@ from evo.cli.tables import (
 from evo.files import write_atomically
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Core = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of a file of FPCores: only this one, by name or number.")
+]
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow. [default: $MLFLOW_TRACKING_URI, else mlflow.db here]")
 ]
@@ -72,6 +75,7 @@ def verify_command(
         ),
     ],
     ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
+    core: Core = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
@@ -80,7 +84,7 @@ def verify_command(
     Errors in float64 and float32 are those of a sample of inputs; an export to C in float32 tries all.
     A search directory keeps the certificates and the bounds, if the front is what it says.
     """
-    if certificate := api.check_certificate(source):
+    if core is None and (certificate := api.check_certificate(source)):
         ends = ", ".join(certificate.interval)
         claim = f"max {certificate.metric} error at most {certificate.bound} on ({ends})"
         if as_json:
@@ -88,7 +92,7 @@ def verify_command(
         else:
             print(f"The certificate holds: {claim}.")
         return
-    pairs = api.verify_source(source, ops, tracking_uri, lambda line: print(line, file=sys.stderr))
+    pairs = api.verify_source(source, ops, tracking_uri, lambda line: print(line, file=sys.stderr), core)
     if as_json:
         print_json([_plain(one) for _, one in pairs])
     else:
@@ -194,6 +198,7 @@ def export_command(
     every: Annotated[bool, typer.Option("--all", help="Every member: a family in one file.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the function. [default: <target>_ops<NN>]")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
+    core: Core = None,
     tracking_uri: TrackingUri = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the text and its figures as JSON.")] = False,
 ) -> None:
@@ -201,8 +206,9 @@ def export_command(
     if to in EXPORT_FORMATS and EXPORT_FORMATS[to].binary and (output is None or as_json):
         raise typer.BadParameter(f"{to} is bytes: give --output FILE, without --json.")
     made = api.export_source(
-        source, to, ops=ops, every=every, dtype=dtype, full=full, name=name, tracking_uri=tracking_uri
-    )
+        source, to, ops=ops, every=every, dtype=dtype, full=full, name=name,
+        tracking_uri=tracking_uri, core=core,
+    )  # fmt: skip
     if output is not None:
         _save(output, made.content if isinstance(made.content, bytes) else made.content.encode())
     if as_json:

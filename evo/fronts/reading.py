@@ -29,12 +29,13 @@ MAX_TEXT = 1_000_000
 _MARK = re.compile(r"#\s*(target|interval|metric|c[1-9][0-9]*)\s*[:=]\s*(.*)")
 
 
-def read_members(text: str, where: str) -> Front:
+def read_members(text: str, where: str, core: str | None = None) -> Front:
     """The formulas of a file's text.
 
     Args:
         text: JSON, FPCore or a program text.
         where: the file, for messages.
+        core: of FPCore, the name or number of the one core to read.
 
     Raises:
         FrontError, ProgramError, TargetError: one line with what is wrong.
@@ -42,6 +43,9 @@ def read_members(text: str, where: str) -> Front:
     if len(text) > MAX_TEXT:
         raise FrontError(f"{where} is too large for a formula: {len(text)} characters.")
     start = text.lstrip()[:1]
+    is_fpcore = start == "(" or re.match(r"\s*;", text)
+    if core is not None and not is_fpcore:
+        raise FrontError(f"{where} is no FPCore, so it has no core {core[:40]!r}: leave out --core.")
     if start in ("[", "{"):
         try:
             data = json.loads(text)
@@ -53,8 +57,8 @@ def read_members(text: str, where: str) -> Front:
         if all(isinstance(o, dict) and whole <= set(o) for o in data):
             return Front.from_objects(data)
         return Front(tuple(_member(o, where) for o in data))
-    if start == "(" or re.match(r"\s*;", text):
-        return Front(tuple(_of_core(core, where) for core in read_fpcores(text)))
+    if is_fpcore:
+        return Front(tuple(_of_core(found, where) for found in read_fpcores(text, core)))
     return Front((_member(_from_text(text), where),))
 
 

@@ -84,21 +84,28 @@ class Source:
         return found
 
 
-def load_source(source: str, recorded: Recorded) -> Source:
+def load_source(source: str, recorded: Recorded, core: str | None = None) -> Source:
     """The formulas of a directory, a file, a run id or a name such as `models:/NAME@ops-07`.
+
+    Args:
+        source: as the user gave it.
+        recorded: what MLflow has.
+        core: of a file of FPCores, the name or number of the one to read.
 
     Raises:
         FrontError: none of these; one line says what was tried.
         StoreError: nothing could be tried, as the store does not answer.
     """
     path = Path(source)
+    if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
+        return _from_file(source, read_text(path), core)
+    if core is not None:
+        raise FrontError(f"{source!r} is no file of FPCores: leave out --core.")
     if os.path.isdir(path):
         front, survey = Front.load(path / "front.json"), _json(path / "complete.json")
         if survey:  # evo/complete/run.py
             return Source(source, front, {}, survey.get("evonumerics"), path, survey.get("command"))
         return Source(source, front, _json(path / "spec.json"), _version(path), path)
-    if os.path.isfile(path):  # unlike Path.is_file, with a name that is too long, too
-        return _from_file(source, read_text(path))
     if path.suffix in (".json", ".fpcore", ".txt"):
         raise FrontError(f"There is no file {source!r}.")
     try:
@@ -126,9 +133,10 @@ def read_text(path: Path) -> str:
         raise FrontError(f"{path} cannot be read: {error}") from None
 
 
-def _from_file(source: str, text: str) -> Source:
+def _from_file(source: str, text: str, core: str | None) -> Source:
     """Formulas of a file: bounds that it does not give are proved; its origin is taken as it says."""
-    front = Front.load(Path(source)) if text.lstrip().startswith("[") else read_members(text, source)
+    whole = core is None and text.lstrip().startswith("[")
+    front = Front.load(Path(source)) if whole else read_members(text, source, core)
     proved = [m if m.proved_bound is not None else replace(m, proved_bound=_bound(m)) for m in front]
     try:
         said = json.loads(text)["origin"]
