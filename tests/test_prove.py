@@ -349,3 +349,21 @@ def test_many_pieces_are_refused_instead_of_tried_for_ever(monkeypatch):
     refusal = refused(PROGRAM_X, ["1"], make_target("sin(300*x)", None, "absolute"))
     assert refusal.status == "undecided"
     assert "20 pieces" in refusal.reason
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_a_pole_of_gamma_at_an_end_is_the_pole_of_the_function_that_the_recurrence_makes_of_it(n):
+    """Gamma is gamma(x + n + 1) over x (x + 1) ... (x + n), which has a pole for any prover."""
+    other = f"gamma(x+{n + 1})/({'*'.join(f'(x+{k})' for k in range(n + 1))})"
+    residue = (-1) ** n / mpmath.factorial(n)
+    text, constants = "v1 = x + c1\nv2 = c2 / v1\nv3 = v2 + c3", [str(n), mpmath.nstr(residue, 20), "0.3"]
+    sides = [(str(-n), f"{-n + 0.25}"), (f"{-n - 0.25}", str(-n))]
+    for ends in sides:
+        bounds = [
+            float(proved(text, constants, make_target(name, ends)).bound) for name in ("gamma(x)", other)
+        ]
+        assert bounds[0] == pytest.approx(bounds[1], rel=1e-3)
+        candidate = make_candidate(parse(text), constants, make_target("gamma(x)", ends))
+        x = float(ends[0]) + 0.25 * np.linspace(1e-6, 1 - 1e-6, 99)
+        found = max(abs(float(candidate.error_at(float(a)))) for a in x)
+        assert 0.9 * bounds[0] < found <= bounds[0]

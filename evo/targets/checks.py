@@ -131,7 +131,7 @@ def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor |
     if near.order < 0 and not target.measure.divides:
         raise TargetError(
             f"{target.name} grows without bound towards the end x = {float(end):.5g} of"
-            f" ({target.lo}, {target.hi}); move that end inwards."
+            f" ({target.lo}, {target.hi}); move that end inwards, or take --metric relative."
         )
     return Anchor(end, near.order, inner=False, side=side) if target.measure.divides and near.order else None
 

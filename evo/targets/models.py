@@ -24,6 +24,9 @@ LOGARITHMS: dict[str, Callable[[], Any]] = {
 }
 """What divides log, by the name of the logarithm."""
 
+MAX_POLE = 100
+"""Poles of gamma that are told, at 0, -1, ..."""
+
 Branch = Callable[[TaylorModel], TaylorModel]
 
 
@@ -35,7 +38,21 @@ def find_branch(name: str, inner: TaylorModel) -> Branch | None:
     turns = quarter_turns(at) if name == "tan" else None
     if turns is not None and turns % 2:
         return lambda a: a.function(FUNCTIONS["sin"]) / a.function(FUNCTIONS["cos"])
+    if name == "gamma" and at.rational is not None and at.rational.denominator == 1:
+        return _gamma_at_pole(-int(at.rational)) if -MAX_POLE <= at.rational <= 0 else None
     return BRANCHES.get((name, at.rational)) if at in (1, -1) else None
+
+
+def _gamma_at_pole(n: int) -> Branch:
+    """gamma(a) next to a = -n: gamma(a + n + 1) / (a (a + 1) ... (a + n)), DLMF 5.5.1."""
+
+    def branch(a: TaylorModel) -> TaylorModel:
+        value = (a + (n + 1)).function(FUNCTIONS["gamma"])
+        for k in range(n + 1):
+            value = value / (a + k)
+        return value
+
+    return branch
 
 
 def _arc(towards: TaylorModel) -> TaylorModel:
