@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evo.backends.backend import BACKENDS, backend
 from evo.bench.functions import SIZE, Timing, race
 from evo.classical.baselines import Baseline, best_forms
@@ -41,11 +43,13 @@ from evo.proofs.prove import check
 from evo.runs.directory import DirectoryError, UnwritableError, default_directory, locked
 from evo.runs.housekeeping import Kept, Leftover, delete, find_searches, leftovers
 from evo.runs.journal import Progress, Sink
-from evo.runs.search import CHANGES, Search
+from evo.runs.search import CHANGES, Search, make_problem
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
 from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
-from evo.runs.spec import SpecError, load_spec, make_spec
+from evo.runs.spec import SearchSpec, SpecError, load_spec, make_spec
+from evo.runs.standing import Standing, standing
 from evo.runs.workers import WORKERS
+from evo.runs.yaml_file import read_mapping
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
@@ -53,10 +57,12 @@ from evo.targets.target import Target, TargetError, make_target
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
     "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures", "Front", "Kept",
-    "Leftover", "Member", "Progress", "Stage", "Target", "Timing", "Verified", "Watcher", "baselines",
-    "best_forms", "check_certificate", "check_source", "clean", "complete", "dashboard", "deliver", "draw",
-    "export", "export_source", "front", "local_sink", "refuse_false", "resume", "search", "searches",
-    "store_of", "targets", "time_source", "undelivered", "verify", "verify_source",
+    "Leftover", "Member", "Progress", "SearchSpec", "Stage", "Standing", "Target", "Timing", "Verified",
+    "Watcher", "baselines", "best_forms", "check_certificate", "check_entries", "check_search",
+    "check_source", "check_target", "clean", "complete", "dashboard", "deliver", "draw", "drawn", "export",
+    "export_source", "front",
+    "local_sink", "read_entries", "refuse_false", "resume", "search", "searches", "standing", "store_of",
+    "targets", "time_source", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
 MAX_CLASSICAL = 24
@@ -142,6 +148,59 @@ def resume(
     with locked(here):
         opener = _opener(record, tracking_uri, sink, watcher)
         return _remembered(run_search(Search.resume(here, checked), workers, address, opener, watcher), here)
+
+
+def check_entries(entries: Mapping[str, Any]) -> SearchSpec:
+    """The specification that entries make; its target is looked at by `check_target`.
+
+    Raises:
+        SpecError: names the first wrong entry, what was expected and what came.
+        OpError: an unknown op.
+    """
+    return make_spec(entries)
+
+
+def read_entries(path: str | Path) -> dict[str, Any]:
+    """The entries of a specification's file, unchecked.
+
+    Raises:
+        SpecError: no such file, not YAML, not a mapping.
+    """
+    return read_mapping(Path(path))
+
+
+def check_target(target: str, interval: tuple[str, str] | None = None, metric: str | None = None) -> Target:
+    """A target that is fit to be approximated; takes milliseconds, for few functions seconds.
+
+    Args:
+        target: a catalogue name, or an expression of x.
+        interval, metric: the target's own by default; (0, 1) and relative for expressions.
+
+    Raises:
+        TargetError: one line with the reason and, where one applies, the place on the interval.
+    """
+    return make_target(target, interval, metric)
+
+
+def check_search(entries: Mapping[str, Any]) -> Target:
+    """The target of a search that is not begun; behind a range reduction, that of its core.
+
+    Raises:
+        SpecError, TargetError, OpError, BackendError: as `search`.
+    """
+    return make_problem(make_spec(entries).settled()).target
+
+
+def drawn(target: Target, points: int) -> tuple[list[float], list[float]]:
+    """A function's graph: so many x in its interval, and the values there, correctly rounded.
+
+    Raises:
+        TargetError: there is no finite value at some x.
+    """
+    first, last = target.span
+    x = first + (last / points - first / points) * np.arange(points + 1)
+    x = np.clip(x, first, last)
+    return x.tolist(), target.exact(x).tolist()
 
 
 def _check_workers(kind: str) -> None:

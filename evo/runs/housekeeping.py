@@ -1,17 +1,15 @@
 """Searches that lie on a disk: what there is, how large, and what of it can go."""
 
 import contextlib
-import fcntl
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evo.files import open_regular
 from evo.fronts.front import Front, FrontError, Member
 from evo.runs.directory import DirectoryBusyError, DirectoryError, locked
+from evo.runs.standing import is_locked, last_record
 from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.catalogue import CATALOGUE
 
@@ -20,8 +18,6 @@ STATE = ("checkpoint.npz",)
 REST = ("front.json", "spec.json", "seeds.json", "records.jsonl", "mlflow.json", "mlflow.lock")
 """What else a search keeps, besides its certificates."""
 SCRATCH = (".checkpoint.npz.*", ".front.json.*", ".spec.json.*", ".seeds.json.*", "mlflow.json.tmp")
-_TAIL = 1 << 22
-"""Bytes of the records in which the last one is looked for: an end record holds the error curves, too."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def leftovers(directory: Path, everything: bool = False) -> list[Leftover]:
     """
     if _spec(directory) is None:
         raise DirectoryError(f"{directory} is no search directory (it has no spec.json): nothing can go.")
-    if _is_locked(directory):
+    if is_locked(directory):
         raise DirectoryBusyError(f"Another process runs the search in {directory}: nothing can go.")
     return _leftovers(directory, everything)
 
@@ -166,31 +162,8 @@ def _stats(directory: Path) -> Iterator[os.stat_result]:
 
 
 def _state(directory: Path) -> str:
-    if _is_locked(directory):
+    if is_locked(directory):
         return "running"
     if not (directory / "checkpoint.npz").exists():
         return "front only"
-    return "finished" if _last_status(directory / "records.jsonl") == "FINISHED" else "resumable"
-
-
-def _is_locked(directory: Path) -> bool:
-    """Whether a process holds the directory's lock; nothing is written."""
-    try:
-        with open_regular(directory / "lock") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _last_status(records: Path) -> str | None:
-    """That of the end record, if it is the last one."""
-    try:
-        with open_regular(records) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            last = json.loads(file.read().splitlines()[-1])
-        return str(last["status"]) if last["kind"] == "end" else None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
+    return "finished" if last_record(directory / "records.jsonl").get("status") == "FINISHED" else "resumable"
