@@ -50,7 +50,7 @@ def test_every_option_and_command_of_the_readme_exists():
     for line in re.findall(r"evonum (.*)", README):
         command = line.split()[0].strip("`")
         options = re.findall(r"(--[a-z-]+)", line.split("#")[0])
-        words = line.split()[:2] if command == "bench" else [command]
+        words = line.split()[:2] if command in ("bench", "token") else [command]
         shown = CliRunner().invoke(app, [*(w.strip("`") for w in words), "--help"])
         assert shown.exit_code == 0, line
         for option in options:

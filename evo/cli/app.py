@@ -28,10 +28,34 @@ from evo.cli.commands import (
 from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
-from evo.cli.options import DTYPE, FLOAT_METRIC, METRIC, Interval, folder
+from evo.cli.options import (
+    FLOAT_METRIC,
+    METRIC,
+    Dtype,
+    Full,
+    Generations,
+    Interval,
+    Islands,
+    MaxError,
+    MaxOps,
+    Ops,
+    Seed,
+    Time,
+    folder,
+)
 from evo.cli.plain import print_json
+from evo.cli.service import (
+    best_command,
+    jobs_command,
+    logs_command,
+    serve_command,
+    show_command,
+    stop_command,
+    submit_command,
+)
 from evo.cli.session import Session, StoppedError, teller
 from evo.cli.tables import baselines_table, brief, families_table, printable, targets_table, visible
+from evo.cli.token import token
 from evo.errors import EXIT_CODES, EvonumError
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # click's own, or the copy inside typer: versions differ
@@ -134,30 +158,19 @@ def search(
     context: typer.Context,
     target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
     interval: Interval = None,
-    ops: Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')] = None,
+    ops: Ops = None,
     metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
-    dtype: Annotated[str | None, typer.Option(help=DTYPE)] = None,
-    full: Annotated[
-        bool | None, typer.Option("--full", help="On all floats, by a range reduction: for a dtype.")
-    ] = None,
-    max_ops: Annotated[int | None, typer.Option(help="Largest program. [default: 10]")] = None,
-    time: Annotated[str | None, typer.Option(help="Budget: 60s, 10m, 1h. [default: 60s]")] = None,
-    generations: Annotated[
-        int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")
-    ] = None,
-    error: Annotated[
-        float | None,
-        typer.Option(
-            "--error", "--max-error", help="Stop once the max error is so small, with few operations."
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")] = None,
+    dtype: Dtype = None,
+    full: Full = None,
+    max_ops: MaxOps = None,
+    time: Time = None,
+    generations: Generations = None,
+    error: MaxError = None,
+    seed: Seed = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="FILE|DIR", help="Formulas that every island begins with.")
     ] = None,
-    islands: Annotated[
-        int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")
-    ] = None,
+    islands: Islands = None,
     backend: Annotated[str | None, typer.Option(help="native, jax or cuda. [default: native]")] = None,
     workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
     address: Annotated[
@@ -241,6 +254,14 @@ app.command("time")(time_command)
 app.command("export")(export_command)
 app.command("list")(list_command)
 app.command("clean")(clean_command)
+app.command("serve")(serve_command)
+app.command("submit")(submit_command)
+app.command("jobs")(jobs_command)
+app.command("show")(show_command)
+app.command("logs")(logs_command)
+app.command("stop")(stop_command)
+app.command("best")(best_command)
+app.add_typer(token, name="token")
 
 
 @app.command()

@@ -13,6 +13,25 @@ FLOAT_METRIC = f"{METRIC} Ulp for floats."
 DTYPE = "real, or the arithmetic of floats that it runs in: float32, bfloat16, float16, float64."
 Interval = Annotated[tuple[str, str] | None, typer.Option(metavar="LO HI", help=INTERVAL)]
 
+Ops = Annotated[str | None, typer.Option(help='Operations, such as "+ - * / sqrt".')]
+Dtype = Annotated[str | None, typer.Option(help=DTYPE)]
+Full = Annotated[
+    bool | None, typer.Option("--full", help="On all floats, by a range reduction: for a dtype.")
+]
+MaxOps = Annotated[int | None, typer.Option(help="Largest program. [default: 10]")]
+Time = Annotated[str | None, typer.Option(help="Budget: 60s, 10m, 1h. [default: 60s]")]
+Generations = Annotated[int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")]
+MaxError = Annotated[
+    float | None,
+    typer.Option("--error", "--max-error", help="Stop once the max error is so small, with few operations."),
+]
+Seed = Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")]
+Islands = Annotated[int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")]
+Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the service: its store and all jobs.")]
+Server = Annotated[
+    str, typer.Option(metavar="URL", envvar="EVONUM_SERVER", help="A service; its token in $EVONUM_TOKEN.")
+]
+
 
 def folder(text: str) -> Path:
     """A directory's name.

@@ -1,0 +1,121 @@
+"""Launchers: what turns a job into a process. A launcher is a row of `LAUNCHERS`.
+
+The local one starts `evonum search` in a session of its own: it lives on when the service dies, and is
+found again by its number and begin, or, where the service died before it noted these, by the job's
+directory in its words.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from evo.files import write_atomically
+from evo.service.job import Job
+from evo.service.processes import Process, of_directory, process
+from evo.service.settings import Settings
+
+HIDDEN = (
+    "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "EVONUM_TOKEN", "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+)  # fmt: skip
+"""Variables that a job does not get."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A process that ended.
+
+    Attributes:
+        code: exit code, -n if signal n killed it; None if nobody could see it.
+    """
+
+    code: int | None
+
+    @property
+    def words(self) -> str:
+        """How it ended."""
+        if self.code is None:
+            return "its process is gone"
+        return f"its process was killed by signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+
+
+class Launcher(Protocol):
+    """Starts, finds and ends the processes of jobs."""
+
+    def start(self, job: Job, resume: Mapping[str, Any] | None) -> Process:
+        """Begins a job's search, or goes on with it.
+
+        Args:
+            job: whose folder is there.
+            resume: changes, to go on; None: begin.
+
+        Raises:
+            OSError: no process can be made.
+        """
+        ...
+
+    def find(self, job: Job) -> Process | Gone:
+        """The job's process if it lives."""
+        ...
+
+
+class LocalLauncher:
+    """Processes of this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, job: Job, resume: Mapping[str, Any] | None) -> Process:
+        """See `Launcher.start`."""
+        folder = self._settings.folder(job.id)
+        words = self._begin(job, folder) if resume is None else self._go_on(job, resume)
+        with open(self._settings.log(job.id), "ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "evo", "search", *words, *_manner(job.cores)],
+                cwd=folder, env=_environment(job.cores), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._children[child.pid] = child
+        return process(child.pid) or Process(child.pid, -1)
+
+    def find(self, job: Job) -> Process | Gone:
+        """See `Launcher.find`."""
+        if job.pid is None or job.ticks is None:
+            return of_directory(self._settings.search(job.id)) or Gone(None)
+        child = self._children.get(job.pid)
+        code = child.poll() if child is not None else None
+        if code is not None:
+            del self._children[job.pid]
+            return Gone(code)
+        found = Process(job.pid, job.ticks)
+        return found if child is not None or found.lives else Gone(None)
+
+    def _begin(self, job: Job, folder: Path) -> Sequence[str]:
+        file = folder / "spec.json"
+        write_atomically(file, json.dumps(dict(job.entries), indent=1, ensure_ascii=False).encode())
+        return "--spec", str(file), "--out", str(self._settings.search(job.id))
+
+    def _go_on(self, job: Job, changes: Mapping[str, Any]) -> Sequence[str]:
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in changes.items()]
+        return "--resume", str(self._settings.search(job.id)), *options
+
+
+def _manner(cores: int) -> Sequence[str]:
+    """One process where one core is enough: Ray takes half a minute to start, and 800 MB."""
+    return ("--no-record", "--workers", "serial" if cores == 1 else "ray")
+
+
+def _environment(cores: int) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    own = {"PYTHONUNBUFFERED": "1"} if cores == 1 else {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": cores})}
+    return {**kept, **own}
+
+
+LAUNCHERS: Mapping[str, Callable[[Settings], Launcher]] = {"local": LocalLauncher}
+"""By name."""

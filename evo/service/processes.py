@@ -1,0 +1,78 @@
+"""Processes told apart for sure: by number and begin, and by the directory that their command line names.
+
+A number alone is used again after a process ends. All is read from /proc: Linux only.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine.
+
+    Attributes:
+        pid: its number.
+        ticks: when it began [clock ticks since boot].
+    """
+
+    pid: int
+    ticks: int
+
+    @property
+    def lives(self) -> bool:
+        """Whether it runs: not another of the same number, and no zombie."""
+        return _began(self.pid) == self.ticks
+
+    @property
+    def age(self) -> float | None:
+        """Since it began [s], by a clock that nobody sets; None if it does not live."""
+        if not self.lives:
+            return None
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - self.ticks / os.sysconf("SC_CLK_TCK")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process alone, if it lives."""
+        if self.lives:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)
+
+    def end(self) -> None:
+        """Kills the process and all of its group, if it lives and leads the group."""
+        if self.lives:
+            with suppress(ProcessLookupError, PermissionError):
+                (os.killpg if os.getpgid(self.pid) == self.pid else os.kill)(self.pid, signal.SIGKILL)
+
+
+def process(pid: int) -> Process | None:
+    """The process that has this number now."""
+    ticks = _began(pid)
+    return None if ticks is None else Process(pid, ticks)
+
+
+def of_directory(directory: Path) -> Process | None:
+    """The process of this user whose command line has a directory as one of its words."""
+    wanted = os.fsencode(directory)
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if wanted in words and entry.stat().st_uid == os.geteuid():
+                    return process(int(entry.name))
+    return None
+
+
+def _began(pid: int) -> int | None:
+    """When the process of this number began [clock ticks since boot]; None if there is none, or a zombie."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before may hold anything
+    return None if fields[0] in ("Z", "X") else int(fields[19])

@@ -1,0 +1,152 @@
+"""What may be asked for from outside: a specification's entries but for those that reach out of the job.
+
+The schema is that of YAML files and the command line (`api.check_entries`). Refused are entries that name
+files (seeds), that choose the service's own matters (backend, save_every), and sizes that would take its
+memory.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evo import api
+from evo.service.problems import ProblemError
+
+OWN: Mapping[str, str] = {
+    "seeds": "it names a file, and files of the service are not read for a job",
+    "backend": "the service chooses it",
+    "save_every": "the service chooses it",
+}
+"""Entries that a request cannot have, and why."""
+MOST: Mapping[str, int] = {
+    "islands": 64,
+    "offspring": 1 << 14,
+    "parents": 1 << 11,
+    "niche": 1 << 8,
+    "cache_entries": 1 << 22,
+    "epoch": 1 << 10,
+    "generations": 10**9,
+}
+"""Largest values of entries that take memory, or time before a search can be stopped."""
+_LONGEST = 2000
+"""Characters of a target."""
+
+
+class JobRequest(BaseModel):
+    """What is sent to submit a job."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"spec": {"target": "exp2", "interval": ["0", "1"], "max_ops": 8, "time": "60s"}}]
+        },
+    )
+
+    spec: dict[str, Any] = Field(
+        description="Entries of a specification, as `evonum search --spec` has them."
+    )
+    cores: int = Field(1, ge=1, le=4096, description="That the search runs on.")
+
+
+class SpecRequest(BaseModel):
+    """What is sent to have a specification checked."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"spec": {"target": "exp2", "interval": ["0", "1"]}}]},
+    )
+
+    spec: dict[str, Any]
+
+
+class SessionRequest(BaseModel):
+    """What is sent to have a cookie."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"token": "evo_ID_SECRET"}]}
+    )
+
+    token: str = Field(max_length=200)
+
+
+class ChangesRequest(BaseModel):
+    """What is sent to go on with a job that ended."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"changes": {"time": "60s"}}]}
+    )
+
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description="time, generations or error, in place of all three; more max_ops."
+    )
+
+
+class CheckRequest(BaseModel):
+    """What is sent to have a target looked at."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"target": "sin(x)/x", "interval": ["0", "1"]}]},
+    )
+
+    target: str = Field(max_length=_LONGEST)
+    interval: tuple[str, str] | None = None
+    metric: str | None = Field(None, max_length=20)
+    points: int = Field(200, ge=2, le=1000, description="How many values of the function are wanted.")
+
+
+def checked_entries(given: Mapping[str, Any], max_time: float) -> dict[str, Any]:
+    """The entries of a specification from outside, as JSON values, with a limit of time.
+
+    Args:
+        given: as it came.
+        max_time: largest time of a search [s].
+
+    Raises:
+        ProblemError: 422, with the entry that is wrong.
+    """
+    for name, why in OWN.items():
+        if given.get(name) is not None:
+            raise ProblemError(422, f"{name}: leave it out: {why}", f"spec.{name}")
+    if len(str(given.get("target", ""))) > _LONGEST:
+        raise ProblemError(422, f"target: it has more than {_LONGEST} characters", "spec.target")
+    try:
+        spec = api.check_entries(given)
+    except api.EvonumError as error:
+        raise ProblemError(422, str(error), _entry(str(error))) from None
+    for name, most in MOST.items():
+        if (value := getattr(spec, name)) is not None and value > most:
+            raise ProblemError(422, f"{name}: at most {most} here (got {value})", f"spec.{name}")
+    time = max_time if spec.generations is not None and spec.time is None else spec.budget
+    if time is None or time > max_time:
+        raise ProblemError(422, f"time: at most {max_time:g} s here (got {time})", "spec.time")
+    asked = spec.model_dump(mode="json", exclude_defaults=True)
+    return {**asked, "target": spec.target, "seed": spec.seed, "time": time}
+
+
+def checked_changes(given: Mapping[str, Any], max_time: float) -> dict[str, Any]:
+    """What a job goes on with, as JSON values.
+
+    Raises:
+        ProblemError: 422, with the entry that is wrong.
+    """
+    if other := sorted(set(given) - set(api.CHANGES)):
+        what = ", ".join(name[:40] for name in other)
+        raise ProblemError(422, f"changes: {', '.join(api.CHANGES)} can change, not {what}", "changes")
+    found = checked_entries({"target": "x", **given}, max_time)
+    kept = {name: found[name] for name in api.CHANGES if name in found}
+    return (
+        kept
+        if set(given) & {"time", "generations", "error"}
+        else {k: v for k, v in kept.items() if k != "time"}
+    )
+
+
+def _entry(message: str) -> str:
+    """The entry that a message of a specification begins with."""
+    name, colon, _ = message.partition(":")
+    return f"spec.{name}" if colon and name.replace(".", "").replace("_", "").isalnum() else "spec"

@@ -1,0 +1,167 @@
+"""The service as a process: its folder, its log, its threads, its end."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from evo.errors import EvonumError
+from evo.files import open_lock
+from evo.service.helpers import Helpers
+from evo.service.jobs import Jobs
+from evo.service.launcher import LAUNCHERS
+from evo.service.measures import Measures
+from evo.service.results import Results
+from evo.service.settings import Settings
+from evo.service.store import Store
+from evo.service.streams import Streams
+from evo.service.watcher import Watcher
+
+LOG = logging.getLogger("evonum.service")
+ENDS = (signal.SIGINT, signal.SIGTERM)
+LAST_S = 2
+"""How long open answers may take when the service ends [s]: streams are resumed elsewhere."""
+
+
+class ServeError(EvonumError, OSError):
+    """A service that cannot begin; one line says why."""
+
+    kind = "machine"
+
+
+def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serves until SIGINT or SIGTERM; jobs go on without the service, which finds them when it comes back.
+
+    Args:
+        ready: told the address once requests are taken.
+
+    Raises:
+        ServeError: the folder is another service's or cannot be written, or the port is taken.
+        StoreError: the store cannot be opened.
+    """
+    from evo.service.rest import Parts, make_app
+
+    with _held(settings), _listening(settings) as listener, _log(), contextlib.ExitStack() as stack:
+        helpers = stack.enter_context(contextlib.closing(Helpers(settings.helpers, settings.patience)))
+        store = stack.enter_context(contextlib.closing(Store(settings.data / "service.db")))
+        watcher = Watcher(store, settings, LAUNCHERS["local"](settings))
+        jobs, streams = Jobs(store, settings, watcher, helpers), Streams(store, settings)
+        measures = Measures(store, settings, watcher, streams)
+        parts = Parts(store, settings, watcher, helpers, jobs, Results(store, settings), streams, measures)
+        stack.enter_context(_watching(watcher))
+
+        def begun() -> None:
+            ready(_url(listener))
+            helpers.begin()
+
+        _answer(make_app(parts), listener, begun)
+
+
+def _answer(app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answers requests until a signal."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Without the signal's second life, which would end the process before its folder is closed."""
+            before = {number: signal.signal(number, self.handle_exit) for number in ENDS}
+            yield
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_S,
+        server_header=False, timeout_keep_alive=30,
+    )  # fmt: skip
+    Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _held(settings: Settings) -> Iterator[None]:
+    """The folder, made if missing, readable by this user alone, and held for one service."""
+    try:
+        settings.jobs.mkdir(parents=True, exist_ok=True)
+        settings.data.chmod(0o700)
+        file = open_lock(settings.data / "service.lock")
+    except OSError as error:
+        raise ServeError(f"The service cannot keep anything in {settings.data}: {error.strerror}.") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ServeError(f"Another service has {settings.data}: end it, or use another --data.") from None
+        yield
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ServeError(
+                f"Port {settings.port} of {settings.host}: {error.strerror}. Use another --port."
+            ) from None
+        listener.listen(2048)
+        yield listener
+
+
+@contextlib.contextmanager
+def _watching(watcher: Watcher) -> Iterator[None]:
+    thread = threading.Thread(target=watcher.run, name="evonum-watcher")
+    thread.start()
+    try:
+        yield
+    finally:
+        watcher.end()
+        thread.join()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextlib.contextmanager
+def _log() -> Iterator[None]:
+    """A line of JSON on stderr for everything worth it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root, before = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+
+
+class JsonLines(logging.Formatter):
+    """A record as a line of JSON: time, level, message, and which job, owner, state or path it is of."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        line["message"] = record.getMessage()
+        line |= {n: getattr(record, n) for n in ("job", "owner", "state", "path") if hasattr(record, n)}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)

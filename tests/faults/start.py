@@ -1,0 +1,58 @@
+"""How long a service takes from nothing to ready, and a job from its submission to the first front.
+
+python tests/faults/start.py [--times N]
+
+Prints median and most of wall time [s], and the processor time of the service until it is ready [s].
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from services import events, running, until
+
+
+def once(folder: Path) -> tuple[float, float, float]:
+    """From nothing to ready, processor time of that, from submission to the first front [s]."""
+    began = time.monotonic()
+    with running(folder / "data", helpers=2, look=0.25) as service:
+        until(lambda: service.ask("GET", "/readyz").status_code == 200)
+        ready = time.monotonic() - began
+        pid = service.process.pid
+        used = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) / 100
+        time.sleep(2)
+        began = time.monotonic()
+        id = service.submit(time=3)
+        for event in events(service, id):
+            if event["event"] == "front":
+                break
+        first = time.monotonic() - began
+        service.wait(id, "succeeded")
+    return ready, used, first
+
+
+def main() -> None:
+    """The numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5)
+    asked = parser.parse_args()
+    found = []
+    for _ in range(asked.times):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(once(Path(folder)))
+    for name, times in zip(
+        ("ready", "ready, processor", "first front"), zip(*found, strict=True), strict=True
+    ):
+        ordered = sorted(times)
+        print(f"{name}: {ordered[len(ordered) // 2]:.2f} s, at most {ordered[-1]:.2f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"all processes: {(used.ru_utime + used.ru_stime) / asked.times:.1f} s of processor a time")
+
+
+if __name__ == "__main__":
+    main()
