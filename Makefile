@@ -8,7 +8,7 @@ CODE := evo tracking experiments tests
 LENIENT := arg-type assignment union-attr var-annotated misc dict-item index call-overload import-untyped \
 	import-not-found operator has-type func-returns-value list-item return-value
 
-.PHONY: ready search test test-slow check generate wheel constraints format clean
+.PHONY: ready search test test-slow check generate wheel constraints format clean browser
 
 ready: $(READY)
 
@@ -20,6 +20,10 @@ test: check
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# What slow tests take of Debian, as root: a browser without a download.
+browser:
+	apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
 
 check: $(READY)
 	$(BIN)/ruff check $(CODE)

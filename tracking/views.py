@@ -15,6 +15,8 @@ from tracking.shown import FRONT_BOUND, FRONT_DIGITS, FRONT_ERROR, error_at
 
 TAG = "mlflow.sharedViewState."
 NOTE = "mlflow.note.content"
+EXPERIMENTS = "#/experiments?workflowType=machine_learning"
+"""The page of all experiments."""
 MODE = {"workflowType": "machine_learning"}
 """MLflow 3 opens in a mode for chats, without the registry, unless a link says so."""
 FRONTS = "fronts"
