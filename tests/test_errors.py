@@ -1,5 +1,4 @@
 import math
-import time
 from pathlib import Path
 
 import flint
@@ -128,9 +127,7 @@ def test_tiny_errors_are_resolved_beyond_float64(exponent):
 
 
 def test_a_program_that_is_the_target_has_no_error_to_speak_of():
-    start = time.perf_counter()
     assert sampled_error(EXP2.ball, EXP2, holdout_points(EXP2).x)[0] < 1e-300
-    assert time.perf_counter() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -158,11 +155,16 @@ def test_a_pole_met_only_while_climbing_counts_as_infinite_or_huge():
     assert worst == pytest.approx(1 / 3, abs=1e-3)
 
 
-def test_a_thousand_points_take_less_than_a_tenth_of_a_second():
-    x = holdout_points(EXP2).x
-    start = time.perf_counter()
-    sampled_error(f10, EXP2, x)
-    assert time.perf_counter() - start < 0.1
+def test_a_thousand_points_take_hardly_more_than_a_value_each():
+    x, asked = holdout_points(EXP2).x, 0
+
+    def counted(point):
+        nonlocal asked
+        asked += 1
+        return f10(point)
+
+    sampled_error(counted, EXP2, x)
+    assert len(x) <= asked < 2 * len(x)
 
 
 def test_measuring_leaves_the_precision_as_it_was():

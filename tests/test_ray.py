@@ -15,7 +15,7 @@ import pytest
 from evo.kernels.processor import LEVELS, supports
 from searches import EVONUM, SMALL, command_of, evonum, start, wait_for, without_times, write_spec
 
-GENERATIONS = 150
+GENERATIONS = 90
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def island_processes() -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("cpus", ["0", "0-1"])
+@pytest.mark.parametrize("cpus", ["0", pytest.param("0-1", marks=pytest.mark.slow)])
 def test_two_islands_give_the_same_front_on_one_cpu_as_on_two(in_tmp, undisturbed, cpus):
     write_spec(in_tmp, generations=GENERATIONS)
     command = ["taskset", "-c", cpus, *command_of(("search", "--spec", "spec.yaml", "--out", "s"))]
@@ -53,6 +53,7 @@ def test_two_islands_give_the_same_front_on_one_cpu_as_on_two(in_tmp, undisturbe
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
 
+@pytest.mark.slow  # on a cluster of two nodes one is killed below
 def test_a_killed_worker_changes_nothing(in_tmp, undisturbed):
     write_spec(in_tmp, generations=GENERATIONS, save_every=0)
     before = set(island_processes())
@@ -77,7 +78,10 @@ def test_a_killed_driver_resumes_to_the_same_front(in_tmp, undisturbed):
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_a_signal_stops_at_a_safe_point_and_keeps_everything(in_tmp, undisturbed, number, code):
     write_spec(in_tmp, generations=GENERATIONS, save_every=0)
     driver = start("search", "--spec", "spec.yaml", "--out", "s", cwd=in_tmp)
@@ -137,19 +141,33 @@ def islands_of(node: subprocess.Popen[bytes]) -> list[int]:
     return [number for number, words in children(raylet(node)).items() if "Island" in words]
 
 
+@pytest.fixture(scope="module")
+def head(tmp_path_factory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A cluster's address and its head of two CPUs, which soon misses a node that is gone."""
+    port, folder = free_port(), tmp_path_factory.mktemp("head")
+    misses = {
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_failure_threshold": "2",
+    }  # 3 s, five times
+    node = start_node(folder, "head", "--head", "--port", port, "--num-cpus", 2, **misses)
+    yield f"127.0.0.1:{port}", node
+    stop(node)
+
+
+def stop(node: subprocess.Popen[bytes]) -> None:
+    node.terminate()  # `ray stop` would end other clusters of this machine, too
+    node.wait(timeout=60)
+
+
 @contextlib.contextmanager
-def three_cpus(folder: Path, **variables: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A cluster: its address, the head of two CPUs and a node of one, which has these variables."""
-    port, nodes = free_port(), []
-    address = f"127.0.0.1:{port}"
+def three_cpus(head, folder: Path, **variables: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The cluster with a node of one CPU more, which has these variables: its address and its nodes."""
+    address, first = head
+    node = start_node(folder, "node", "--address", address, "--num-cpus", 1, **variables)
     try:
-        nodes.append(start_node(folder, "head", "--head", "--port", port, "--num-cpus", 2))
-        nodes.append(start_node(folder, "node", "--address", address, "--num-cpus", 1, **variables))
-        yield address, nodes
+        yield address, [first, node]
     finally:
-        for node in reversed(nodes):
-            node.terminate()  # `ray stop` would end other clusters of this machine, too
-            node.wait(timeout=60)
+        stop(node)
 
 
 FIVE = {"islands": 5, "generations": 60, "save_every": 0}
@@ -181,8 +199,8 @@ def search_on(
         driver.wait(timeout=60)
 
 
-def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp, five):
-    with three_cpus(in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
+def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(head, in_tmp, five):
+    with three_cpus(head, in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
         os.kill(islands_of(nodes[0])[0], signal.SIGKILL)
         output = driver.communicate(timeout=240)[0]
         assert driver.returncode == 0, output
@@ -194,9 +212,9 @@ def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(in_tmp, f
 
 @pytest.mark.slow
 @pytest.mark.skipif(not supports(LEVELS[-1]), reason=f"this processor lacks {LEVELS[-1].name}")
-def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(in_tmp):
+def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(head, in_tmp):
     write_spec(in_tmp, islands=3, generations=6)
-    with three_cpus(in_tmp, EVONUM_KERNELS=LEVELS[-1].name) as (address, _):
+    with three_cpus(head, in_tmp, EVONUM_KERNELS=LEVELS[-1].name) as (address, _):
         done = evonum("search", "--spec", "spec.yaml", "--out", "s", "--address", address, cwd=in_tmp)
     assert done.returncode == 0, done.stderr
     said = [line for line in (done.stdout + done.stderr).splitlines() if "may not repeat exactly" in line]
@@ -204,13 +222,9 @@ def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(in_tmp):
     assert sorted(map(int, re.findall(r" with kernels-\S+: (\d)", said[0]))) == [1, 2], said[0]
 
 
-def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_again(
-    in_tmp, five, monkeypatch
-):
+def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_again(head, in_tmp, five):
     """The cluster that is left has no CPU for the process that was there, nor the states it kept."""
-    monkeypatch.setenv("RAY_health_check_period_ms", "500")  # 3 s, five times, by default
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "2")
-    with three_cpus(in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
+    with three_cpus(head, in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
         victims = [raylet(nodes[1]), *children(raylet(nodes[1]))]
         for number in victims:
             with contextlib.suppress(ProcessLookupError):

@@ -9,7 +9,6 @@ J. Inst. Maths Applics 16 (1975).
 """
 
 import numpy as np
-from scipy.optimize import linprog  # type: ignore[import-untyped]
 
 from evo.backends.native import NativeBackend
 from evo.programs.batch import Batch
@@ -84,6 +83,8 @@ def _step(
     size = trust * np.maximum(np.abs(one.constants[0, :k]), _LEAST_SIZE)
     scaled = slopes * size
     sides = np.vstack([np.hstack([s * scaled, -np.ones((len(residual), 1))]) for s in (1, -1)])
+    from scipy.optimize import linprog  # type: ignore[import-untyped]  # a quarter second, and for floats alone
+
     found = linprog(
         np.append(np.zeros(k), 1.0),
         A_ub=sides,
