@@ -25,7 +25,7 @@ BLOCK = 128
 _WARPS = ("cuda.cuh", "layout.h", "warp.cuh", "ops.h", "mix.h", "tape.cuh")
 _PROGRAMS = ("cuda.cuh", "layout.h", "ops.h", "mix.h", "program.h", "random.h", "cache.h")
 _THREADS = (*_PROGRAMS, "elements.h", "field.h", "mutate.h", "vary.h")
-_PARTS = {
+PARTS = {
     "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
     "evaluate": (*_WARPS, "evaluate.cuh"),
     "measures": (*_WARPS, "behaviour.h", "measures.cuh"),
@@ -85,9 +85,9 @@ def source(kernel: str, size: int = 0) -> str:
     """CUDA C++ of a kernel for a size: constants of `fit`, most ops and constants of what makes offspring."""
     generated = generated_headers()
     defines = [f"#define UNKNOWNS {size}"] if kernel == "fit" else []
-    if _PARTS[kernel][: len(_THREADS)] == _THREADS:
+    if PARTS[kernel][: len(_THREADS)] == _THREADS:
         defines = [f"#define MAX_OPS {size}", f"#define MAX_CONSTANTS {size}"]
-    texts = (generated.get(part) or (SOURCES / part).read_text() for part in _PARTS[kernel])
+    texts = (generated.get(part) or (SOURCES / part).read_text() for part in PARTS[kernel])
     lines = (line for text in texts for line in text.splitlines() if not line.startswith("#include"))
     return "\n".join([*defines, *lines, ""])
 

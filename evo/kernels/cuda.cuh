@@ -7,6 +7,7 @@
 #define restrict __restrict__
 #define SEPARATE __noinline__ /* one copy: more code than fits the instruction cache costs a third of the time */
 typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
 typedef int int32_t;
 typedef unsigned int uint32_t;
 typedef long long int64_t;
