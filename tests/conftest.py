@@ -13,6 +13,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are tiny: more threads only wait, and count
+os.environ.pop("COLUMNS", None)  # set where tests run in several processes: no test's output has a width
 CACHES = Path(__file__).parent.parent / ".cache" / "tests"
 """Kept between runs, and used by nobody else: what another program damaged fails no test."""
 os.environ["MPLCONFIGDIR"] = str(CACHES / "matplotlib")
