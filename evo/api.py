@@ -210,13 +210,17 @@ def _check_workers(kind: str) -> None:
 
 def _opener(record: bool, tracking_uri: str | None, sink: Sink | None, watcher: Watcher) -> Opener:
     """What opens the sink of a directory, once there is something to keep."""
-    from tracking.mlflow_sink import open_sink
+    from tracking.mlflow_sink import check_address, open_sink, resolve_tracking_uri
     from tracking.sink import JsonLinesSink
 
     if sink is not None:
         return lambda directory: _Lent(sink)
     if not record:
         return lambda directory: JsonLinesSink(directory / "records.jsonl", watcher.says)
+    try:
+        check_address(resolve_tracking_uri(tracking_uri))
+    except ValueError as error:
+        raise SpecError(str(error)) from None
     return partial(open_sink, tracking_uri=tracking_uri, warn=watcher.says)
 
 
@@ -612,6 +616,7 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
         UnwritableError: the directory cannot be written: what is delivered is noted there.
         StoreError: some are still undelivered.
     """
+    from tracking.database import NoDatabaseError
     from tracking.mlflow_sink import deliver as send
     from tracking.outbox import UnnotedError
 
@@ -622,6 +627,8 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
         raise DirectoryError(str(error)) from None
     except ValueError as error:
         raise FrontError(str(error)) from None
+    except NoDatabaseError as error:
+        raise StoreError(str(error)) from None
     except UnnotedError as error:
         raise UnwritableError(
             f"The records of {directory} are not delivered: what was sent is noted in {error.filename}, "

@@ -13,6 +13,7 @@ import pytest
 
 from records import F2, F3, end, front, metrics, search, start
 from tracking import mlflow_sink
+from tracking.database import NoDatabaseError
 from tracking.outbox import Ledger, Outbox, RejectedError, RunMissingError
 from tracking.sink import JsonLinesSink, NullSink, Tee, is_being_written, iter_lines, read_records
 
@@ -375,3 +376,20 @@ def test_a_file_that_is_no_database_is_told_at_once(tmp_path, content):
     path.write_bytes(content) if content else path.mkdir()
     with pytest.raises(OSError, match="cannot be opened"):
         mlflow_sink._open_store(Ledger(f"sqlite:///{path}", "evonum"))
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "{}", "{}/text", "/dev/null/x.db", "{}/text/x.db"])
+def test_a_place_where_no_store_can_be_is_refused_before_anything_is_tried(place, directory, monkeypatch):
+    monkeypatch.setattr(mlflow_sink, "_open_store", pytest.fail)
+    (directory / "text").write_text("no database, only text that is longer than a header " * 20)
+    with pytest.raises(NoDatabaseError, match=r"cannot be (opened|made)"):
+        mlflow_sink.deliver(directory, f"sqlite:///{place.format(directory)}")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://u:secret@h:1", "postgresql+psycopg://u:secret@h/db", "htp://u:secret@h"]
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(uri):
+    with pytest.raises(ValueError, match="MLFLOW_TRACKING_PASSWORD") as refused:
+        mlflow_sink.check_address(uri)
+    assert "secret" not in str(refused.value)

@@ -18,24 +18,49 @@ def sqlite_path(tracking_uri: str) -> Path | None:
     return Path(tracking_uri[len(prefix) :].split("?")[0]) if tracking_uri.startswith(prefix) else None
 
 
+class NoDatabaseError(OSError):
+    """No store is there, or can be; trying again is useless."""
+
+
 def check_database(file: Path) -> None:
     """Opens a SQLite file; MLflow would try for minutes.
 
     Raises:
-        OSError: it is none, or cannot be opened; one line.
+        NoDatabaseError: it is none, or cannot be opened; one line.
     """
+    reason = None if file.is_file() else "it is a directory" if file.is_dir() else "it is no file"
     try:
-        with closing(sqlite3.connect(file, timeout=1)) as database:
-            database.execute("PRAGMA schema_version").fetchone()
+        if reason is None:
+            with closing(sqlite3.connect(file, timeout=1)) as database:
+                database.execute("PRAGMA schema_version").fetchone()
     except sqlite3.Error as error:
-        raise OSError(f"The store {file} cannot be opened: {error}.") from None
+        busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+        reason = None if busy else str(error)
+    if reason is not None:
+        raise NoDatabaseError(f"The store {file} cannot be opened: {reason}.")
+
+
+def check_place(file: Path) -> None:
+    """Whether a SQLite store is there or can be made.
+
+    Raises:
+        NoDatabaseError: as `check_database`; or its folder cannot be written, or made.
+    """
+    if os.path.lexists(file):
+        check_database(file)
+        return
+    there = next(folder for folder in file.absolute().parents if os.path.lexists(folder))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        kind = "cannot be written" if there.is_dir() else "is no directory"
+        raise NoDatabaseError(f"The store {file} cannot be made: {there} {kind}.")
 
 
 def prepare_database(file: Path) -> None:
     """Makes the store if there is none; imports MLflow, which takes seconds.
 
     Raises:
-        OSError: it cannot be made or opened, or is one that was never finished; one line names the cure.
+        OSError: it cannot be made.
+        NoDatabaseError: it is none, or was never finished; one line names the cure.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file.with_name(f"{file.name}.lock"), "w") as lock:
@@ -45,7 +70,7 @@ def prepare_database(file: Path) -> None:
             return
     check_database(file)
     if _is_half_made(file):
-        raise OSError(
+        raise NoDatabaseError(
             f"The store {file} was never finished (a search was killed while an older version made it) and "
             f"holds no runs: move it away with: mv {file} {file}.broken"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tracking.database import prepare_database, sqlite_path
+from tracking.database import NoDatabaseError, check_place, prepare_database, sqlite_path
 from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record, UnnotedError
 from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written, iter_lines
 
@@ -33,6 +33,12 @@ SETTINGS = {  # a dead server is noticed in seconds; the records are kept and se
 }
 
 
+_PASSWORD = (
+    "Leave the password out of the store's address, which stands in logs and files: MLflow reads "
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, PostgreSQL reads PGPASSWORD or ~/.pgpass"
+)
+
+
 def resolve_tracking_uri(tracking_uri: str | None = None, base: str | os.PathLike[str] = ".") -> str:
     """The store to use: the argument, else MLFLOW_TRACKING_URI, else mlflow.db in the folder `base`.
 
@@ -44,15 +50,19 @@ def resolve_tracking_uri(tracking_uri: str | None = None, base: str | os.PathLik
 
 
 def check_address(uri: str) -> None:
-    """Refuses an address where no store can ever be.
+    """Refuses an address where no store can ever be, or one with a password, which would stand in logs.
 
     Raises:
         ValueError: one line with what was expected.
     """
     try:
         parts = urlsplit(uri)
+        if parts.password is not None:
+            raise ValueError(_PASSWORD)
         known = bool(parts.hostname) if parts.scheme in ("http", "https") else uri.startswith(STORES)
-    except ValueError:
+    except ValueError as error:
+        if str(error) == _PASSWORD:
+            raise
         known = False
     if not known:
         raise ValueError(
@@ -187,12 +197,15 @@ def deliver(
     Raises:
         FileNotFoundError: the directory holds no records.
         ValueError: the address is no store's.
+        NoDatabaseError: no SQLite store is there, or can be.
         UnnotedError: there are undelivered records, and the directory cannot be written.
     """
     outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
     if not os.path.isfile(outbox.records):  # unlike Path.is_file, with a name that is too long, too
         raise FileNotFoundError(f"No records of a search: there is no file {outbox.records}.")
     check_address(outbox.ledger.tracking_uri)
+    if file := sqlite_path(outbox.ledger.tracking_uri):
+        check_place(file)
     deadline = time.monotonic() + timeout_s
     pause = 0.5
     try:
@@ -205,6 +218,8 @@ def deliver(
                     if ledger.run_id and not ledger.ended and not is_being_written(outbox.records):
                         store.set_status(ledger.run_id, "KILLED", time.time())
                     break
+            except NoDatabaseError:
+                raise
             except UnnotedError:
                 if not outbox.undelivered():
                     break

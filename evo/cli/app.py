@@ -196,7 +196,7 @@ def search(
     given = {name: value for name, value in context.params.items() if value is not None}
     entries = {name: value for name, value in given.items() if name not in NOT_ENTRIES}
     how = {name: given[name] for name in HOW if name in given}
-    with _in_words_of_options(entries), Session(teller(to_stderr=as_json)) as session:
+    with _in_words_of_options(entries), Session(teller(to_stderr=as_json), record) as session:
         if resume is None:
             found = api.search(spec=spec, out=out, watcher=session, **how, **entries)
         else:

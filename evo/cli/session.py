@@ -86,13 +86,18 @@ class Signals:
 class Session(Watcher):
     """A search as its user sees and stops it; a context around it.
 
+    Args:
+        tell: says a line.
+        recorded: whether the search is to be in MLflow at its end; else exit code 1 says that it is not.
+
     Raises:
         StoppedError: ended at once by a signal.
     """
 
-    def __init__(self, tell: Teller) -> None:
+    def __init__(self, tell: Teller, recorded: bool = True) -> None:
         self.code = 0
         self._tell = tell
+        self._recorded = recorded
         self._signals = Signals(tell)
         self._display: Display | None = None
 
@@ -149,6 +154,7 @@ class Session(Watcher):
             f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"
         )
         if left := undelivered(here):
+            self.code = self.code or int(self._recorded)
             self._tell(
                 f"MLflow does not have {left} records yet; send them with: evonum deliver {here}{elsewhere}"
             )
