@@ -16,8 +16,9 @@ from evo.runs.search import Search
 from evo.runs.workers import make_workers
 from evo.targets.target import Target
 
-MLFLOW_S = 60.0
-"""How long a search's end may wait for MLflow [s]; a store that does not answer is given up sooner."""
+MLFLOW_S = 300.0
+"""How long a search's end may wait for MLflow [s]: where many searches end at once on few cores, their models
+take minutes. A store that does not answer is given up after seconds."""
 
 Opener = Callable[[Path], Any]
 """Opens the sink of a directory, once there is something to keep."""
