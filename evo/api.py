@@ -48,7 +48,7 @@ from evo.runs.session import QUIET, End, Opener, Watcher, run_search
 from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
 from evo.runs.spec import SearchSpec, SpecError, load_spec, make_spec
 from evo.runs.standing import Standing, standing
-from evo.runs.workers import WORKERS
+from evo.runs.workers import WORKERS, check_address
 from evo.runs.yaml_file import read_mapping
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.metric import METRICS
@@ -101,7 +101,7 @@ def search(
         DirectoryError: the directory holds a search already, or cannot be written.
         WorkersError, BackendError, BuildError: this machine or cluster cannot run it.
     """
-    _check_workers(workers)
+    _check_workers(workers, address)
     if target is None and spec is None and "target" not in entries:
         names = ", ".join(CATALOGUE)
         raise SpecError(f"Name a target ({names}) or a --spec file")
@@ -138,7 +138,7 @@ def resume(
         CheckpointError: a damaged checkpoint, or none.
         SpecError, WorkersError, BackendError, BuildError: as `search`.
     """
-    _check_workers(workers)
+    _check_workers(workers, address)
     if other := set(changes) - set(CHANGES):
         raise SpecError(f"A search goes on as it was: leave out {', '.join(sorted(other))}")
     checked = make_spec({"target": "x", **changes}).model_dump(include=set(changes))
@@ -203,9 +203,13 @@ def drawn(target: Target, points: int) -> tuple[list[float], list[float]]:
     return x.tolist(), target.exact(x).tolist()
 
 
-def _check_workers(kind: str) -> None:
+def _check_workers(kind: str, address: str | None) -> None:
     if kind not in WORKERS:
         raise SpecError(f"--workers is {' or '.join(WORKERS)}, not {kind!r}")
+    if address is not None and kind == "serial":
+        raise SpecError("--workers serial is this process alone: leave out --address, or --workers serial")
+    if address is not None:
+        check_address(address)
 
 
 def _opener(record: bool, tracking_uri: str | None, sink: Sink | None, watcher: Watcher) -> Opener:

@@ -16,6 +16,7 @@ from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse
+from evo.runs.workers import check_address
 from evo.targets.target import make_target
 from exported import EXPERIMENTS
 from records import F3, F5
@@ -190,3 +191,23 @@ def test_a_front_of_nothing_and_a_registry_that_is_none_are_refused(in_tmp):
         file.truncate(1 << 30)
     for command in (["export", "huge.json", "--to", "c"], ["verify", "huge.json"]):
         assert "too large" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "localhost", "10.0.0.1:abc", "10.0.0.1:0", "10.0.0.1:65536", "http://10.0.0.1:6379", ":6379"],
+)
+def test_what_is_no_address_of_a_cluster_is_refused_before_anything_begins(in_tmp, address):
+    reason = refused("search", "exp2", "--address", address, "--out", "s")
+    assert reason.startswith(f"--address {address!r} is none of a Ray cluster: give HOST:PORT")
+    assert not (in_tmp / "s").exists()
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "10.0.0.1:6379", "[::1]:6379", "ray://head.lan:10001"])
+def test_addresses_of_clusters_are_taken_as_they_are(address):
+    check_address(address)
+
+
+def test_a_search_in_one_process_has_no_cluster(in_tmp):
+    words = ["search", "exp2", "--workers", "serial", "--address", "auto", "--out", "s"]
+    assert "leave out --address" in refused(*words)

@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from evo.islands.problem import Problem
 from evo.runs.workers.actors import RayWorkers
 from evo.runs.workers.contract import LostError, Workers, WorkersError
+from evo.runs.workers.knock import check_address
 from evo.runs.workers.serial import SerialWorkers
 
-__all__ = ["WORKERS", "LostError", "RayWorkers", "SerialWorkers", "Workers", "WorkersError", "make_workers"]
+__all__ = [
+    "WORKERS", "LostError", "RayWorkers", "SerialWorkers", "Workers", "WorkersError", "check_address",
+    "make_workers",
+]  # fmt: skip
 
 WORKERS: Mapping[str, Callable[[Problem, int, str | None], Workers]] = {
     "ray": RayWorkers,

@@ -19,7 +19,7 @@ from evo.islands.epoch import Finished, IslandHost, Task
 from evo.islands.problem import Problem
 from evo.kernels.library import arithmetic
 from evo.runs.workers.contract import LostError, WorkersError
-from evo.runs.workers.knock import knock
+from evo.runs.workers.knock import NAMES, knock
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
@@ -226,8 +226,8 @@ def connect(address: str | None) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_max_lineage_bytes", str(_LINEAGE))
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of epochs that a search dropped
-    if address not in (None, "auto", "local"):
-        knock(str(address))
+    if address is not None and address not in NAMES:
+        knock(address)
         # Ray itself looks for its token only where it starts or finds the cluster; read once, at its import.
         if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -236,7 +236,7 @@ def connect(address: str | None) -> bool:
     if ray.is_initialized():
         return False
     if address == "auto":
-        knock(_found_cluster())
+        knock(_found_cluster(), address)
     try:
         ray.init(
             address=address or "local", include_dashboard=False if address in (None, "local") else None,
@@ -265,7 +265,10 @@ def _found_cluster() -> str:
     try:
         return str(get_ray_address_from_environment("auto", None))
     except Exception as error:
-        raise WorkersError(f"No Ray cluster at 'auto': {_last_line(error)}") from None
+        raise WorkersError(
+            f"No Ray cluster at 'auto': {_last_line(error)} Start one by `ray start --head`, or leave out"
+            " --address to search on this machine alone."
+        ) from None
 
 
 def _has_token() -> bool:
