@@ -45,7 +45,7 @@ from evo.runs.housekeeping import Kept, Leftover, delete, find_searches, leftove
 from evo.runs.journal import Progress, Sink
 from evo.runs.search import CHANGES, Search, make_problem
 from evo.runs.session import QUIET, End, Opener, Watcher, run_search
-from evo.runs.sources import REGISTERED, Source, StoreError, load_source, read_text
+from evo.runs.sources import REGISTERED, Source, StoreError, function_of_file, load_source, read_text
 from evo.runs.spec import SearchSpec, SpecError, load_spec, make_spec
 from evo.runs.standing import Standing, standing
 from evo.runs.workers import WORKERS, check_address
@@ -65,6 +65,8 @@ __all__ = [
     "targets", "time_source", "undelivered", "verify", "verify_source",
 ]  # fmt: skip
 
+SUFFIX = ".fpcore"
+"""Of a file of functions in the place of a target."""
 MAX_CLASSICAL = 24
 """Most ops of a classical form."""
 
@@ -74,6 +76,7 @@ def search(
     *,
     spec: str | Path | None = None,
     out: str | Path | None = None,
+    core: str | None = None,
     workers: str = "ray",
     address: str | None = None,
     record: bool = True,
@@ -85,7 +88,8 @@ def search(
     """Evolves formulas for `target` and returns the front.
 
     Args:
-        target: a catalogue name, or an expression of x.
+        target: a catalogue name, or an expression of x, or a file of functions such as SUITE.fpcore.
+        core: name or number of the function in that file; may be left out where there is one.
         spec: a YAML file of entries; those given here take precedence.
         out: directory of the search; a new one under `runs` by default.
         workers: "ray", or "serial" for all islands in this process.
@@ -105,7 +109,7 @@ def search(
     if target is None and spec is None and "target" not in entries:
         names = ", ".join(CATALOGUE)
         raise SpecError(f"Name a target ({names}) or a --spec file")
-    given = entries if target is None else {"target": target, **entries}
+    given = entries if target is None else {**_function(target, core, "interval" in entries), **entries}
     full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
     made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
     with locked(made.directory):
@@ -201,6 +205,13 @@ def drawn(target: Target, points: int) -> tuple[list[float], list[float]]:
     x = first + (last / points - first / points) * np.arange(points + 1)
     x = np.clip(x, first, last)
     return x.tolist(), target.exact(x).tolist()
+
+
+def _function(target: str, core: str | None, has_interval: bool) -> dict[str, Any]:
+    """A target as entries of a specification: as it is, or that of a file of FPCores."""
+    if core is None and not target.endswith(SUFFIX):
+        return {"target": target}
+    return function_of_file(Path(target), core, not has_interval)
 
 
 def _check_workers(kind: str, address: str | None) -> None:
@@ -477,11 +488,12 @@ def baselines(
     max_ops: int = 12,
     report: Callable[[str], None] = lambda line: None,
     ops: str | None = None,
+    core: str | None = None,
 ) -> tuple[Target, list[Baseline]]:
     """The target, and its best classical forms of every family at every op count: what to beat.
 
     Args:
-        target, interval, metric: as for `search`.
+        target, interval, metric, core: as for `search`.
         max_ops: largest program, at most `MAX_CLASSICAL`.
         report: told of every form that is tried, one line each.
         ops: those that a form may use, such as "+ - * /"; all by default.
@@ -492,7 +504,12 @@ def baselines(
     """
     from evo.classical.baselines import baselines as classical
 
-    checked = make_target(target, interval, metric)
+    said = {"interval": interval, "metric": metric}
+    given = {
+        **_function(target, core, interval is not None),
+        **{k: v for k, v in said.items() if v is not None},
+    }
+    checked = make_target(given["target"], given.get("interval"), given.get("metric"))
     tried: list[str] = []
 
     def note(line: str) -> None:

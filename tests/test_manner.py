@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evo import api
 from evo.errors import EvonumError
+from evo.fronts.fpcore import read_function
 from evo.fronts.reading import read_members
 from evo.fronts.verify import verify
+from evo.runs.sources import function_of_file
 
 FOLDER = Path(__file__).parent / "cases" / "manner"
 
@@ -126,3 +129,45 @@ def test_cores_of_one_name_are_told_apart_by_number():
 def test_a_core_of_what_is_no_fpcore_is_refused():
     with pytest.raises(EvonumError, match=r"FILE is no FPCore.*leave out --core"):
         read_members("# target: exp2\nv1 = x + 1", "FILE", "sine")
+
+
+def function(name, core=None, bounded=True):
+    return function_of_file(FOLDER / f"{name}.fpcore", core, bounded)
+
+
+def test_a_core_without_a_spec_is_a_function_to_approximate():
+    """What suites have: the body says what is meant, in the reals."""
+    assert function("carbonGas")["target"]
+    text = '(FPCore (t) :name "a suite\'s" :pre (<= 1/100 t 1/2) (/ (- (exp t) 1) t))'
+    assert read_function(text)["target"] == "((exp(x) - 1) / x)"
+    with pytest.raises(EvonumError, match=r"does not say what it approximates.*evonum search FILE\.fpcore"):
+        read_members(text, "FILE")
+
+
+def test_a_core_with_a_spec_is_that_function():
+    assert function("signed")["target"] == function("whole_file", "intro")["target"].replace(
+        "exp(x)", "log1p(x)"
+    )
+
+
+def test_a_function_of_several_is_named():
+    with pytest.raises(EvonumError, match=r"3 cores: choose one by --core NAME, 'intro', 'hypot', 'last'\.$"):
+        function("whole_file")
+    with pytest.raises(EvonumError, match=r'Core "hypot" of 3: .*one argument'):
+        function("whole_file", "hypot")
+
+
+def test_a_precondition_that_is_no_interval_asks_for_one():
+    with pytest.raises(EvonumError, match=r"\(!= x 0\).*; or give an --interval\.$"):
+        function("not_equal")
+    assert "interval" not in function("not_equal", bounded=False)
+
+
+def test_classical_forms_and_searches_take_functions_of_files(tmp_path):
+    file, how = str(FOLDER / "whole_file.fpcore"), {"workers": "serial", "record": False, "islands": 1}
+    target, _ = api.baselines(file, max_ops=2, core="intro")
+    assert (target.name, target.interval) == ("exp(x)", ("0", "1"))
+    front = api.search(
+        file, core="last", interval=("0", "1/2"), max_ops=2, generations=1, out=tmp_path / "s", **how
+    )
+    assert {(m.target, m.interval) for m in front} == {("sin(x)", ("0", "1/2"))}

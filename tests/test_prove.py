@@ -363,3 +363,32 @@ def test_a_pole_of_gamma_at_an_end_is_the_pole_of_the_function_that_the_recurren
         x = float(ends[0]) + 0.25 * np.linspace(1e-6, 1 - 1e-6, 99)
         found = max(abs(float(candidate.error_at(float(a)))) for a in x)
         assert 0.9 * bounds[0] < found <= bounds[0]
+
+
+ROOT_OF_A_SQUARE = "v1 = x - c1\nv2 = v1 * v1\nv3 = sqrt(v2)\nv4 = v3 + c2"
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "constants", "exact"),
+    [
+        ("acos(x)", "absolute", ["0", "1.5"], np.arccos),
+        ("abs(x-0.3)", "absolute", ["0.3", "0.001"], lambda x: np.abs(x - 0.3)),
+        ("exp(x)", "relative", ["1/7", "0.8"], np.exp),
+    ],
+)
+def test_a_root_of_a_square_is_proved_where_it_bends(name, metric, constants, exact):
+    certificate = proved(ROOT_OF_A_SQUARE, constants, make_target(name, ("-1", "1"), metric))
+    check(Certificate.from_json(certificate.to_json()))
+    c1, c2 = (float(Fraction(c)) for c in constants)
+    x = np.cos(np.linspace(0, np.pi, 100_001))[1:-1]
+    error = np.abs(np.abs(x - c1) + c2 - exact(x)) / (exact(x) if metric == "relative" else 1)
+    assert float(certificate.bound) == pytest.approx(error.max(), rel=2e-3)
+
+
+def test_a_root_that_is_negative_beside_the_points_is_undefined_and_one_that_only_touches_0_is_proved():
+    dip = "v1 = x - c1\nv2 = v1 * v1\nv3 = v2 - c2\nv4 = sqrt(v3)"
+    assert refused(dip, ["0.3", "1e-20"]).status == "undefined"
+    touching = (
+        "v1 = x * x\nv2 = v1 - x\nv3 = v2 + c1\nv4 = sqrt(v3)\nv5 = v4 * c2"  # (x - 1/2)^2, by its powers
+    )
+    assert float(proved(touching, ["0.25", "1"]).bound) == pytest.approx(1, rel=1e-3)

@@ -17,6 +17,7 @@ import typer
 from evo import api
 from evo.cli.bench import bench
 from evo.cli.commands import (
+    Core,
     Json,
     TrackingUri,
     check_command,
@@ -31,6 +32,7 @@ from evo.cli.housekeeping import clean_command, list_command
 from evo.cli.options import (
     FLOAT_METRIC,
     METRIC,
+    TARGET,
     Dtype,
     Full,
     Generations,
@@ -150,13 +152,14 @@ def _reason(error: OSError) -> str:
 HOW = ("workers", "address", "record", "tracking_uri")
 """Options of `search` that say how it runs; the others, but for these and `NOT_ENTRIES`, are entries of the
 specification under the specification's names."""
-NOT_ENTRIES = (*HOW, "spec", "out", "resume", "as_json")
+NOT_ENTRIES = (*HOW, "spec", "core", "out", "resume", "as_json")
 
 
 @app.command()
 def search(
     context: typer.Context,
-    target: Annotated[str | None, typer.Argument(help="A catalogue name, or an expression of x.")] = None,
+    target: Annotated[str | None, typer.Argument(metavar="TARGET", help=TARGET)] = None,
+    core: Core = None,
     interval: Interval = None,
     ops: Ops = None,
     metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
@@ -198,9 +201,9 @@ def search(
     how = {name: given[name] for name in HOW if name in given}
     with _in_words_of_options(entries), Session(teller(to_stderr=as_json), record) as session:
         if resume is None:
-            found = api.search(spec=spec, out=out, watcher=session, **how, **entries)
+            found = api.search(spec=spec, out=out, core=core, watcher=session, **how, **entries)
         else:
-            extra = [*entries, *(name for name in ("spec", "out") if name in given)]
+            extra = [*entries, *(name for name in ("spec", "core", "out") if name in given)]
             if others := [name for name in extra if name not in api.CHANGES]:
                 raise typer.BadParameter(
                     f"--resume continues the search as it was: leave out {', '.join(others)}"
@@ -225,7 +228,8 @@ def _in_words_of_options(entries: Mapping[str, Any]) -> Iterator[None]:
 
 @app.command("baselines")
 def baselines_command(
-    target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
+    target: Annotated[str, typer.Argument(help=TARGET)],
+    core: Core = None,
     interval: Interval = None,
     metric: Annotated[str | None, typer.Option(help=METRIC)] = None,
     max_ops: Annotated[int, typer.Option(help="Largest program.", min=2, max=api.MAX_CLASSICAL)] = 12,
@@ -235,7 +239,7 @@ def baselines_command(
     """List the classical forms of TARGET at each op count: what a discovery has to beat."""
     with Terminal(stderr=True).status("") as status:
         checked, found = api.baselines(
-            target, interval, metric, max_ops, lambda line: status.update(printable(line)), ops
+            target, interval, metric, max_ops, lambda line: status.update(printable(line)), ops, core
         )
     if as_json:
         print_json([asdict(b) for b in found])

@@ -8,6 +8,7 @@ import typer
 from evo import api
 
 INTERVAL = "Two numbers; pi/4 and the like work. [default: the catalogue's, or 0 1 for an expression]"
+TARGET = "A catalogue name, or an expression of x, or a file of FPCores with the function."
 METRIC = f"{' or '.join(api.METRICS)}; the target's own by default."
 FLOAT_METRIC = f"{METRIC} Ulp for floats."
 DTYPE = "real, or the arithmetic of floats that it runs in: float32, bfloat16, float16, float64."

@@ -6,6 +6,7 @@
 Source: FPCore 2.0, https://fpbench.org/spec/fpcore-2.0.html
 """
 
+from contextlib import suppress
 from typing import Any
 
 from evo.errors import EvonumError
@@ -14,6 +15,10 @@ from evo.fronts.front import FrontError
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Instruction, Operand, Program, X
 
+_SAYS_NOTHING = (
+    "The FPCore does not say what it approximates: add it, such as :spec (sin x); or approximate the function"
+    " that it is by evonum search FILE.fpcore."
+)
 _MOST_NAMES = 12
 """Cores that a message names."""
 
@@ -46,6 +51,36 @@ def read_fpcores(text: str, only: str | None = None) -> list[dict[str, Any]]:
     return found
 
 
+def read_function(text: str, only: str | None = None, bounded: bool = True) -> dict[str, Any]:
+    """The function that a core is, for an approximation of it: its :spec, or its body.
+
+    Args:
+        text: FPCore.
+        only: the name, or the number from 1, of the core; may be left out where there is one.
+        bounded: whether its :pre is asked for the interval.
+
+    Returns:
+        target, interval (None without a `:pre`) and metric (None without an `:evo-metric`).
+
+    Raises:
+        FrontError: as `read_fpcores`; or none is named of several.
+    """
+    trees = parsed(text)
+    if only is None and len(trees) > 1:
+        raise FrontError(f"There are {len(trees)} cores: choose one by --core NAME, {_known(trees)}.")
+    number = 0 if only is None else _number_of_core(trees, only)
+    try:
+        argument, properties, body = _parts(trees[number])
+        pre, target = properties.get(":pre", "TRUE"), properties.get(":evo-target")
+        return {
+            "target": _text(target) if target else infix(properties.get(":spec", body), argument),
+            "interval": interval_of(pre, argument) if bounded and pre != "TRUE" else None,
+            "metric": _text(properties.get(":evo-metric")),
+        }
+    except EvonumError as error:
+        raise FrontError(f"{_label(trees[number], number + 1, len(trees))}{error}") from None
+
+
 def _number_of_core(trees: list[Any], name: str) -> int:
     """Where the core of that name, or of that number from 1, is.
 
@@ -60,9 +95,14 @@ def _number_of_core(trees: list[Any], name: str) -> int:
         raise FrontError(f"{len(found)} cores are named {name!r}: give --core one of the numbers {numbers}.")
     if name.isdecimal() and 0 < int(name) <= len(trees):
         return int(name) - 1
-    known = [repr(text or k + 1) for k, text in enumerate(names)]
+    raise FrontError(f"There is no core {name[:40]!r}; there are {_known(trees)}.")
+
+
+def _known(trees: list[Any]) -> str:
+    """The cores of a file by name or number, for a message."""
+    known = [repr(_name(tree).strip('"') or k + 1) for k, tree in enumerate(trees)]
     more = f", and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-    raise FrontError(f"There is no core {name[:40]!r}; there are {', '.join(known[:_MOST_NAMES])}{more}.")
+    return f"{', '.join(known[:_MOST_NAMES])}{more}"
 
 
 def _label(tree: Any, number: int, count: int) -> str:
@@ -82,7 +122,8 @@ def _name(tree: Any) -> str:
     return ""
 
 
-def _read(tree: Any) -> dict[str, Any]:
+def _parts(tree: Any) -> tuple[str, dict[str, Any], Any]:
+    """Argument, properties and body of a core."""
     if not (isinstance(tree, list) and tree and tree[0] == "FPCore"):
         raise FrontError("The text is no FPCore: it does not start with (FPCore.")
     rest = tree[1:] if len(tree) > 1 and isinstance(tree[1], list) else tree[2:]
@@ -96,20 +137,44 @@ def _read(tree: Any) -> dict[str, Any]:
         at += 2
     if len(rest) != at + 1:
         raise FrontError("The FPCore must have one expression after its properties.")
-    reader = _Reader(argument)
-    if reader.read(rest[at]).kind != "v":
-        reader.read(["*", "1", rest[at]])  # a body that is its argument, or a number
+    return argument, properties, rest[at]
+
+
+def _read(tree: Any) -> dict[str, Any]:
+    argument, properties, body = _parts(tree)
     target, spec = properties.get(":evo-target"), properties.get(":spec")
+    says = isinstance(target, str) or spec is not None
+    if not says and not _is_program(body, argument) and _is_function(body, argument):
+        raise FrontError(_SAYS_NOTHING)
+    reader = _Reader(argument)
+    if reader.read(body).kind != "v":
+        reader.read(["*", "1", body])  # a body that is its argument, or a number
+    if not says:
+        raise FrontError(_SAYS_NOTHING)
     pre = properties.get(":pre", "TRUE")
-    if not isinstance(target, str) and spec is None:
-        raise FrontError("The FPCore does not say what it approximates: add it, such as :spec (sin x).")
     return {
         "program": str(reader.program()),
         "constants": reader.constants,
         "interval": None if pre == "TRUE" else interval_of(pre, argument),
-        "target": target.strip('"') if isinstance(target, str) else infix(spec, argument),
-        "metric": str(properties[":evo-metric"]).strip('"') if ":evo-metric" in properties else None,
+        "target": _text(target) if isinstance(target, str) else infix(spec, argument),
+        "metric": _text(properties.get(":evo-metric")),
     }
+
+
+def _is_program(body: Any, argument: str) -> bool:
+    with suppress(FrontError):
+        return bool(_Reader(argument).read(body))
+    return False
+
+
+def _is_function(body: Any, argument: str) -> bool:
+    with suppress(FrontError):
+        return bool(infix(body, argument))
+    return False
+
+
+def _text(word: Any) -> str | None:
+    return None if word is None else str(word).strip('"')
 
 
 class _Reader:

@@ -37,6 +37,7 @@ WRITTEN = {
     "fmin": (2, "min({0}, {1})"),
     "fmax": (2, "max({0}, {1})"),
     "tgamma": (1, "gamma({0})"),
+    "copysign": (2, "(abs({0})*sign({1}))"),
     "hypot": (2, "sqrt({0}^2 + {1}^2)"),
     "fdim": (2, "max({0} - {1}, 0)"),
 }

@@ -19,7 +19,7 @@ from flint import arb, arb_poly
 from evo.numbers.balls import BALLS
 from evo.numbers.constants import ConstantError, exact
 from evo.numbers.known import LENGTH, ZERO
-from evo.numbers.reals import Number, Real, ball
+from evo.numbers.reals import REALS, Number, Real, ball
 from evo.programs.program import Program
 from evo.proofs.certificate import Piece
 from evo.targets.checks import anchors
@@ -214,7 +214,7 @@ def float_above(size: Any) -> float:
 
 
 def evaluator(program: Program, constants: Sequence[str]) -> Callable[[Any], Any]:
-    """The program on an arb, its constants exact to the current precision."""
+    """The program on an arb, its constants exact to the current precision; on a `Real`, exactly."""
     return _on_balls(program, [exact(c) for c in constants])
 
 
@@ -226,6 +226,8 @@ def _on_balls(program: Program, constants: Sequence[Number]) -> Callable[[Any], 
     balls: dict[int, list[Any]] = {}
 
     def value(x: Any) -> Any:
+        if isinstance(x, Real):
+            return program.evaluate(REALS, x, [Real.of(c) for c in constants])
         precision = flint.ctx.prec
         if precision not in balls:
             balls[precision] = [ball(c) for c in constants]

@@ -12,7 +12,8 @@ branch and bound.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -22,10 +23,11 @@ from typing import Any
 from flint import arb
 
 from evo.numbers.constants import exact, text_of
-from evo.numbers.reals import REALS, Number, Real, ball
+from evo.numbers.reals import REALS, Number, Real, ball, fraction
 from evo.programs.program import Program, ProgramError, parse
 from evo.proofs.certificate import MAX_ROOT, Certificate, CertificateError, Piece, versions
 from evo.proofs.enclosure import AboveError, Candidate, ErrorModel, WideError, make_candidate
+from evo.targets.anchors import candidates
 from evo.targets.points import fit_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import Target, TargetError
@@ -37,6 +39,8 @@ _MAX_ORDER = 64
 _MAX_DEPTH = 48
 _NEAR = 16  # widths of a least piece in which a pole shows itself by a change of sign
 _FLOOR = 1e-60
+_MAX_CUTS = 16
+_BESIDE = Fraction(1, 1 << 40)  # of the interval's width: a bend is looked for so near to where a proof fails
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,9 @@ def _prove(
                 bound = _decimal(cover.bound, ROUND_CEILING, tightness)
             break
         except _RefusedError as refused:
+            if (bend := _bend(candidate, refused.refusal)) is not None:
+                candidate = replace(candidate, cuts=tuple(sorted((*candidate.cuts, bend), key=float)))
+                continue
             precision *= 2
             if not refused.more_bits or precision > MAX_PRECISION:
                 raise
@@ -133,6 +140,33 @@ def _prove(
         versions=versions(),
         cuts=tuple(text_of(cut) for cut in candidate.cuts),
     )
+
+
+def _bend(candidate: Candidate, refusal: Refusal) -> Number | None:
+    """Where a root's argument is exactly 0 beside the place of a refusal, such as sqrt(x^2) at 0: a new cut.
+
+    The program bends there like |x|, and no model holds on both sides.
+    """
+    if refusal.status != "undecided" or refusal.x is None or len(candidate.cuts) >= _MAX_CUTS:
+        return None
+    lo, hi = candidate.target.ends
+    near, middle = fraction(ball(hi - lo).mid()) * _BESIDE, Fraction(refusal.x)
+    for at in candidates(middle - near, middle + near):
+        if lo < at < hi and at not in candidate.cuts and any(_roots_of_zero(candidate, at)):
+            return at
+    return None
+
+
+def _roots_of_zero(candidate: Candidate, at: Number) -> Iterator[bool]:
+    """Of each root of the program, whether its argument is exactly 0 at a place."""
+    constants = [Real.of(c) for c in candidate.constants]
+    steps = candidate.program.instructions
+    for step in steps:
+        if step.op == "sqrt" and step.args[0].kind == "v":
+            argument = Program(steps[: step.args[0].index + 1])
+            with suppress(ZeroDivisionError):
+                value = argument.evaluate(REALS, Real.of(at), constants)
+                yield isinstance(value, Real) and value.is_zero
 
 
 class Cover:
@@ -215,10 +249,17 @@ class Cover:
         """
         width = _NEAR * (piece.hi - piece.lo)
         if not piece.at_end and error.kind == "undecided":
-            try:
-                ErrorModel(self.candidate, piece._replace(lo=piece.lo - width, hi=piece.hi + width))
-            except UndefinedError as wider:
-                return wider
+            around = (
+                (piece.lo - width, piece.hi + width),
+                (piece.hi, piece.hi + width),
+                (piece.lo - width, piece.lo),
+            )
+            for lo, hi in around:
+                try:
+                    ErrorModel(self.candidate, piece._replace(lo=lo, hi=hi))
+                except UndefinedError as other:
+                    if other.kind != "undecided":
+                        return other
         return error
 
     def _halved(self, piece: Piece, error: UndefinedError) -> list[Piece]:

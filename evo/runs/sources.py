@@ -12,6 +12,7 @@ from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
 from evo.exports.formula import Origin
 from evo.files import open_regular
+from evo.fronts.fpcore import read_function
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
@@ -117,6 +118,27 @@ def load_source(source: str, recorded: Recorded, core: str | None = None) -> Sou
     except OSError as error:
         raise StoreError(f"{source!r} cannot be looked up in MLflow: {error}") from None
     return Source(source, Front.from_objects(objects), params, params.get("version"))
+
+
+def function_of_file(path: Path, core: str | None, bounded: bool) -> dict[str, Any]:
+    """The target that a core of a file of FPCores is, as entries of a specification.
+
+    Args:
+        path: the file.
+        core: name or number of the core; may be left out where there is one.
+        bounded: whether its precondition gives the interval.
+
+    Raises:
+        FrontError: there is no such file or core, or it is no function of one argument on an interval.
+    """
+    if not os.path.isfile(path):
+        raise FrontError(f"There is no file {str(path)!r} of FPCores.")
+    try:
+        found = read_function(read_text(path), core, bounded)
+    except FrontError as error:
+        hint = "; or give an --interval" if ":pre" in str(error) else ""
+        raise FrontError(f"{str(error).removesuffix('.')}{hint}.") from None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def read_text(path: Path) -> str:

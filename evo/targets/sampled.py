@@ -13,7 +13,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.numbers.reals import ball
+from evo.numbers.reals import Number, Real, ball
 from evo.targets.checks import anchors
 from evo.targets.target import Target
 
@@ -40,7 +40,7 @@ def sampled_error(program_eval: Eval, target: Target, x: np.ndarray) -> tuple[fl
 
     Args:
         program_eval: the candidate on an arb, at the current `flint.ctx.prec`; its constants must be
-            exact (arb from a float, fmpq) or re-made at that precision.
+            exact (arb from a float, fmpq) or re-made at that precision. Also on a `Real`, if it can.
         target: the function, interval and metric.
         x: points inside the interval, float64[n]; enough to separate the extrema of the error.
 
@@ -101,11 +101,25 @@ def _unmatched(program_eval: Eval, target: Target) -> float | None:
                     value = program_eval(ball(anchor.at))
                 except ZeroDivisionError:
                     value = arb.nan()
+                if anchor.inner and not value.is_finite():
+                    value = _exactly(program_eval, anchor.at)
                 if (anchor.order > 0 and value.is_finite() and not value.contains(0)) or (
                     anchor.inner and not value.is_finite()
                 ):
                     return min(max(float(anchor.at), first), last)
     return None
+
+
+def _exactly(program_eval: Eval, at: Number) -> Any:
+    """The program's value at an exact number: the root of (x - 0.3)^2 is 0 there; a ball around it has none.
+
+    It is nan where the program is known on balls alone.
+    """
+    try:
+        value = program_eval(Real.of(at))
+    except (ZeroDivisionError, TypeError):
+        return arb.nan()
+    return value.ball() if isinstance(value, Real) else value
 
 
 def _ends(target: Target) -> list[float]:

@@ -196,8 +196,10 @@ class TaylorModel:
         size = plain.range()
         if odd and size < 0:
             return -(-self).power(exponent)
+        if size < 0:
+            raise UndefinedError("undefined", "a root of a negative number")
         if not size > 0:
-            raise UndefinedError("undefined", "a root of a number not proved positive")
+            raise UndefinedError("undecided", "a root of a number not proved positive")
         roots = plain._compose(lambda z, n: _power_series(z, exponent, n))
         return self._new(roots.poly, int(shift), known_series.power(plain.known, exponent))
 
