@@ -143,21 +143,32 @@ def _obey_modes() -> None:
 def files_of(folder: Path) -> dict[str, tuple[Any, ...]]:
     """What lies in a folder: kind, mode and content of each."""
     found: dict[str, tuple[Any, ...]] = {}
-    for here, below, names in os.walk(folder):
-        for name in (*below, *names):
-            path = os.path.join(here, name)
-            state = os.lstat(path)
+    todo = [str(folder)]
+    while todo:  # os.walk calls itself, and ends at a thousand folders below each other
+        for entry in _entries(todo.pop()):
+            state = os.lstat(entry.path)
             content: Any = None
             if stat.S_ISLNK(state.st_mode):
-                content = os.readlink(path)
+                content = os.readlink(entry.path)
             elif stat.S_ISREG(state.st_mode):
-                content = hashlib.blake2b(Path(path).read_bytes()).digest()
-            found[os.path.relpath(path, folder)] = (
+                content = hashlib.blake2b(Path(entry.path).read_bytes()).digest()
+            elif stat.S_ISDIR(state.st_mode):
+                todo.append(entry.path)
+            found[os.path.relpath(entry.path, folder)] = (
                 stat.S_IFMT(state.st_mode),
                 stat.S_IMODE(state.st_mode),
                 content,
             )
     return found
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Of a folder; none where its name is too long or its mode forbids it."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def faults_of(command: Command, done: Done, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -279,7 +290,7 @@ def attack(
 ) -> list[tuple[Command, Done, list[str]]]:
     """Runs `count` commands; each with its end and its faults."""
     results = []
-    with tempfile.TemporaryDirectory(prefix="attack-") as scratch:
+    with _scratch() as scratch:
         base, place = Path(scratch) / "base", Path(scratch) / "here"
         os.chmod(scratch, 0o755)
         seed_folder(base, lambda words, where: run(Command(tuple(words)), where))
@@ -296,12 +307,20 @@ def attack(
     return results
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder that is removed afterwards."""
+    folder = tempfile.mkdtemp(prefix="attack-")
+    try:
+        yield folder
+    finally:
+        _remove(Path(folder))
+
+
 def _remove(folder: Path) -> None:
-    for here, _, _ in os.walk(folder):
-        os.chmod(here, 0o755)
-    subprocess.run(
-        ["rm", "-rf", folder], check=True
-    )  # shutil.rmtree ends at a thousand folders below each other
+    """Whatever its modes; shutil.rmtree ends at a thousand folders below each other."""
+    subprocess.run(["chmod", "-R", "u+rwx", folder], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def main() -> int:
