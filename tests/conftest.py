@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "experiments"))
 
@@ -20,7 +20,9 @@ os.environ["MPLCONFIGDIR"] = str(CACHES / "matplotlib")
 os.environ["EVONUM_CACHE"] = str(CACHES / "evonum")
 CACHES.joinpath("matplotlib").mkdir(parents=True, exist_ok=True)
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.register_profile(  # a busy machine is no failure
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 

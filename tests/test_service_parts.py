@@ -235,8 +235,9 @@ def test_a_process_is_told_from_another_of_its_number_and_from_a_zombie(tmp_path
     assert found.lives
     assert found.age is not None
     assert 0 <= found.age < 60
-    assert of_directory(tmp_path) == found
-    assert of_directory(tmp_path / "other") is None
+    assert of_directory(tmp_path, words[1:2]) == found
+    assert of_directory(tmp_path / "other", words[1:2]) is None
+    assert of_directory(tmp_path, ["-m"]) is None, "another command on the same directory"
     assert not Process(child.pid, found.ticks + 1).lives, "another of the same number"
     Process(child.pid, found.ticks + 1).end()
     assert child.poll() is None

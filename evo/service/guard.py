@@ -80,7 +80,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or len(length) > 18 or int(length) > self._settings.max_body:
             raise self._too_large()
-        access = self._access(headers, required=scope["path"] not in OPEN and not _is_page(scope["path"]))
+        access = self._access(headers, required=scope["path"] not in OPEN and not is_page(scope["path"]))
         scope.setdefault("state", {})["access"] = access
 
     def _access(self, headers: Mapping[str, str], required: bool) -> Access | None:
@@ -129,12 +129,13 @@ def _name(host: str) -> str:
     return host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0].lower()
 
 
-def _is_page(path: str) -> bool:
-    return not path.startswith("/api/") and path != "/metrics"
+def is_page(path: str) -> bool:
+    """Whether a path is a file of the page, which is for everybody."""
+    return not path.startswith("/api/") and path not in (*OPEN, "/metrics")
 
 
 def _fixed(path: str) -> list[tuple[bytes, bytes]]:
-    held = {**HEADERS, **({} if _is_page(path) else {"cache-control": "no-store"})}
+    held = {**HEADERS, **({} if is_page(path) else {"cache-control": "no-store"})}
     return [(name.encode(), value.encode()) for name, value in held.items()]
 
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ from evo.service.job import Job
 from evo.service.processes import Process, of_directory, process
 from evo.service.settings import Settings
 
+COMMAND = ("-m", "evo", "search")
+NICE = 5
+"""How much jobs step back for the service, which has to answer beside them."""
 HIDDEN = (
     "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "EVONUM_TOKEN", "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
@@ -77,17 +81,19 @@ class LocalLauncher:
         words = self._begin(job, folder) if resume is None else self._go_on(job, resume)
         with open(self._settings.log(job.id), "ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "evo", "search", *words, *_manner(job.cores)],
+                [sys.executable, *COMMAND, *words, *_manner(job.cores)],
                 cwd=folder, env=_environment(job.cores), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._children[child.pid] = child
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
         return process(child.pid) or Process(child.pid, -1)
 
     def find(self, job: Job) -> Process | Gone:
         """See `Launcher.find`."""
         if job.pid is None or job.ticks is None:
-            return of_directory(self._settings.search(job.id)) or Gone(None)
+            return of_directory(self._settings.search(job.id), COMMAND) or Gone(None)
         child = self._children.get(job.pid)
         code = child.poll() if child is not None else None
         if code is not None:

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from evo.service.settings import Settings
 from evo.service.states import ACTIVE, STATES
@@ -20,6 +21,23 @@ class Measures:
     def __init__(self, store: Store, settings: Settings, watcher: Watcher, streams: Streams) -> None:
         self._store, self._settings, self._watcher, self._streams = store, settings, watcher, streams
         self.answers: Counter[int] = Counter()
+
+    def around(self, choice: Callable[[str], Any]) -> Any:
+        """An ASGI application that counts the answers of others.
+
+        Args:
+            choice: of a path, the application that answers.
+        """
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            async def sends(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    self.answers[message["status"]] += 1
+                await send(message)
+
+            await choice(scope["path"])(scope, receive, sends)
+
+        return counted
 
     def complaint(self) -> str | None:
         """Why the service is not ready; None if it is."""

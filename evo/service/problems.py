@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from evo.errors import EvonumError
 
 TITLES: Mapping[int, str] = {
@@ -45,6 +47,17 @@ class ProblemError(EvonumError):
             instance: path of the request.
         """
         return problem(self.status, str(self), instance, self.entry)
+
+
+class ProblemObject(BaseModel):
+    """Problem details as JSON has them."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="One line: value, place, what to do.")
+    instance: str = Field(description="The request's path.")
+    entry: str | None = Field(None, description="Of the request, if one is wrong.")
 
 
 def problem(status: int, detail: str, instance: str, entry: str | None = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A number alone is used again after a process ends. All is read from /proc: Linux
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,23 @@ def process(pid: int) -> Process | None:
     return None if ticks is None else Process(pid, ticks)
 
 
-def of_directory(directory: Path) -> Process | None:
-    """The process of this user whose command line has a directory as one of its words."""
-    wanted = os.fsencode(directory)
+def of_directory(directory: Path, command: Sequence[str]) -> Process | None:
+    """The process of this user that runs a command on a directory: its words have both.
+
+    Args:
+        directory: one of the words.
+        command: words that follow the interpreter's name.
+    """
+    wanted, begin = os.fsencode(directory), [os.fsencode(word) for word in command]
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if wanted in words and entry.stat().st_uid == os.geteuid():
+                if (
+                    words[1 : len(begin) + 1] == begin
+                    and wanted in words
+                    and entry.stat().st_uid == os.geteuid()
+                ):
                     return process(int(entry.name))
     return None
 

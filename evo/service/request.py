@@ -6,9 +6,9 @@ memory.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from evo import api
 from evo.service.problems import ProblemError
@@ -29,8 +29,17 @@ MOST: Mapping[str, int] = {
     "generations": 10**9,
 }
 """Largest values of entries that take memory, or time before a search can be stopped."""
-_LONGEST = 2000
+_LONGEST = 1000
 """Characters of a target."""
+
+
+def _schema() -> dict[str, Any]:
+    """Of the entries, for the interface's description; they are checked by `checked_entries`."""
+    full = api.SearchSpec.model_json_schema()
+    return {**full, "properties": {n: what for n, what in full["properties"].items() if n not in OWN}}
+
+
+Entries = Annotated[dict[str, Any], WithJsonSchema(_schema())]
 
 
 class JobRequest(BaseModel):
@@ -44,9 +53,7 @@ class JobRequest(BaseModel):
         },
     )
 
-    spec: dict[str, Any] = Field(
-        description="Entries of a specification, as `evonum search --spec` has them."
-    )
+    spec: Entries = Field(description="Entries of a specification, as `evonum search --spec` has them.")
     cores: int = Field(1, ge=1, le=4096, description="That the search runs on.")
 
 
@@ -59,7 +66,7 @@ class SpecRequest(BaseModel):
         json_schema_extra={"examples": [{"spec": {"target": "exp2", "interval": ["0", "1"]}}]},
     )
 
-    spec: dict[str, Any]
+    spec: Entries
 
 
 class SessionRequest(BaseModel):
@@ -93,7 +100,7 @@ class CheckRequest(BaseModel):
         json_schema_extra={"examples": [{"target": "sin(x)/x", "interval": ["0", "1"]}]},
     )
 
-    target: str = Field(max_length=_LONGEST)
+    target: str = Field(min_length=1, max_length=_LONGEST)
     interval: tuple[str, str] | None = None
     metric: str | None = Field(None, max_length=20)
     points: int = Field(200, ge=2, le=1000, description="How many values of the function are wanted.")

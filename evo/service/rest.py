@@ -19,13 +19,14 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from evo import api
-from evo.service.guard import COOKIE, Guard
+from evo.service.guard import COOKIE, Guard, is_page
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs, described, require
 from evo.service.measures import Measures
-from evo.service.problems import TITLES, ProblemError, problem
+from evo.service.problems import TITLES, ProblemError, ProblemObject, problem
 from evo.service.request import ChangesRequest, CheckRequest, JobRequest, SessionRequest, SpecRequest
 from evo.service.results import Results, suffix
 from evo.service.settings import Settings
@@ -42,12 +43,15 @@ EXPORT_S = 120.0
 Name = Annotated[str, InPath(max_length=64, description="Of a job.")]
 Text = Annotated[str | None, Query(max_length=2000)]
 Interval = Annotated[list[str] | None, Query(min_length=2, max_length=2, description="Given twice: ends.")]
+Target = Annotated[str, Query(min_length=1, max_length=1000)]
 Ops = Annotated[int | None, Query(ge=0, le=9999)]
 PROBLEM = {
     "description": "Problem details.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-REFUSALS: dict[int | str, dict[str, Any]] = {s: PROBLEM for s in (401, 403, 404, 413, 421, 422, 429)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    s: PROBLEM for s in (400, 401, 403, 404, 413, 421, 422, 429, 503)
+}
 
 
 @dataclass(frozen=True)
@@ -76,27 +80,18 @@ def make_app(parts: Parts) -> Callable[..., Any]:
     _add_results(app, parts)
     _add_knowledge(app, parts)
     _add_session(app, parts)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
-    counted = _Counted(app, parts.measures)
-    return Guard(counted, parts.store, parts.settings)
+    _describe(app)
+    page = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    _add_refusals(page)
+    page.mount("/", StaticFiles(directory=PAGE, html=True))
+    measured = parts.measures.around(lambda path: page if is_page(path) else app)
+    return Guard(measured, parts.store, parts.settings)
 
 
-class _Counted:
-    """Counts answers by status."""
-
-    def __init__(self, app: Any, measures: Measures) -> None:
-        self._app, self._measures = app, measures
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request."""
-
-        async def sends(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                self._measures.answers[message["status"]] += 1
-            await send(message)
-
-        await self._app(scope, receive, sends)
+def _describe(app: FastAPI) -> None:
+    """Adds what refusals look like to the interface's description."""
+    schema = app.openapi()
+    schema["components"]["schemas"]["Problem"] = ProblemObject.model_json_schema()
 
 
 def _access(request: Request) -> Access:
@@ -138,7 +133,8 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(StarletteHTTPException)
     def plain(request: Request, error: HTTPException) -> Response:
         known = str(error.detail) if error.detail != "Not Found" else f"There is no {request.url.path[:80]}."
-        return answer(request, error.status_code, known or TITLES.get(error.status_code, ""))
+        allowed = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else error.headers
+        return answer(request, error.status_code, known or TITLES.get(error.status_code, ""), headers=allowed)
 
     @app.exception_handler(RecursionError)
     def deep(request: Request, error: RecursionError) -> Response:
@@ -148,6 +144,15 @@ def _add_refusals(app: FastAPI) -> None:
     def fault(request: Request, error: Exception) -> Response:
         LOG.error("A request failed.", exc_info=error, extra={"path": request.url.path})
         return answer(request, 500, "The service's log says what went wrong.")
+
+
+def _methods(request: Request) -> list[str]:
+    """What can be done with the path of a request."""
+    routes: Any = request.app.routes
+    there = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted(
+        {method for route in there for method in getattr(route, "methods", None) or ("GET", "HEAD")}
+    )
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
@@ -173,7 +178,7 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
     jobs = parts.jobs
     more: dict[str, Any] = {"tags": ["jobs"], "responses": REFUSALS}
 
-    @app.post("/api/v1/jobs/check", **more)
+    @app.post("/api/v1/check", **more)
     def check(request: SpecRequest, access: Caller) -> dict[str, Any]:
         """A specification's entries as a job would have them; nothing is begun."""
         require(access, "read")
@@ -295,7 +300,7 @@ def _add_results(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/best", dependencies=READS, **more)
     def best(
-        target: Annotated[str, Query(max_length=2000)],
+        target: Target,
         interval: Interval = None,
         metric: Annotated[str | None, Query(max_length=20)] = None,
         dtype: Annotated[str, Query(max_length=20)] = "real",
@@ -323,7 +328,7 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/baselines", **more)
     def baselines(
-        target: Annotated[str, Query(max_length=2000)],
+        target: Target,
         interval: Interval = None,
         metric: Annotated[str | None, Query(max_length=20)] = None,
         max_ops: Annotated[int, Query(ge=2, le=api.MAX_CLASSICAL)] = 12,

@@ -72,7 +72,7 @@ export async function form(whenSent) {
     const { target, interval } = spec;
     const metric = spec.metric === "ulp" ? undefined : spec.metric;
     try {
-      await post("/jobs/check", { spec }, { signal });
+      await post("/check", { spec }, { signal });
       const found = await post("/targets/check", { target, interval, metric }, { signal });
       if (signal.aborted) return;
       const [lo, hi] = found.interval;
