@@ -1,12 +1,15 @@
 """Faults done to a service on purpose, once each; the scripts in tests/faults repeat them for the table."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from evo.api import undelivered
 from faults.local import FAULTS, once
+from services import running, until
 
 FOLDER = Path(__file__).parent / "faults"
 
@@ -18,6 +21,22 @@ def test_nothing_is_lost_hangs_or_stays_behind(fault, tmp_path):
     assert not lost
     assert not worse
     assert back < 60
+
+
+@pytest.mark.slow
+def test_what_jobs_record_is_delivered_once_even_by_a_service_that_comes_later(tmp_path):
+    store = tmp_path / "mlflow.db"
+    with running(tmp_path / "data", cores=1) as service:
+        first = service.submit(generations=2)
+        service.wait(first, "succeeded")
+    assert not store.exists()
+    with running(tmp_path / "data", cores=1, tracking_uri=f"sqlite:///{store}") as service:
+        second = service.submit(generations=2, seed=1)
+        service.wait(second, "succeeded")
+        until(lambda: not any(undelivered(service.search(id)) for id in (first, second)), 120)
+    with sqlite3.connect(store) as base:
+        assert base.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)] * 2
+    base.close()
 
 
 @pytest.mark.slow

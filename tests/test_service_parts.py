@@ -297,6 +297,16 @@ def test_only_requests_for_the_service_s_own_names_pass(store, tmp_path):
         assert answered(guard, host=host, authorization=token)[0] == 421, host
 
 
+def test_the_page_s_link_to_mlflow_has_no_password(tmp_path):
+    def link(uri: str | None) -> str | None:
+        return Settings(tmp_path, tracking_uri=uri).mlflow
+
+    assert link("https://ann:secret@mlflow.example:5000/sub/") == "https://mlflow.example:5000/sub"
+    assert link("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
+    assert link("sqlite:///mlflow.db") is None
+    assert link(None) is None
+
+
 REFUSED = {
     "a file of seeds": {"seeds": "/etc/passwd"},
     "another backend": {"backend": "cuda"},

@@ -55,12 +55,18 @@ def serve_command(
         list[str] | None, typer.Option(metavar="HOST", help="Another name of the service: that of a proxy.")
     ] = None,
     tokens: Annotated[bool, typer.Option("--tokens", help="Every request needs a token.")] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MLFLOW_TRACKING_URI", help="MLflow's store for what jobs record. [default: none]"
+        ),
+    ] = None,
     max_time: Annotated[float, typer.Option(help="Largest --time of a search, in hours.", min=0.001)] = 24.0,
 ) -> None:
     """Serve searches to users, browsers and programs; Ctrl-C ends it, and jobs go on until it is back."""
     settings = Settings(
         data=data.absolute(), host=host, port=port, cores=cores, names=tuple(name or ()), tokens=tokens,
-        max_time=3600 * max_time,
+        max_time=3600 * max_time, tracking_uri=tracking_uri,
     )  # fmt: skip
     serve(settings, lambda url: print(f"evonum serves at {url}", flush=True))
 

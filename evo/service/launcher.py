@@ -25,7 +25,7 @@ NICE = 5
 """How much jobs step back for the service, which has to answer beside them."""
 HIDDEN = (
     "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "EVONUM_TOKEN", "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_URI",
 )  # fmt: skip
 """Variables that a job does not get."""
 

@@ -349,7 +349,7 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/queue", **more)
     def queue() -> dict[str, Any]:
-        """Cores, who has them, and who waits for what."""
+        """Cores, who has them, who waits for what; where MLflow is."""
         active = [job for job in parts.store.jobs() if not job.is_over and job.state != "queued"]
         waiting = [
             {
@@ -363,7 +363,8 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
         ]
         held = [{"job": job.id, "owner": job.owner, "cores": job.cores, "state": job.state} for job in active]
         return {
-            "cores": parts.settings.cores, "active": held, "waiting": waiting, "recent": parts.store.used()
+            "cores": parts.settings.cores, "active": held, "waiting": waiting, "recent": parts.store.used(),
+            "mlflow": parts.settings.mlflow,
         }  # fmt: skip
 
 

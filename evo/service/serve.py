@@ -14,6 +14,7 @@ from typing import Any
 
 from evo.errors import EvonumError
 from evo.files import open_lock
+from evo.service.deliverer import Deliverer
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs
 from evo.service.launcher import LAUNCHERS
@@ -55,7 +56,8 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
         jobs, streams = Jobs(store, settings, watcher, helpers), Streams(store, settings)
         measures = Measures(store, settings, watcher, streams)
         parts = Parts(store, settings, watcher, helpers, jobs, Results(store, settings), streams, measures)
-        stack.enter_context(_watching(watcher))
+        stack.enter_context(_thread(watcher))
+        stack.enter_context(_thread(Deliverer(store, settings)))
 
         def begun() -> None:
             ready(_url(listener))
@@ -122,13 +124,13 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _watching(watcher: Watcher) -> Iterator[None]:
-    thread = threading.Thread(target=watcher.run, name="evonum-watcher")
+def _thread(worker: Watcher | Deliverer) -> Iterator[None]:
+    thread = threading.Thread(target=worker.run, name=f"evonum-{type(worker).__name__.lower()}")
     thread.start()
     try:
         yield
     finally:
-        watcher.end()
+        worker.end()
         thread.join()
 
 

@@ -26,6 +26,7 @@ class Settings:
         tokens: whether every request needs a token; always so where others can reach it.
         max_time: largest time of a search [s].
         max_body: of a request [bytes].
+        tracking_uri: of the MLflow store that gets what jobs record; None: it stays in their directories.
         tries: times in a row that a job is resumed without getting further.
         pause: before the first resumption [s]; each further one waits twice as long.
         grace: between the request to stop and the end by force [s].
@@ -43,6 +44,7 @@ class Settings:
     tokens: bool = False
     max_time: float = 24 * 3600.0
     max_body: int = 1 << 16
+    tracking_uri: str | None = None
     tries: int = 6
     pause: float = 1.0
     grace: float = 120.0
@@ -55,6 +57,15 @@ class Settings:
     def needs_tokens(self) -> bool:
         """Whether a request without a token is refused."""
         return self.tokens or self.host not in LOOPBACK or bool(self.names)
+
+    @property
+    def mlflow(self) -> str | None:
+        """Where a browser finds MLflow; None if its store is no server."""
+        uri = self.tracking_uri
+        if uri is None or not uri.startswith(("http://", "https://")):
+            return None
+        scheme, _, rest = uri.rstrip("/").partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
 
     @property
     def jobs(self) -> Path:

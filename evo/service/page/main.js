@@ -40,7 +40,9 @@ function signIn(message) {
 }
 
 async function greet() {
-  const me = await get("/me");
+  const [me, { mlflow }] = await Promise.all([get("/me"), get("/queue")]);
+  const link = mlflow && h("a", { href: `${mlflow}/#/experiments?workflowType=machine_learning` }, "MLflow");
+  document.getElementById("mlflow").replaceChildren(...(link ? [link] : []));
   const leave = async () => { await ask("DELETE", "/session"); await show(); };
   const out = me.owner === "local" ? null : h("button", { type: "button", onclick: leave }, "Sign out");
   who.replaceChildren(h("span", {}, me.owner, " "), ...(out ? [out] : []));
