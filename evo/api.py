@@ -8,7 +8,7 @@ whose kind says whose fault it is (evo/errors.py).
 import json
 import os
 import time as clock
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ from evo.fronts.figures import Figures
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.verify import Verified, VerifyError, false_claims, save_certificates
 from evo.fronts.verify import verify as verify_member
+from evo.library.checks import Rechecked, rechecked, refuse_changed
+from evo.library.shelf import Point, Shipped, formula_of, rows
 from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.programs.ops import parse_ops
 from evo.proofs.certificate import Certificate
@@ -55,14 +57,68 @@ from evo.targets.metric import METRICS
 from evo.targets.target import Target, TargetError, make_target
 
 __all__ = [
-    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "METRICS", "MOST_OPS", "STARTS", "Baseline",
-    "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures", "Front", "Kept",
-    "Leftover", "Member", "Progress", "SearchSpec", "Stage", "Standing", "Target", "Timing", "Verified",
-    "Watcher", "baselines", "best_forms", "check_certificate", "check_entries", "check_search",
-    "check_source", "check_target", "clean", "complete", "dashboard", "deliver", "draw", "drawn", "export",
-    "export_source", "front",
-    "local_sink", "read_entries", "refuse_false", "resume", "search", "searches", "standing", "store_of",
-    "targets", "time_source", "undelivered", "verify", "verify_source",
+    "BACKENDS",
+    "CHANGES",
+    "EXPORT_FORMATS",
+    "FAMILIES",
+    "METRICS",
+    "MOST_OPS",
+    "STARTS",
+    "Baseline",
+    "Certificate",
+    "Checked",
+    "Completed",
+    "End",
+    "EvonumError",
+    "Exported",
+    "Figures",
+    "Front",
+    "Kept",
+    "Leftover",
+    "Member",
+    "Point",
+    "Progress",
+    "SearchSpec",
+    "Shipped",
+    "Stage",
+    "Standing",
+    "Target",
+    "Timing",
+    "Verified",
+    "Watcher",
+    "baselines",
+    "best_forms",
+    "check_certificate",
+    "check_entries",
+    "check_library",
+    "check_search",
+    "check_source",
+    "check_target",
+    "clean",
+    "complete",
+    "dashboard",
+    "deliver",
+    "draw",
+    "drawn",
+    "export",
+    "export_library",
+    "export_source",
+    "front",
+    "library",
+    "local_sink",
+    "read_entries",
+    "refuse_changed",
+    "refuse_false",
+    "resume",
+    "search",
+    "searches",
+    "standing",
+    "store_of",
+    "targets",
+    "time_source",
+    "undelivered",
+    "verify",
+    "verify_source",
 ]  # fmt: skip
 
 SUFFIX = ".fpcore"
@@ -474,6 +530,35 @@ def export_source(
     if wrong := [f"{m.ops} ops: {text}" for m in real for text in false_claims(m)]:
         raise FrontError(f"{source} is not what it says (see evonum verify): {'; '.join(wrong)}")
     return Exported(write(formulas, to), tuple(formulas))
+
+
+def library(function: str | None = None) -> Sequence[Shipped]:
+    """The functions that are shipped (evo/library), or that one of them.
+
+    Raises:
+        ShelfError: it is not shipped.
+    """
+    return rows(function)
+
+
+def export_library(to: str, function: str | None = None) -> str | bytes:
+    """Shipped functions as one file in a format.
+
+    Raises:
+        ShelfError: that one is not shipped.
+        ExportError: the format is unknown, or cannot hold them.
+    """
+    content: str | bytes = write([formula_of(point) for row in rows(function) for point in row.points], to)
+    return content
+
+
+def check_library(function: str | None = None) -> Iterator[Rechecked]:
+    """Every input of the shipped functions, one after the other; see `refuse_changed`.
+
+    Raises:
+        ShelfError: that one is not shipped.
+    """
+    return rechecked(function)
 
 
 def _computed_in(member: Member) -> str:

@@ -29,6 +29,7 @@ from evo.cli.commands import (
 from evo.cli.complete import complete_command
 from evo.cli.display import Terminal, abandon
 from evo.cli.housekeeping import clean_command, list_command
+from evo.cli.library import library_command
 from evo.cli.options import (
     FLOAT_METRIC,
     METRIC,
@@ -256,6 +257,7 @@ app.command("verify")(verify_command)
 app.command("check")(check_command)
 app.command("time")(time_command)
 app.command("export")(export_command)
+app.command("library")(library_command)
 app.command("list")(list_command)
 app.command("clean")(clean_command)
 app.command("serve")(serve_command)

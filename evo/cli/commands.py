@@ -221,6 +221,22 @@ def export_command(
         print(output)
 
 
+def write_text(content: str | bytes, output: Path | None) -> None:
+    """To a file, whose name is printed, or to standard output.
+
+    Raises:
+        BadParameter, OSError: no file can be there.
+    """
+    data = content if isinstance(content, bytes) else content.encode()
+    if output is not None:
+        _save(output, data)
+        print(output)
+    elif isinstance(content, bytes):
+        raise typer.BadParameter("this format is bytes: give --output FILE.")
+    else:
+        print(content, end="")
+
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 

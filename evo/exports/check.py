@@ -69,12 +69,24 @@ def check(member: Member) -> Checked:
     return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member)
 
 
+def right_results(member: Member) -> np.ndarray:
+    """Correctly rounded results at every input of a 16-bit format, in the order of its bits, as float64."""
+    goal = FloatGoal(member.function, member.dtype, member.metric, member.full)
+    exact = _exact_everywhere(goal, every(goal.arithmetic.gives))
+    return _right(exact, goal)
+
+
+def _right(exact: np.ndarray, goal: FloatGoal) -> np.ndarray:
+    finite = np.where(np.isfinite(exact), exact, 0.0)
+    return np.where(np.isfinite(exact), rounded(finite, goal.arithmetic.gives), exact)
+
+
 def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     gives, target = goal.arithmetic.gives, goal.target
     x = every(gives) if goal.full else between(*target.span, gives, 0)
     exact = _exact_everywhere(goal, x) if goal.full else target.exact(x)
     got, finite = _results(member, goal, x), np.where(np.isfinite(exact), exact, 0.0)
-    right = np.where(np.isfinite(exact), rounded(finite, gives), exact)
+    right = _right(exact, goal)
     same = (got == right) & (np.signbit(got) == np.signbit(right)) | (np.isnan(got) & np.isnan(right))
     with np.errstate(all="ignore"):
         size = np.where(same, RIGHT, np.abs(got - exact) / ulp(finite, gives))

@@ -16,7 +16,7 @@ from evo.exports.formula import Formula, Origin, make_formula
 from evo.exports.measure import measured
 from evo.exports.names import ExportError
 from evo.fronts.front import Member
-from evo.reductions.reduction import find_reduction
+from evo.reductions.reduction import Reduction, find_reduction
 
 __all__ = ["EXPORT_FORMATS", "ExportError", "export", "find_export", "prepare", "write"]
 
@@ -58,6 +58,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         ExportFormat("rust", "rs", "rust.render"),
         ExportFormat("numpy", "py", "numpy.render"),
         ExportFormat("jax", "py", "jax.render"),
+        ExportFormat("jax-fast", "py", "jax.render_fast"),
         ExportFormat("stablehlo", "mlir", "stablehlo.render_text", many=False),
         ExportFormat("jax-export", "jax", "stablehlo.render_bytes", many=False, binary=True),
         ExportFormat("sympy", "py", "sympy.render", full=False, real=True),
@@ -96,8 +97,17 @@ def prepare(
         ExportError, FloatError, ProgramError, ReductionError, TargetError: one line says why it cannot be.
     """
     formula = make_formula(member, dtype, name, origin)
-    reduction = find_reduction(member.function) if full else None
+    reduction = reduction_of(member) if full else None
     return measured(replace(formula, reduction=reduction))
+
+
+def reduction_of(member: Member) -> Reduction:
+    """What makes a member a function of all floats.
+
+    Raises:
+        ReductionError: there is none.
+    """
+    return find_reduction(member.function)
 
 
 def write(formulas: Sequence[Formula], to: str) -> Any:

@@ -1,7 +1,8 @@
 """A Python module that needs JAX alone: differentiable (custom_jvp), the same bits under jit and without.
 
 On CPU, apart from subnormal numbers, which XLA flushes to zero there. The derivative is the program's own,
-by the op table's partials.
+by the op table's partials. A second form leaves the rounding of products and sums to XLA: some tens of times
+faster, and its bits depend on the compiler, the length of the array and what it is fused with.
 """
 
 import re
@@ -19,12 +20,23 @@ from evo.programs.program import Operand
 NEEDS = (
     "jax 0.6 or newer; no flags, float64 takes jax_enable_x64; subnormals are zero on CPU (XLA flushes them)"
 )
+FAST = "jax 0.6 or newer; XLA may round products and sums once or twice, and flushes subnormals on CPU"
 RUNTIME = Path(__file__).with_name("jax_runtime.py")
+PLAIN = Path(__file__).with_name("jax_plain.py")
 
 
 def render(formulas: Sequence[Formula]) -> str:
-    """A module with these functions."""
-    lines = [*comment_block(formulas, NEEDS, "#"), "", RUNTIME.read_text().rstrip()]
+    """A module with these functions, with the interpreter's bits."""
+    return _module(formulas, NEEDS, RUNTIME)
+
+
+def render_fast(formulas: Sequence[Formula]) -> str:
+    """A module with these functions, as fast as XLA compiles them."""
+    return _module(formulas, FAST, PLAIN)
+
+
+def _module(formulas: Sequence[Formula], needs: str, runtime: Path) -> str:
+    lines = [*comment_block(formulas, needs, "#"), "", runtime.read_text().rstrip()]
     for formula in formulas:
         lines += ["", "", *_function(formula)]
     return "\n".join([*lines, ""])

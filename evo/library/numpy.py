@@ -1,0 +1,15 @@
+"""Shipped functions on NumPy arrays of float32, float16 and bfloat16 (ml_dtypes)."""
+
+from typing import Any
+
+import numpy as np
+
+from evo.library.arrays import Function, attribute, names
+
+
+def __getattr__(name: str) -> Function:
+    return attribute(__name__, name, "numpy", np.asarray)
+
+
+def __dir__() -> Any:
+    return names()

@@ -1,0 +1,53 @@
+"""Puts fronts of float functions on the shelf that the package ships: evo/library/data.
+
+    python experiments/ship.py experiments/floats/*.json
+
+Of each front the member of fewest operations for every level of error stays, and every input of its format is
+asked: what is wrong at a special value is not shipped.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from evo.exports.check import check
+from evo.fronts.front import Front
+from evo.library.shelf import DATA, Point, ship
+
+LEVELS = (0.5, 1.0, 4.0)
+"""Ulp: right on every input, as good as a library's, fast."""
+
+
+def main() -> None:
+    """Asks every input, writes what is worth it, and says so."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("fronts", nargs="+", type=Path)
+    options.add_argument("--to", type=Path, default=DATA)
+    given = options.parse_args()
+    given.to.mkdir(parents=True, exist_ok=True)
+    for path in given.fronts:
+        found = [check(member) for member in Front.load(path)]
+        right = [c for c in found if not c.faults and c.unit == "ulp"]
+        points = chosen([Point(c.member, c.error, c.misrounded, c.inputs, c.of) for c in right])
+        for point in points:
+            words = f"{point.ulp:8.4f} ulp {point.misrounded!s:>6} misrounded of {point.inputs:,}"
+            print(f"{path.stem:20} {point.member.ops:2} ops {words}", flush=True)
+        if points:
+            function, _, dtype = path.stem.rpartition("-")
+            ship(function, dtype, points, given.to)
+
+
+def chosen(points: Sequence[Point]) -> list[Point]:
+    """Of each level of error the one of fewest operations; the most accurate one is among them."""
+    least = min((point.ulp for point in points), default=0.0)
+    found = {}
+    for level in LEVELS:
+        for point in points:
+            if point.ulp <= max(level, least):
+                found[point.member.ops] = point
+                break
+    return [found[ops] for ops in sorted(found)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Shipped functions: every input by NumPy, as XLA compiles them, and in C; what is wrong is found."""
+
+import ctypes
+import json
+import subprocess
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from evo.cli.app import app
+from evo.library import numpy as fast
+from evo.library import shelf as shelves
+from evo.library.checks import ChangedError, rechecked, refuse_changed
+from evo.library.shelf import ShelfError, formula_of, functions, rows, shelf
+
+TYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
+EXACT = {
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "exp10": lambda x: np.power(10.0, x),
+    "sigmoid": lambda x: np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x))),
+    "silu": lambda x: np.where(x < -745, -0.0, x / (1 + np.exp(-x))),
+}
+"""The functions in float64, which tells all roundings to 16 bits."""
+DIGITS = {"bfloat16": (8, -133), "float16": (11, -24)}
+"""Of a significand, and the power of two that is the least number."""
+POINTS = [pytest.param(row, point, id=formula_of(point).name) for row in rows() for point in row.points]
+OF_16_BITS = [p for p in POINTS if p.values[0].dtype in TYPES and p.values[0].function in EXACT]
+
+
+def every(dtype: str) -> np.ndarray:
+    """All inputs of a 16-bit format."""
+    return np.arange(1 << 16, dtype=np.uint16).view(TYPES[dtype])
+
+
+def differing(a, b) -> np.ndarray:
+    """Where two arrays of results are not the same, any NaN counting as one; the sign of zero counts."""
+    a, b = (np.asarray(v).astype(np.float32) for v in (a, b))
+    return (a.view(np.uint32) != b.view(np.uint32)) & ~(np.isnan(a) & np.isnan(b))
+
+
+def rounded(y: np.ndarray, dtype: str) -> np.ndarray:
+    """Float64 rounded once; ml_dtypes goes by float32, which rounds 10^-0.0181884765625 to the wrong side."""
+    digits, least = DIGITS[dtype]
+    quantum = np.ldexp(1.0, np.maximum(np.frexp(y)[1] - digits, least))
+    return (np.rint(y / quantum) * quantum).astype(TYPES[dtype])
+
+
+@pytest.mark.parametrize(("row", "point"), OF_16_BITS)
+def test_as_many_results_are_misrounded_as_the_file_says(row, point):
+    x = every(row.dtype)
+    with np.errstate(all="ignore"):
+        right = rounded(EXACT[row.function](x.astype(np.float64)), row.dtype)
+    assert (
+        np.count_nonzero(differing(getattr(fast, row.function)(x, ulp=point.ulp), right)) == point.misrounded
+    )
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.function}-{row.dtype}")
+def test_a_point_has_more_operations_than_one_that_errs_more(row):
+    ops, ulp = zip(*((p.member.ops, p.ulp) for p in row.points), strict=True)
+    assert list(ops) == sorted(set(ops))
+    assert list(ulp) == sorted(set(ulp), reverse=True)
+    assert row.point() is row.points[-1]
+    assert row.point(ulp[0]) is row.points[0]
+    with pytest.raises(ShelfError, match="at best"):
+        row.point(ulp[-1] / 2)
+
+
+def of_jax():
+    import jax
+
+    from evo.library import jax as xla
+
+    return jax, xla
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_xla_gives_the_same_results_but_for_flushed_ones_at_every_input(dtype):
+    jax, xla = of_jax()
+    x = every(dtype)
+    right = fast.exp2(x)
+    got = np.asarray(jax.jit(xla.exp2)(x))
+    assert got.dtype == right.dtype
+    flushed = np.abs(right.astype(np.float32)) <= 2.0**-126  # the core at 0 is just below 1
+    assert not (differing(got, right) & ~flushed).any()
+    assert (got[flushed] == 0).all()
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 17, 4096])
+def test_xla_gives_the_same_results_at_every_length_and_in_a_fusion(length):
+    jax, xla = of_jax()
+    x = every("float16")[:: 1 if length == 4096 else 499]
+    x = np.resize(x, (-(-len(x) // length), length))
+    call = jax.jit(xla.exp2)
+    whole = fast.exp2(x)
+    assert not differing([np.asarray(call(part)) for part in x], whole).any()
+    fused = jax.jit(lambda v: (xla.exp2(v * 2) + 1, xla.exp2(v)))
+    assert not differing(np.asarray(fused(x)[1]), whole).any()
+
+
+def test_xla_has_slopes_and_batches():
+    jax, xla = of_jax()
+    slope = jax.grad(lambda x: xla.exp2(x).astype(np.float32))(jax.numpy.float16(1.5))
+    assert float(slope) == pytest.approx(np.log(2) * 2**1.5, rel=2e-3)
+    x = every("float16").reshape(256, 256)
+    assert not differing(jax.vmap(xla.exp2)(x), fast.exp2(x)).any()
+
+
+def test_c_gives_the_same_results_at_every_input(tmp_path):
+    done = run("--to", "c", "--output", tmp_path / "evomath.h")
+    assert done.exit_code == 0, done.output
+    source = '#include "evomath.h"\n'
+    for row in rows():
+        for point in row.points:
+            name = formula_of(point).name
+            source += f"void all_{name}(int n, const float *x, float *y)"
+            source += f" {{ for (int i = 0; i < n; i++) y[i] = {name}(x[i]); }}\n"
+    (tmp_path / "all.c").write_text(source)
+    library = tmp_path / "all.so"
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-ffp-contract=off", "-mfma"]
+    command = ["gcc", *flags, "-shared", "-fPIC", "-o", str(library), "all.c", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    loaded = ctypes.CDLL(str(library))
+    for parameter in OF_16_BITS:
+        row, point = parameter.values
+        x = every(row.dtype).astype(np.float32)
+        y = np.empty_like(x)
+        pointers = (v.ctypes.data_as(ctypes.c_void_p) for v in (x, y))
+        getattr(loaded, f"all_{formula_of(point).name}")(len(x), *pointers)
+        with np.errstate(all="ignore"):
+            got = y.astype(TYPES[row.dtype])
+        assert not differing(got, getattr(fast, row.function)(every(row.dtype), ulp=point.ulp)).any()
+
+
+def test_what_is_not_shipped_is_refused():
+    with pytest.raises(AttributeError, match="there are exp"):
+        _ = fast.sinpi
+    with pytest.raises(ShelfError, match="not for float64"):
+        fast.exp2(1.0)
+    with pytest.raises(ShelfError, match="at best, not with nan"):
+        fast.exp2(np.float16(1.0), ulp=float("nan"))
+    assert set(functions()) <= set(dir(fast))
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["library", *map(str, words)])
+
+
+def test_the_command_shows_what_there_is():
+    shown = json.loads(run("--json").output)
+    assert len(shown) == sum(len(row.points) for row in rows())
+    assert {(r["function"], r["dtype"]) for r in shown} == set(shelf())
+
+
+@pytest.mark.slow
+def test_everything_shipped_is_as_its_file_says():
+    done = run("check", "--json")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_wrong_bit_of_a_constant_is_found(monkeypatch):
+    row = shelf()["exp2", "float16"]
+    last = row.points[-1]
+    constants = (*last.member.constants[:-1], (float.fromhex(last.member.constants[-1]) + 2**-23).hex())
+    wrong = replace(last, member=replace(last.member, constants=constants))
+    monkeypatch.setattr(shelves, "shelf", lambda: {("exp2", "float16"): replace(row, points=(wrong,))})
+    (found,) = rechecked("exp2")
+    assert found.found.misrounded > 0
+    with pytest.raises(ChangedError, match="exp2 float16 5 ops"):
+        refuse_changed([found])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--function", "sinh"), "is not shipped"),
+        (("nochck",), "expected check"),
+        (("check", "--to", "c"), "leave out --to"),
+        (("--output", "x.h"), "goes with --to"),
+        (("--to", "java"), "Unknown format"),
+        (("--to", "latex"), "latex"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(words, reason):
+    done = CliRunner().invoke(app, ["library", *words], standalone_mode=False)
+    assert reason in str(getattr(done.exception, "message", done.exception))
