@@ -3,12 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := evo tracking experiments tests
+CODE := evo tracking deploy experiments tests
 # Scripts and tests are checked for names, attributes and calls, not for every type.
 LENIENT := arg-type assignment union-attr var-annotated misc dict-item index call-overload import-untyped \
 	import-not-found operator has-type func-returns-value list-item return-value
 
-.PHONY: ready search test test-slow check generate wheel constraints format clean browser
+.PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql stack secrets
 
 ready: $(READY)
 
@@ -25,11 +25,24 @@ test-slow: $(READY)
 browser:
 	apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
 
+postgresql:
+	apt-get install --yes --no-install-recommends postgresql
+
+# PostgreSQL, MLflow with accounts, a Ray head and the service as plain processes, until Ctrl-C.
+stack: $(READY)
+	$(BIN)/python -m deploy.stack
+
+# For compose.yaml. The folder is its owner's alone; in a container another user reads the files.
+secrets:
+	mkdir --mode=700 secrets
+	for name in admin database pages ray; do head --bytes=24 /dev/urandom | base64 | tr '/+' '_-' | tr -d '\n' > secrets/$$name; done
+	chmod 444 secrets/*
+
 check: $(READY)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
-	$(BIN)/mypy --no-warn-unused-ignores $(addprefix --disable-error-code=,$(LENIENT)) experiments tests
+	$(BIN)/mypy --no-warn-unused-ignores $(addprefix --disable-error-code=,$(LENIENT)) deploy experiments tests
 	$(BIN)/lint-imports
 
 generate: $(READY)
@@ -59,5 +72,5 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "evonum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 " + sys.version)'
 	@echo "installing what evonum needs into $(VENV): 1.8 GB, a few minutes the first time"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,team]"
 	touch $@

@@ -98,6 +98,7 @@ __all__ = [
     "complete",
     "dashboard",
     "deliver",
+    "deliver_all",
     "draw",
     "drawn",
     "export",
@@ -746,6 +747,40 @@ def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
             f"{left} records are still undelivered after {clock.monotonic() - began:.0f} s; "
             f"they stay in {directory}."
         )
+
+
+def deliver_all(
+    folder: str | Path,
+    tracking_uri: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    pause: float = 2.0,
+) -> None:
+    """Delivers every search in a folder, those that begin later, too, until it is interrupted.
+
+    Args:
+        folder: of search directories; it may have none yet.
+        tracking_uri: as for `deliver`.
+        report: told in one line what cannot be delivered now; it is tried again.
+        pause: between two looks [s].
+
+    Raises:
+        FrontError: the address is no store's.
+    """
+    from tracking.mlflow_sink import check_address, resolve_tracking_uri
+    from tracking.mlflow_sink import deliver as send
+
+    try:
+        check_address(resolve_tracking_uri(tracking_uri))
+    except ValueError as error:
+        raise FrontError(str(error)) from None
+    while True:
+        for directory in sorted(path.parent for path in Path(folder).rglob("records.jsonl")):
+            if undelivered(directory):
+                try:
+                    send(directory, tracking_uri, 5.0, warn=report)
+                except (OSError, ValueError) as error:  # the next one's may be delivered
+                    report(f"{directory}: {error}")
+        clock.sleep(pause)
 
 
 def undelivered(directory: str | Path) -> int:

@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from evo import api
 from records import F2, F3, end, front, metrics, search, start
 from tracking import mlflow_sink
 from tracking.database import NoDatabaseError
@@ -393,3 +395,34 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(uri):
     with pytest.raises(ValueError, match="MLFLOW_TRACKING_PASSWORD") as refused:
         mlflow_sink.check_address(uri)
     assert "secret" not in str(refused.value)
+
+
+def test_all_searches_of_a_folder_are_delivered_those_that_begin_later_too(tmp_path, monkeypatch):
+    """The store is another one, that takes all but one search; two looks are made."""
+    sent: list[str] = []
+
+    def begin(name):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "records.jsonl").write_text(json.dumps(start()) + "\n")
+
+    def send(directory, uri, timeout_s, warn):
+        sent.append(directory.parent.name)
+        if directory.parent.name == "bad":
+            raise OSError("it cannot be written")
+        size = (directory / "records.jsonl").stat().st_size
+        Ledger(uri, "", offset=size).save(directory / "mlflow.json")
+
+    def pause(seconds):
+        if "late" in sent:
+            raise KeyboardInterrupt
+        begin("late")
+
+    begin("bad")
+    begin("good")
+    monkeypatch.setattr(mlflow_sink, "deliver", send)
+    monkeypatch.setattr(api, "clock", SimpleNamespace(sleep=pause))
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        api.deliver_all(tmp_path, URI, said.append)
+    assert sent == ["bad", "good", "bad", "late"]
+    assert len(said) == 2

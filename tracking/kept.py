@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import IO, NoReturn
 
 GRACE_S = 10.0
 """Between SIGTERM and SIGKILL for the program and all that it started [s]."""
@@ -23,12 +23,17 @@ class Kept:
     Args:
         command: the program and its words.
         env: its environment.
+        log: where its output goes; the starter's own by default.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, log: IO[str] | None = None
+    ) -> None:
         """Start it."""
-        words = [sys.executable, __file__, *command]
-        self._keeper = subprocess.Popen(words, stdin=subprocess.PIPE, env=env, start_new_session=True)
+        self._keeper = subprocess.Popen(
+            [sys.executable, __file__, *command],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, start_new_session=True,
+        )  # fmt: skip
 
     def __enter__(self) -> "Kept":
         return self

@@ -291,9 +291,14 @@ def ui(
 
 @app.command()
 def deliver(
-    directory: Annotated[Path, typer.Argument(help="A search directory.")],
+    directory: Annotated[Path, typer.Argument(help="A search directory; with --follow a folder of such.")],
     tracking_uri: TrackingUri = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Deliver all searches there, new ones too, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Send the records that MLflow does not have yet (it was away while the search ran)."""
+    if follow:
+        api.deliver_all(directory, tracking_uri, lambda line: print(line, file=sys.stderr, flush=True))
     api.deliver(directory, tracking_uri)
     print("All records are delivered.")
