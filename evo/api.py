@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import BACKENDS, backend
+from evo.backends.backend import BACKENDS, backend_on
 from evo.bench.functions import SIZE, Timing, race
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
@@ -622,16 +622,18 @@ def complete(
     starts: int = STARTS,
     out: str | Path | None = None,
     threads: int | None = None,
+    backend: str = "native",
     watch: Watch = lambda stage: None,
 ) -> Completed:
     """The best program of each size among all there are, and how sure that is.
 
     Args:
         target, interval, metric, ops: as for `search`.
-        max_ops: largest program, at most `MOST_OPS`; with `+ - * /` 6 take minutes and 7 hours.
+        max_ops: largest program, at most `MOST_OPS`; with `+ - * /` 6 take minutes, and 7 on a GPU.
         starts: points that every fit starts from; with more fewer optima are missed.
         out: directory of the survey, `runs/complete-TARGET-Nops` by default; one that was begun goes on.
         threads: one per CPU by default; no result depends on it.
+        backend: what fits, as for `search`; the programs are made by the processor.
         watch: told of progress.
 
     Raises:
@@ -643,10 +645,9 @@ def complete(
     checked, names = make_target(target, interval, metric), parse_ops(ops)
     directory = Path(out) if out is not None else default_name(checked.name, max_ops)
     threads = threads or len(os.sched_getaffinity(0))
+    fits = backend_on(backend, threads=threads)
     with locked(directory):
-        return run_complete(
-            checked, names, max_ops, directory, backend("native", threads=threads), threads, starts, watch
-        )
+        return run_complete(checked, names, max_ops, directory, fits, threads, starts, watch)
 
 
 def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, Path]:

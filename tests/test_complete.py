@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from emulated import engine_of
 from evo import api
+from evo.backends.backend import BACKENDS, ON_PROCESSORS
 from evo.backends.native import NativeBackend
 from evo.cli.app import UsageError, app
 from evo.complete.enumeration import enumerate_families
@@ -107,7 +109,8 @@ def test_of_many_families_near_the_front_the_best_are_fitted_again(tmp_path, mon
 
 def test_a_survey_that_ended_early_goes_on_with_the_same_result(tmp_path, monkeypatch):
     monkeypatch.setattr("evo.complete.run.SAVE_EVERY", 0.0)
-    monkeypatch.setattr("evo.complete.survey._ROWS", 50)
+    few = ON_PROCESSORS._replace(offspring=50)
+    monkeypatch.setitem(BACKENDS, "native", BACKENDS["native"]._replace(defaults=few))
     whole = api.complete("log2", 3, out=tmp_path / "whole", starts=4, threads=2)
     told = []
 
@@ -165,6 +168,15 @@ def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
     first, other = (surveyor._fitted(rows, turn, worth[rows])[0] for turn in (0, 1))
     assert np.array_equal(surveyor._fitted(rows[7:9], 0, worth[:2])[0], first[7:9])
     assert np.mean(np.any(first != other, axis=1)) > 0.9
+
+
+def test_a_gpu_finds_what_the_processor_finds(tmp_path):
+    families, found = enumerate_families(OPS, 2, tmp_path), []
+    for engine in ("native", "cuda"):
+        surveyor = Surveyor.of(families, make_target("tanh"), engine_of(engine), starts=4)
+        found.append(surveyor.advance(surveyor.advance(surveyor.begin())))
+    assert found[0].best == pytest.approx(found[1].best, rel=1e-6)
+    assert np.array_equal(found[0].rows, found[1].rows)
 
 
 def run(*words):

@@ -135,8 +135,17 @@ def backend(name: str, **options: Any) -> Backend:
         BackendError: unknown name; lists the known ones.
         BackendError: what it needs is not here.
     """
-    if name not in BACKENDS:
-        raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
-    row = BACKENDS[name]
+    row = _row(name)
     made: Backend = getattr(import_module(row.module), row.cls)(**options)
     return made
+
+
+def backend_on(name: str, device: int = 0, threads: int = 1) -> Backend:
+    """The same, told of the device or the threads that it may take, if it is one that asks."""
+    return backend(name, **_row(name).options(device, threads))
+
+
+def _row(name: str) -> BackendRow:
+    if name not in BACKENDS:
+        raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
+    return BACKENDS[name]

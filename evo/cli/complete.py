@@ -21,7 +21,10 @@ from evo.cli.tables import front_table
 def complete_command(
     target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
     max_ops: Annotated[
-        int, typer.Option(help="Largest program; over + - * / 6 take minutes.", min=1, max=api.MOST_OPS)
+        int,
+        typer.Option(
+            help="Largest program; over + - * / 6 take minutes, on a GPU 7.", min=1, max=api.MOST_OPS
+        ),
     ],
     interval: Interval = None,
     ops: Annotated[str, typer.Option(help='Operations, such as "+ - * / sqrt".')] = "+ - * /",
@@ -36,6 +39,7 @@ def complete_command(
         int, typer.Option(help="Points that every fit starts from; more miss fewer optima.", min=2, max=4096)
     ] = api.STARTS,
     threads: Annotated[int | None, typer.Option(help="[default: one per CPU]", min=1, max=1024)] = None,
+    backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
     as_json: Json = False,
 ) -> None:
     """Fit every program up to a size: the best there is, and how sure that is.
@@ -45,7 +49,7 @@ def complete_command(
     with Meanwhile() as watch:
         found = api.complete(
             target, max_ops, interval=interval, metric=metric, ops=ops, starts=starts, out=out,
-            threads=threads, watch=watch,
+            threads=threads, backend=backend, watch=watch,
         )  # fmt: skip
     if as_json:
         print_json({**found.to_object(), "front": json.loads(found.front.to_json())})

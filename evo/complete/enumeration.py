@@ -188,11 +188,19 @@ def enumerate_families(
 ) -> Families:
     """The families of at most `max_ops` ops; see `functions` for arguments and errors."""
     found = functions(names, max_ops, folder, threads, report, families=True)
-    shards = found.shards()
+    shards = found.shards(threads)
     reduced = Spill(folder, f"families-{max_ops}", shards)
-    for shard, some in enumerate(found.read(shards)):
-        reduced.write(shard, _with_families(first_of_each(some)))
-    kept = [first_of_each(in_order(some)) for some in reduced.read(reduced.shards())]
+
+    def reduce(shard: int) -> None:
+        reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards))))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(reduce, range(shards)):
+            pass  # an error of a thread is raised here
+        ranges = reduced.shards(threads)
+        kept = list(
+            pool.map(lambda shard: first_of_each(in_order(reduced.shard(shard, ranges))), range(ranges))
+        )
     records = in_order(np.concatenate(kept))
     for spill in (found, reduced):
         spill.delete()

@@ -109,7 +109,10 @@ def run(
     completed = Completed.of(survey, families, front, starts)
     front.save(directory / "front.json")
     save_certificates(directory, proofs)
-    origin = {"evonumerics": version("evonumerics"), "command": _command(target, names, max_ops, starts)}
+    origin = {
+        "evonumerics": version("evonumerics"),
+        "command": _command(target, names, max_ops, starts, backend.name),
+    }
     text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
     write_atomically(directory / "complete.json", text.encode())
     return completed
@@ -128,10 +131,10 @@ def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) ->
     }
 
 
-def _command(target: Target, names: Sequence[str], max_ops: int, starts: int) -> str:
+def _command(target: Target, names: Sequence[str], max_ops: int, starts: int, backend: str) -> str:
     ops = " ".join(BY_TEXT[name].symbol for name in names)
     words = ["evonum", "complete", target.name, "--interval", *target.interval, "--metric", target.metric]
-    words += ["--ops", ops, "--max-ops", str(max_ops), "--starts", str(starts)]
+    words += ["--ops", ops, "--max-ops", str(max_ops), "--starts", str(starts), "--backend", backend]
     return shlex.join(words)
 
 

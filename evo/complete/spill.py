@@ -10,8 +10,10 @@ import numpy as np
 
 from evo.files import replaced_atomically
 
-MEMORY = 1 << 28
-"""Bytes of records that are read at a time, about."""
+MEMORY = 1 << 29
+"""Bytes of records that are read at a time, about, by all threads together."""
+_TOGETHER = 4
+"""Words of 16 bits that are compared as one number."""
 _KEYS = 1 << 64
 
 
@@ -22,7 +24,10 @@ def record_of(ops: int) -> np.dtype:
 
 def in_order(records: np.ndarray) -> np.ndarray:
     """Small programs first, then by their words."""
-    columns = records["word"].T
+    words = records["word"]
+    whole = np.zeros((len(words), -(-words.shape[1] // _TOGETHER) * _TOGETHER), ">u2")
+    whole[:, : words.shape[1]] = words
+    columns = whole.view(">u8").astype(np.uint64).T
     return records[np.lexsort((*columns[::-1], records["n"]))]
 
 
@@ -54,15 +59,18 @@ class Spill:
         with replaced_atomically(self._paths[part]) as file:
             np.save(file, records)
 
-    def shards(self) -> int:
-        """How many ranges of the keys it takes to hold one in memory."""
-        return 1 + sum(path.stat().st_size for path in self._paths) // MEMORY
+    def shards(self, threads: int = 1) -> int:
+        """How many ranges of the keys it takes to hold one for each thread in memory."""
+        return 1 + threads * sum(path.stat().st_size for path in self._paths) // MEMORY
 
     def read(self, shards: int) -> Iterator[np.ndarray]:
-        """The records of all parts, by ranges of their keys; in a range, in the parts' order."""
-        for shard in range(shards):
-            begin, end = (edge * _KEYS // shards for edge in (shard, shard + 1))
-            yield np.concatenate([_between(path, begin, end) for path in self._paths])
+        """The records of all parts, by ranges of their keys."""
+        return (self.shard(shard, shards) for shard in range(shards))
+
+    def shard(self, shard: int, shards: int) -> np.ndarray:
+        """The records of all parts in one of so many ranges of the keys, in the parts' order."""
+        begin, end = (edge * _KEYS // shards for edge in (shard, shard + 1))
+        return np.concatenate([_between(path, begin, end) for path in self._paths])
 
     def delete(self) -> None:
         """Takes the parts from the disk."""

@@ -2,8 +2,8 @@
 
 The families are fitted in batches, the small ones first. Near the front is what comes within `NEAR` times
 the least error of at most as many ops, but no more than `MOST_NEAR` of a size; of the others nothing is
-kept. Each fit has its random stream from the family's number and the round. A survey is a value that
-`advance` takes a batch further: kept on the disk at any time, it goes on elsewhere to the same end.
+kept. The points that a fit starts from follow from the family's number and the round. A survey is a value
+that `advance` takes a batch further: kept on the disk at any time, it goes on elsewhere to the same end.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import Backend
+from evo.backends.backend import BACKENDS, Backend
 from evo.complete.enumeration import Families
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
@@ -38,8 +38,8 @@ _SCREEN = Effort(starts=1, finalists=1, first_steps=0, final_steps=0, lawson_rou
 _FINAL = Effort(starts=0, first_steps=16)
 _DECADES = (-1.5, 2.0)
 """Powers of ten of constants at the start, targets and intervals being about one."""
-_ROWS = 4096
-"""Families of a batch."""
+_ALIKE = 256
+"""Families, one after the other, that start from the same points: drawing takes no time beside the fits."""
 _PROBES = 32
 
 
@@ -128,6 +128,7 @@ class Surveyor:
         points: the fit's.
         select: those at which errors are measured.
         starts: points that a fit starts from.
+        batch: families that are fitted together, at most.
     """
 
     families: Families
@@ -135,6 +136,7 @@ class Surveyor:
     points: Points
     select: Points
     starts: int
+    batch: int
 
     @classmethod
     def of(cls, families: Families, target: Target, backend: Backend, starts: int = STARTS) -> "Surveyor":
@@ -143,7 +145,8 @@ class Surveyor:
         Raises:
             TargetError: the target has no value somewhere.
         """
-        return cls(families, backend, fit_points(target), select_points(target), starts)
+        batch = BACKENDS[backend.name].defaults.offspring
+        return cls(families, backend, fit_points(target), select_points(target), starts, batch)
 
     def begin(self) -> Survey:
         """A survey that has everything before it."""
@@ -159,7 +162,7 @@ class Surveyor:
     def _fit_first(self, survey: Survey) -> Survey:
         n = self.families.n
         size = int(n[survey.done])
-        end = min(survey.done + _ROWS, int(np.searchsorted(n, size, "right")))
+        end = min(survey.done + self.batch, int(np.searchsorted(n, size, "right")))
         rows = np.arange(survey.done, end)
         constants, fitted, error = self._fitted(rows, 0, self._limit(survey, rows))
         best, failed = survey.best.copy(), survey.failed.copy()
@@ -216,36 +219,43 @@ class Surveyor:
 
         The errors are inf where not finite; at the select points, too, where not near the front.
         """
-        stream = mixed(np.stack([rows, np.full(len(rows), turn)], axis=1).astype(np.uint64))
         batch = self.families.batch(rows)
+        stream = rows.astype(np.uint64)
         constants = np.zeros_like(batch.constants)
         fitted, error = np.full((2, len(rows)), math.inf)
-        for begin in self._begun(batch, stream):
+        for begin in self._begun(batch, rows, turn):
             batch.constants[:] = begin
             fits = self.backend.fit(batch, self.points, _FINAL, stream, worth)
             measured = np.full(len(rows), math.inf)
             near = np.flatnonzero(fits.error <= worth)
             measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
             better = (measured < error) | ((measured == error) & (fits.error < fitted))
-            constants[better] = fits.batch.constants[better]
+            constants[better] = fits.constants[better]
             fitted[better], error[better] = fits.error[better], measured[better]
         return constants, fitted, error
 
-    def _begun(self, batch: Batch, stream: np.ndarray) -> np.ndarray:
-        """The best constants after each start's first steps, [_KEPT, rows, width]."""
-        starts = np.empty((self.starts, *batch.constants.shape))
-        rms = np.empty((self.starts, len(batch)))
+    def _begun(self, batch: Batch, rows: np.ndarray, turn: int) -> np.ndarray:
+        """The best constants after each start's first steps, [_KEPT, rows, width], the best first."""
+        blocks, block = np.unique(rows // _ALIKE, return_inverse=True)
+        drawn = _drawn(blocks, turn, self.starts, batch.width)
+        stream, none = rows.astype(np.uint64), np.zeros(len(batch))
+        begun = np.zeros((_KEPT, *batch.constants.shape))
+        rms = np.full((_KEPT, len(batch)), math.inf)
         for start in range(self.starts):
-            batch.constants[:] = _drawn(stream, start, batch.width)
-            fits = self.backend.fit(batch, self.points, _SCREEN, stream, np.zeros(len(batch)))
-            starts[start], rms[start] = fits.batch.constants, fits.rms
-        best = np.argsort(rms, axis=0, kind="stable")[:_KEPT]
-        return starts[best, np.arange(len(batch))]
+            batch.constants[:] = drawn[block, start]
+            fits = self.backend.fit(batch, self.points, _SCREEN, stream, none)
+            found, constants = np.where(np.isnan(fits.rms), math.inf, fits.rms), fits.constants
+            for place in range(_KEPT):  # the new one takes its place, the worse one goes on to the next
+                better = np.flatnonzero(found < rms[place])
+                for kept, new in ((rms[place], found), (begun[place], constants)):
+                    kept[better], new[better] = new[better], kept[better].copy()
+        return begun
 
 
-def _drawn(stream: np.ndarray, start: int, width: int) -> np.ndarray:
-    """Constants of either sign and any size within `_DECADES`, float64 [rows, width]."""
-    words = [np.full_like(stream, start * width + j) for j in range(width)]
-    part = np.stack([mixed(np.stack([stream, word], axis=1)) for word in words], axis=1) / 2.0**64
+def _drawn(blocks: np.ndarray, turn: int, starts: int, width: int) -> np.ndarray:
+    """Constants of either sign and any size within `_DECADES`, float64 [blocks, starts, width]."""
+    block, start, constant = np.meshgrid(blocks, np.arange(starts), np.arange(width), indexing="ij")
+    words = np.stack([block, np.full_like(block, turn), start, constant], axis=-1)
+    part = mixed(words.reshape(-1, 4).astype(np.uint64)).reshape(block.shape) / 2.0**64
     low, high = _DECADES
     return np.where(part < 0.5, -1.0, 1.0) * 10.0 ** (low + (high - low) * (2 * part % 1.0))

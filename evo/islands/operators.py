@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from evo.backends.backend import BACKENDS, Backend, Programs, backend
+from evo.backends.backend import Backend, Programs, backend_on
 from evo.backends.decades import fit_over_decades
 from evo.backends.fit import Fits, Measures
 from evo.floats.goal import FloatGoal
@@ -57,8 +57,7 @@ class Operators:
         Raises:
             BackendError, BuildError: this machine lacks what it needs.
         """
-        options = BACKENDS[self.problem.backend].options(self.problem.device)
-        return backend(self.problem.backend, **options)
+        return backend_on(self.problem.backend, self.problem.device)
 
     def vary(self, rng: int, state: State) -> Offspring:
         """New programs from a state's parents; its caches are written to."""
