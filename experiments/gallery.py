@@ -5,13 +5,15 @@
 A page has a part for each target, interval and metric; fronts of the same are joined. Beside every formula
 stands the best classical form of at most as many operations, from `experiments/baselines` (what `evonum
 baselines --json` printed; computed where it is missing or too small), and the command that found the front,
-from the row of experiments/README.md that names its file. A picture holds the digest of what it shows, and
+from the row of experiments/README.md that names its file. What a complete survey of `experiments/complete`
+(the complete.json of `evonum complete`) found nothing better than has a mark. A picture holds the digest of what it shows, and
 is drawn again only if that is another now.
 """
 
 import hashlib
 import io
 import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +34,7 @@ from tracking.figures import curves_figure, front_figure
 
 ROOT = Path(__file__).parent.parent
 FRONTS, BASELINES = ROOT / "experiments" / "fronts", ROOT / "experiments" / "baselines"
+COMPLETE = ROOT / "experiments" / "complete"
 README, PAGE, PICTURES = (
     ROOT / "experiments" / "README.md",
     ROOT / "docs" / "gallery.md",
@@ -47,8 +50,13 @@ from `experiments/fronts`. Errors are largest errors on the whole open interval,
 constants given; each is proved to be at most the bound (`evonum verify`), and was recomputed from its file by
 mpmath (`python experiments/recompute.py`). "Textbook" is the best classical form of at most as many
 operations (`evonum baselines`: Taylor, Padé, Chebyshev, minimax polynomials and rationals, squared forms,
-symmetric quotients, continued fractions), and the ratio how many times smaller the error is.
+symmetric quotients, continued fractions), and the ratio how many times smaller the error is. A formula with
+a mark (✓) is a complete optimum: no program of as many operations that was fitted is better; below the table
+stands what that means (docs/complete.md).
 """
+MARK = " ✓"
+SAME = 1.001
+"""Largest ratio of two errors of one optimum."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +68,28 @@ class Part:
         front: the best of all fronts.
         sources: the front files, and the command of each.
         classical: the classical forms, by ops.
+        complete: what a complete survey says; nothing without one.
     """
 
     name: str
     front: Front
     sources: Mapping[str, str]
     classical: Sequence[Baseline]
+    complete: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
         """Of all that the pictures show."""
         shown = [[m.to_object() for m in self.front], [asdict(b) for b in self.classical]]
         return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+
+    def is_complete(self, member: Member) -> bool:
+        """Whether a complete survey of its size and of its ops found nothing better."""
+        errors = {size["ops"]: size["error"] for size in self.complete.get("sizes", ())}
+        least = errors.get(member.ops)
+        used = {instruction.op for instruction in member.code.instructions}
+        known = used <= set(self.complete.get("ops", ()))
+        return known and least is not None and least < math.inf and member.sampled_error <= SAME * least
 
 
 def name_of(member: Member) -> str:
@@ -114,7 +132,14 @@ def parts(fronts: Path = FRONTS, compute: bool = False) -> Iterator[Part]:
     for name, found in sorted(groups.items()):
         front = joined(found.values())
         sources = {path.name: command_of(path, readme) for path in found}
-        yield Part(name, front, sources, classical_forms(name, front, compute))
+        yield Part(name, front, sources, classical_forms(name, front, compute), complete_of(name))
+
+
+def complete_of(name: str) -> Mapping[str, Any]:
+    """The complete survey on record, if there is one."""
+    path = COMPLETE / f"{name}.json"
+    found: Mapping[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def classical_forms(name: str, front: Front, compute: bool) -> list[Baseline]:
@@ -154,8 +179,12 @@ def _part(part: Part) -> Iterator[str]:
         ratio = f"{form.error / m.sampled_error:.3g}" if form else ""
         proved = f"{m.proved_bound:.4e}" if m.proved_bound is not None else "none"
         error, found = f"{m.sampled_error:.4e}", f"{m.seconds_to_find:.3g} s"
-        yield f"| {m.ops} | {error} | {proved} | {textbook} | {ratio} | {found} | `{m.formula}` |"
+        mark = MARK if part.is_complete(m) else ""
+        yield f"| {m.ops}{mark} | {error} | {proved} | {textbook} | {ratio} | {found} | `{m.formula}` |"
     yield ""
+    if part.complete:
+        yield f"✓ {part.complete['statements'][-1]} (`{part.complete['command']}`)"
+        yield ""
     for name, command in part.sources.items():
         yield f"- [`{name}`](../experiments/fronts/{name}): {command}"
     yield ""

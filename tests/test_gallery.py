@@ -38,6 +38,19 @@ def test_the_page_shows_every_formula_with_its_constants_and_its_classical_rival
         assert max(b.ops for b in part.classical) <= max(part.front[-1].ops, gallery.AT_LEAST)
 
 
+def test_what_a_complete_survey_found_nothing_better_than_has_a_mark():
+    (part,) = (p for p in PARTS if p.name == "exp2-0-1-relative")
+    sizes = {size["ops"]: size["error"] for size in part.complete["sizes"]}
+    marked = {m.ops for m in part.front if part.is_complete(m)}
+    assert marked == set(sizes)
+    assert part.complete["statements"][-1] in gallery.PAGE.read_text()
+    member = part.front.best(ops=3)
+    worse = replace(member, sampled_error=1.01 * member.sampled_error)
+    assert not part.is_complete(worse)
+    assert not replace(part, complete={}).is_complete(member)
+    assert not replace(part, complete={**part.complete, "ops": ["add", "mul"]}).is_complete(member)
+
+
 def test_fronts_of_one_target_are_joined_and_the_first_of_equals_stays():
     paths = sorted(gallery.FRONTS.glob("exp2-*.json"))
     fronts = [Front.load(path) for path in paths]
