@@ -6,8 +6,8 @@ A page has a part for each target, interval and metric; fronts of the same are j
 stands the best classical form of at most as many operations, from `experiments/baselines` (what `evonum
 baselines --json` printed; computed where it is missing or too small), and the command that found the front,
 from the row of experiments/README.md that names its file. What a complete survey of `experiments/complete`
-(the complete.json of `evonum complete`) found nothing better than has a mark. A picture holds the digest of what it shows, and
-is drawn again only if that is another now.
+(the complete.json of `evonum complete`) found nothing better than has a mark. A picture holds the digest of
+what it shows, and is drawn again only if that is another now.
 """
 
 import hashlib
