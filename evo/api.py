@@ -46,11 +46,11 @@ from evo.runs.directory import DirectoryError, UnwritableError, default_director
 from evo.runs.housekeeping import Kept, Leftover, delete, find_searches, leftovers
 from evo.runs.journal import Progress, Sink
 from evo.runs.search import CHANGES, Search, make_problem
-from evo.runs.session import QUIET, End, Opener, Watcher, run_search
+from evo.runs.session import QUIET, Crew, End, Opener, Watcher, run_search
 from evo.runs.sources import REGISTERED, Source, StoreError, function_of_file, load_source, read_text
 from evo.runs.spec import SearchSpec, SpecError, load_spec, make_spec
 from evo.runs.standing import Standing, standing
-from evo.runs.workers import WORKERS, check_address
+from evo.runs.workers import WORKERS, WorkersError, check_address, knock
 from evo.runs.yaml_file import read_mapping
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.metric import METRICS
@@ -95,6 +95,7 @@ __all__ = [
     "check_source",
     "check_target",
     "clean",
+    "cluster_trouble",
     "complete",
     "dashboard",
     "deliver",
@@ -136,6 +137,7 @@ def search(
     core: str | None = None,
     workers: str = "ray",
     address: str | None = None,
+    processes: int | None = None,
     record: bool = True,
     tracking_uri: str | None = None,
     sink: Sink | None = None,
@@ -151,6 +153,7 @@ def search(
         out: directory of the search; a new one under `runs` by default.
         workers: "ray", or "serial" for all islands in this process.
         address: a running Ray cluster; a local one by default.
+        processes: of Ray, at most; one per CPU of the cluster by default.
         record: deliver the records to MLflow; without it they stay in the directory (see `deliver`).
         tracking_uri: of MLflow; $MLFLOW_TRACKING_URI, else mlflow.db in the current folder, by default.
         sink: takes the records instead.
@@ -162,7 +165,7 @@ def search(
         DirectoryError: the directory holds a search already, or cannot be written.
         WorkersError, BackendError, BuildError: this machine or cluster cannot run it.
     """
-    _check_workers(workers, address)
+    crew = _crew(workers, address, processes)
     if target is None and spec is None and "target" not in entries:
         names = ", ".join(CATALOGUE)
         raise SpecError(f"Name a target ({names}) or a --spec file")
@@ -172,7 +175,7 @@ def search(
     with locked(made.directory):
         made.refuse_if_taken()
         opener = _opener(record, tracking_uri, sink, watcher)
-        return _remembered(run_search(made, workers, address, opener, watcher), made.directory)
+        return _remembered(run_search(made, crew, opener, watcher), made.directory)
 
 
 def resume(
@@ -180,6 +183,7 @@ def resume(
     *,
     workers: str = "ray",
     address: str | None = None,
+    processes: int | None = None,
     record: bool = True,
     tracking_uri: str | None = None,
     sink: Sink | None = None,
@@ -190,7 +194,7 @@ def resume(
 
     Args:
         directory: of the search.
-        workers, address, record, tracking_uri, sink, watcher: as for `search`.
+        workers, address, processes, record, tracking_uri, sink, watcher: as for `search`.
         changes: `time`, `generations` or `error`, in place of all three of the first session's; more
             `max_ops`.
 
@@ -199,7 +203,7 @@ def resume(
         CheckpointError: a damaged checkpoint, or none.
         SpecError, WorkersError, BackendError, BuildError: as `search`.
     """
-    _check_workers(workers, address)
+    crew = _crew(workers, address, processes)
     if other := set(changes) - set(CHANGES):
         raise SpecError(f"A search goes on as it was: leave out {', '.join(sorted(other))}")
     checked = make_spec({"target": "x", **changes}).model_dump(include=set(changes))
@@ -208,7 +212,7 @@ def resume(
         raise DirectoryError(f"No search directory {here}.")
     with locked(here):
         opener = _opener(record, tracking_uri, sink, watcher)
-        return _remembered(run_search(Search.resume(here, checked), workers, address, opener, watcher), here)
+        return _remembered(run_search(Search.resume(here, checked), crew, opener, watcher), here)
 
 
 def check_entries(entries: Mapping[str, Any]) -> SearchSpec:
@@ -228,6 +232,23 @@ def read_entries(path: str | Path) -> dict[str, Any]:
         SpecError: no such file, not YAML, not a mapping.
     """
     return read_mapping(Path(path))
+
+
+def cluster_trouble(address: str) -> str | None:
+    """Why no search can begin on a Ray cluster now; None if something listens there. Takes at most 3 s.
+
+    Args:
+        address: HOST:PORT.
+
+    Raises:
+        AddressError: it is none of a cluster.
+    """
+    check_address(address)
+    try:
+        knock(address)
+    except WorkersError as error:
+        return str(error)
+    return None
 
 
 def check_target(target: str, interval: tuple[str, str] | None = None, metric: str | None = None) -> Target:
@@ -271,13 +292,16 @@ def _function(target: str, core: str | None, has_interval: bool) -> dict[str, An
     return function_of_file(Path(target), core, not has_interval)
 
 
-def _check_workers(kind: str, address: str | None) -> None:
+def _crew(kind: str, address: str | None, processes: int | None) -> Crew:
     if kind not in WORKERS:
         raise SpecError(f"--workers is {' or '.join(WORKERS)}, not {kind!r}")
     if address is not None and kind == "serial":
         raise SpecError("--workers serial is this process alone: leave out --address, or --workers serial")
     if address is not None:
         check_address(address)
+    if processes is not None and processes < 1:
+        raise SpecError(f"--processes: at least 1, got {processes}")
+    return Crew(kind, address, processes)
 
 
 def _opener(record: bool, tracking_uri: str | None, sink: Sink | None, watcher: Watcher) -> Opener:

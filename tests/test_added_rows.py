@@ -82,7 +82,7 @@ def test_a_backend(row, in_tmp):
 
 
 def test_a_kind_of_worker(row, in_tmp):
-    row(WORKERS, "later", lambda problem, islands, address: SerialWorkers(problem))
+    row(WORKERS, "later", lambda problem, islands, address, most: SerialWorkers(problem))
     assert searched("exp2", workers="later")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evo.api import undelivered
+from faults import cluster
 from faults.local import FAULTS, once
 from services import running, until
 
@@ -21,6 +22,15 @@ def test_nothing_is_lost_hangs_or_stays_behind(fault, tmp_path):
     assert not lost
     assert not worse
     assert back < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", cluster.FAULTS.values(), ids=cluster.FAULTS.keys())
+def test_on_a_cluster_a_job_outlives_workers_and_heads(fault, tmp_path):
+    lost, processes, back = cluster.once(fault, tmp_path)
+    assert not lost
+    assert processes <= 2
+    assert back < 90
 
 
 @pytest.mark.slow

@@ -171,6 +171,19 @@ def test_a_target_is_checked_and_drawn_and_one_that_makes_no_sense_is_told_its_p
     assert "x = 0.5" in wrong.json()["detail"]
 
 
+def test_a_target_from_outside_is_no_file_of_the_service(service, tmp_path):
+    (tmp_path / "here.fpcore").write_text("(FPCore (x) :pre (<= 0 x 1) (exp x))")
+    for name in (f"{tmp_path}/here.fpcore", f"{tmp_path}/nothing.fpcore"):
+        for answer in (
+            service.ask("GET", "/api/v1/baselines", params={"target": name}),
+            service.ask("GET", "/api/v1/best", params={"target": name}),
+            service.ask("POST", "/api/v1/targets/check", json={"target": name}),
+            service.ask("POST", "/api/v1/check", json={"spec": {"target": name}}),
+        ):
+            assert answer.status_code == 422
+            assert "neither a catalogue name nor an expression" in answer.json()["detail"]
+
+
 JOB = "/api/v1/jobs"
 AS_JSON = {"Content-Type": "application/json"}
 MATRIX = {

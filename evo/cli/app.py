@@ -150,7 +150,7 @@ def _reason(error: OSError) -> str:
     return f"{where}: {error.strerror}"
 
 
-HOW = ("workers", "address", "record", "tracking_uri")
+HOW = ("workers", "address", "processes", "record", "tracking_uri")
 """Options of `search` that say how it runs; the others, but for these and `NOT_ENTRIES`, are entries of the
 specification under the specification's names."""
 NOT_ENTRIES = (*HOW, "spec", "core", "out", "resume", "as_json")
@@ -179,6 +179,9 @@ def search(
     workers: Annotated[str, typer.Option(help="ray, or serial: all islands in this process.")] = "ray",
     address: Annotated[
         str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Of Ray, at most. [default: one per CPU of the cluster]", min=1)
     ] = None,
     spec: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Specification; options take precedence.")

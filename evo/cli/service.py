@@ -51,6 +51,12 @@ def serve_command(
     cores: Annotated[
         int, typer.Option(help="That jobs share. [default: all of this machine]", min=1, max=4096)
     ] = Settings.cores,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="A Ray cluster on which jobs run; --cores are those they share."
+        ),
+    ] = None,
     name: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="Another name of the service: that of a proxy.")
     ] = None,
@@ -64,9 +70,11 @@ def serve_command(
     max_time: Annotated[float, typer.Option(help="Largest --time of a search, in hours.", min=0.001)] = 24.0,
 ) -> None:
     """Serve searches to users, browsers and programs; Ctrl-C ends it, and jobs go on until it is back."""
+    if ray is not None:
+        api.cluster_trouble(ray)  # what is no address is refused at once
     settings = Settings(
         data=data.absolute(), host=host, port=port, cores=cores, names=tuple(name or ()), tokens=tokens,
-        max_time=3600 * max_time, tracking_uri=tracking_uri,
+        max_time=3600 * max_time, tracking_uri=tracking_uri, cluster=ray,
     )  # fmt: skip
     serve(settings, lambda url: print(f"evonum serves at {url}", flush=True))
 

@@ -71,9 +71,22 @@ class Watcher:
 QUIET = Watcher()
 
 
-def run_search(
-    search: Search, workers: str, address: str | None, open_sink: Opener, watcher: Watcher
-) -> Front:
+@dataclass(frozen=True)
+class Crew:
+    """Where a search runs.
+
+    Attributes:
+        workers: a kind of `WORKERS`.
+        address: of a running cluster; None: this machine.
+        processes: at most so many; None: one per CPU.
+    """
+
+    workers: str
+    address: str | None = None
+    processes: int | None = None
+
+
+def run_search(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) -> Front:
     """Runs a search whose directory is locked; its front.
 
     Raises:
@@ -81,7 +94,7 @@ def run_search(
         UnwritableError: the directory cannot be written.
     """
     try:
-        front, status = _evolve(search, workers, address, open_sink, watcher)
+        front, status = _evolve(search, crew, open_sink, watcher)
     except EvonumError:
         raise
     except OSError as error:
@@ -93,17 +106,16 @@ def run_search(
     return front
 
 
-def _evolve(
-    search: Search, workers: str, address: str | None, open_sink: Opener, watcher: Watcher
-) -> tuple[Front, str]:
+def _evolve(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) -> tuple[Front, str]:
     """The front and the status, with everything that was opened for them closed again."""
     from evo.classical.pictures import BackgroundLines
 
     target = search.problem.target
     watcher.opens(search.directory, target)
-    if workers == "ray":
+    if crew.workers == "ray":
         watcher.says("starting workers ...")
-    with contextlib.closing(make_workers(search.problem, search.islands, workers, address)) as crew:
+    made = make_workers(search.problem, search.islands, crew.workers, crew.address, crew.processes)
+    with contextlib.closing(made) as workers:
         if first := BACKENDS[search.spec.backend].first:
             watcher.says(first)
         watcher.begins()
@@ -111,7 +123,7 @@ def _evolve(
         sink = open_sink(search.directory)
         classical = BackgroundLines(target, search.spec.max_ops)
         try:
-            return evolve(search, crew, sink, watcher.advances, watcher.stops, classical, watcher.says)
+            return evolve(search, workers, sink, watcher.advances, watcher.stops, classical, watcher.says)
         finally:
             classical.close()
             sink.close(timeout_s=MLFLOW_S)

@@ -46,8 +46,12 @@ def export(directory: str, to: str, options: Mapping[str, Any]) -> Any:
 def baselines(
     target: str, interval: list[str] | None, metric: str | None, max_ops: int, ops: str | None
 ) -> Any:
-    """A target, and its best classical forms."""
-    checked, found = api.baselines(target, _pair(interval), metric, max_ops, ops=ops)
+    """A target, and its best classical forms.
+
+    The target is looked at first: what comes from outside is never the name of a file of functions.
+    """
+    known = api.check_target(target, _pair(interval), metric)
+    checked, found = api.baselines(known.name, known.interval, known.metric, max_ops, ops=ops)
     return {**checked.to_json(), "forms": [asdict(form) for form in found]}
 
 

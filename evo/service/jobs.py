@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from evo.service.helpers import Helpers
 from evo.service.job import Job
 from evo.service.problems import ProblemError
 from evo.service.queue import Place
-from evo.service.request import JobRequest, checked_changes, checked_entries
+from evo.service.request import MOST, JobRequest, checked_changes, checked_entries
 from evo.service.settings import Settings
 from evo.service.states import ENDED
 from evo.service.store import Store
@@ -59,6 +60,8 @@ class Jobs:
             raise ProblemError(422, f"cores: at most {most} (got {request.cores})", "cores")
         self._refuse_too_many(access)
         entries = self.check(request.spec)
+        if request.cores > (os.cpu_count() or 1):  # as many islands as cores, at least
+            entries.setdefault("islands", min(request.cores, MOST["islands"]))
         try:
             made, new = self.store.add(
                 secrets.token_hex(6), access.owner, entries, request.cores, key, digest

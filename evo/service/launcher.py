@@ -9,12 +9,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
+from evo import api
 from evo.files import write_atomically
 from evo.service.job import Job
 from evo.service.processes import Process, of_directory, process
@@ -23,6 +26,8 @@ from evo.service.settings import Settings
 COMMAND = ("-m", "evo", "search")
 NICE = 5
 """How much jobs step back for the service, which has to answer beside them."""
+AGAIN = 2.0
+"""Between two questions whether a cluster answers [s]."""
 HIDDEN = (
     "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "EVONUM_TOKEN", "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_URI",
@@ -67,6 +72,10 @@ class Launcher(Protocol):
         """The job's process if it lives."""
         ...
 
+    def trouble(self) -> str | None:
+        """Why no job can begin now; None if nothing is in the way. Takes at most some seconds."""
+        ...
+
 
 class LocalLauncher:
     """Processes of this machine."""
@@ -81,8 +90,8 @@ class LocalLauncher:
         words = self._begin(job, folder) if resume is None else self._go_on(job, resume)
         with open(self._settings.log(job.id), "ab") as log:
             child = subprocess.Popen(
-                [sys.executable, *COMMAND, *words, *_manner(job.cores)],
-                cwd=folder, env=_environment(job.cores), stdin=subprocess.DEVNULL, stdout=log,
+                [sys.executable, *COMMAND, *words, *self._manner(job.cores)],
+                cwd=folder, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._children[child.pid] = child
@@ -102,6 +111,19 @@ class LocalLauncher:
         found = Process(job.pid, job.ticks)
         return found if child is not None or found.lives else Gone(None)
 
+    def trouble(self) -> str | None:
+        """See `Launcher.trouble`."""
+        return None
+
+    def _manner(self, cores: int) -> Sequence[str]:
+        """One process where one core is enough: Ray takes half a minute to start, and 800 MB."""
+        several = ("ray", "--processes", str(cores))
+        return ("--no-record", "--workers", *(("serial",) if cores == 1 else several))
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        return {**kept, "PYTHONUNBUFFERED": "1"}
+
     def _begin(self, job: Job, folder: Path) -> Sequence[str]:
         file = folder / "spec.json"
         write_atomically(file, json.dumps(dict(job.entries), indent=1, ensure_ascii=False).encode())
@@ -112,16 +134,38 @@ class LocalLauncher:
         return "--resume", str(self._settings.search(job.id)), *options
 
 
-def _manner(cores: int) -> Sequence[str]:
-    """One process where one core is enough: Ray takes half a minute to start, and 800 MB."""
-    return ("--no-record", "--workers", "serial" if cores == 1 else "ray")
+class RayLauncher(LocalLauncher):
+    """Drivers are processes of this machine, with all files; their islands are actors of a cluster.
+
+    An actor holds a CPU of the cluster for as long as it lives. A driver dies with the cluster's head, and
+    another goes on from its checkpoint once there is a head again.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._asked = -inf
+        self._told: str | None = None
+
+    def trouble(self) -> str | None:
+        """See `Launcher.trouble`."""
+        now = time.monotonic()
+        if now >= self._asked + AGAIN:
+            self._asked, self._told = now, api.cluster_trouble(str(self._settings.cluster))
+        return self._told
+
+    def _manner(self, cores: int) -> Sequence[str]:
+        return (
+            "--no-record", "--workers", "ray", "--address", str(self._settings.cluster),
+            "--processes", str(cores),
+        )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        """With the cluster's token: a driver is nobody without it."""
+        token = {
+            name: os.environ[name] for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if name in os.environ
+        }
+        return {**super()._environment(), **token}
 
 
-def _environment(cores: int) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    own = {"PYTHONUNBUFFERED": "1"} if cores == 1 else {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": cores})}
-    return {**kept, **own}
-
-
-LAUNCHERS: Mapping[str, Callable[[Settings], Launcher]] = {"local": LocalLauncher}
+LAUNCHERS: Mapping[str, Callable[[Settings], Launcher]] = {"local": LocalLauncher, "ray": RayLauncher}
 """By name."""

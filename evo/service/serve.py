@@ -52,7 +52,7 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
     with _held(settings), _listening(settings) as listener, _log(), contextlib.ExitStack() as stack:
         helpers = stack.enter_context(contextlib.closing(Helpers(settings.helpers, settings.patience)))
         store = stack.enter_context(contextlib.closing(Store(settings.data / "service.db")))
-        watcher = Watcher(store, settings, LAUNCHERS["local"](settings))
+        watcher = Watcher(store, settings, LAUNCHERS["ray" if settings.cluster else "local"](settings))
         jobs, streams = Jobs(store, settings, watcher, helpers), Streams(store, settings)
         measures = Measures(store, settings, watcher, streams)
         parts = Parts(store, settings, watcher, helpers, jobs, Results(store, settings), streams, measures)

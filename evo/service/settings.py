@@ -22,6 +22,7 @@ class Settings:
         data: folder of the store and of all jobs.
         host, port: where it listens.
         cores: that jobs share.
+        cluster: of Ray, HOST:PORT, on which jobs run; None: they are processes of this machine.
         names: hosts, besides its own, that a request may be for: those of a proxy.
         tokens: whether every request needs a token; always so where others can reach it.
         max_time: largest time of a search [s].
@@ -40,6 +41,7 @@ class Settings:
     host: str = LOOPBACK[0]
     port: int = PORT
     cores: int = len(os.sched_getaffinity(0))
+    cluster: str | None = None
     names: tuple[str, ...] = ()
     tokens: bool = False
     max_time: float = 24 * 3600.0

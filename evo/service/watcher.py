@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Watcher:
     _wake: threading.Event = field(default_factory=threading.Event)
     _ends: bool = False
     _wrong: dict[str | None, str] = field(default_factory=dict)
+    _trouble: str | None = None
     _noted: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -97,17 +98,27 @@ class Watcher:
                 self._look_at(job)
         self._spend(active)
         for place in self.places():
-            if place.starts:
+            if place.starts and self._may_begin():
                 free = self.store.change(place.job, "starting", "admitted: its cores are free")
                 if free.state == "starting":
                     self._launch(free)
 
     def places(self) -> list[Place]:
         """The queue as it is now."""
-        return plan(
+        found = plan(
             self.store.jobs(["queued"]), self.store.jobs(ACTIVE), self.store.used(), self.settings.cores,
             core_limits(self.store),
         )  # fmt: skip
+        trouble = self._trouble
+        return found if trouble is None else [replace(place, reason=trouble) for place in found]
+
+    def _may_begin(self, job: Job | None = None) -> bool:
+        """Whether a process can begin now; a job that waits for that says so, once."""
+        trouble = self.launcher.trouble()
+        if job is not None and trouble is not None and trouble != self._trouble:
+            self.store.note(job, f"waits: {trouble}")
+        self._trouble = trouble
+        return trouble is None
 
     def _look_at(self, job: Job) -> None:
         found = self.launcher.find(job)
@@ -125,7 +136,7 @@ class Watcher:
         elif job.stop:
             self._ended(job, "stopped", "stopped as asked" if facts.status else f"stopped: {found.words}")
         elif job.state == "recovering" and job.pid is None:
-            if time.monotonic() >= self._seen[job.id].due:
+            if time.monotonic() >= self._seen[job.id].due and self._may_begin(job):
                 self._launch(job)
         else:
             self._died(job, found, facts)
