@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from evo.backends.backend import BACKENDS, backend_on
-from evo.bench.functions import SIZE, Timing, race
+from evo.bench.functions import SIZE, Timing, race_front
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
 from evo.complete.result import Completed
@@ -477,15 +477,44 @@ def check_source(
 
 
 def time_source(
-    source: str | Path, ops: int | None = None, size: int = SIZE, tracking_uri: str | None = None
-) -> list[tuple[Member, Sequence[Timing]]]:
-    """Members of a source (or that of so many ops) in C, timed beside what people use; minutes for many.
+    source: str | Path,
+    ops: int | None = None,
+    size: int = SIZE,
+    interval: tuple[float, float] | None = None,
+    tracking_uri: str | None = None,
+) -> tuple[Front, Sequence[Timing]]:
+    """Members of a source (or that of so many ops) in C, timed in one run beside what people use.
+
+    Args:
+        source, ops, tracking_uri: as for `check_source`.
+        size: elements of the array.
+        interval: where inputs are drawn from; a usual one by default.
+
+    Returns:
+        The members, and every contestant, fastest first.
 
     Raises:
         FrontError, StoreError: as `front`; or there is no such member.
         ExportError, BuildError: a member cannot be C, or there is no compiler.
     """
-    return [(m, race(m, size)) for m in _of_ops(source, front(source, tracking_uri), ops)]
+    members = _of_ops(source, front(source, tracking_uri), ops)
+    return Front(tuple(members)), race_front(members, size, interval=interval)
+
+
+def draw_timings(members: Front, timings: Sequence[Timing], path: Path) -> None:
+    """Draws errors against time, of functions of all floats, to a file.
+
+    Raises:
+        FrontError: no figure can be there.
+    """
+    from tracking.figures import timings_figure
+
+    title = f"{members[0].target}, {members[0].dtype}"
+    rows = [(row.name, row.median, row.error) for row in timings if row.error]
+    try:
+        timings_figure(title, rows).savefig(path)
+    except (OSError, ValueError) as error:
+        raise FrontError(f"Cannot draw {path}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from evo.exports.samples import results
 from evo.fronts.front import Member
 from evo.fronts.reading import read_members
 from evo.numbers.formats import FLOAT_FORMATS
-from evo.reductions.reduction import ReductionError, find_reduction
+from evo.reductions.reduction import ReductionError
+from evo.reductions.table import find_reduction
 from published import PUBLISHED
 from strategies import ALL, random_batch
 

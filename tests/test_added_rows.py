@@ -11,7 +11,8 @@ from flint import arb
 from evo import api
 from evo.backends.backend import BACKENDS
 from evo.exports.export import EXPORT_FORMATS, ExportFormat
-from evo.reductions.reduction import REDUCTIONS, ReductionRow
+from evo.reductions.powers import Power
+from evo.reductions.table import REDUCTIONS
 from evo.runs.workers import WORKERS
 from evo.runs.workers.serial import SerialWorkers
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
@@ -89,7 +90,7 @@ def test_a_kind_of_worker(row, in_tmp):
 def test_a_range_reduction(row, in_tmp):
     function = CatalogueRow("powers_of_3", "3^x", "0", "log(2)/log(3)", "relative", "a power of 3")
     row(CATALOGUE, "powers_of_3", function)
-    row(REDUCTIONS, "powers_of_3", ReductionRow("powers_of_3", "log(2)/log(3)", lambda x: np.power(3.0, x)))
+    row(REDUCTIONS, "powers_of_3", Power("powers_of_3", "log(2)/log(3)", lambda x: np.power(3.0, x)).ways())
     searched("powers_of_3")
     assert "static inline" in run(
         "export", "found", "--ops", "4", "--to", "c", "--dtype", "float32", "--full"

@@ -38,7 +38,7 @@ every_format = pytest.mark.parametrize("name", EXPORT_FORMATS)
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_op_has_a_form_in_every_language(op, language):
-    text = op.template(language).format(a="A", b="B", c="C", f="", d="d")
+    text = op.template(language).format(a="A", b="B", c="C", f="", d="d", p="pd")
     assert all(word in text for word in "ABC"[: op.arity])
 
 

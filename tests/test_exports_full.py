@@ -10,7 +10,8 @@ from evo.exports.export import ExportError, export, prepare, write
 from evo.exports.samples import results
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.program import parse
-from evo.reductions.reduction import REDUCTIONS, Reduction, ReductionError, find_reduction
+from evo.reductions.reduction import ReductionError
+from evo.reductions.table import REDUCTIONS, find_reduction
 from evo.targets.target import make_target
 from exported import assert_same, call, compiled, inputs_everywhere, member
 from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
@@ -27,8 +28,9 @@ HORNER = {  # Taylor about 0 with the last digits that the functions have: 2e-8 
 }
 HORNER["exp10"] = [repr(math.log(10) ** k / math.factorial(k)) for k in range(7, -1, -1)]
 ENDS = {"exp2": ("-0.5", "0.5"), "exp": ("-0.3466", "0.3466"), "exp10": ("-0.1506", "0.1506")}
-ALL = [(name, dtype) for name in REDUCTIONS for dtype in FLOAT_FORMATS]
-CASES = [(name, dtype) for name, dtype in ALL if Reduction(name, True).is_power]
+POWERS = [name for name, ways in REDUCTIONS.items() if ways[0].core.function in HORNER]
+ALL = [(name, dtype) for name in POWERS for dtype in FLOAT_FORMATS]
+CASES = [(name, dtype) for name, dtype in ALL if REDUCTIONS[name][0].slope]
 
 
 def horner(constants, fused):
@@ -45,7 +47,7 @@ def horner(constants, fused):
 
 
 def full(name, dtype, fused=False):
-    power = Reduction(name, True).core
+    power = REDUCTIONS[name][0].core.function
     core = member(horner(HORNER[power], fused), HORNER[power], name, ENDS[power])
     return prepare(core, dtype, full=True, name=f"{name}_{dtype}_{'fused' if fused else 'plain'}")
 
@@ -118,7 +120,7 @@ def test_every_language_gives_the_same_bits(tmp_path):
     chosen = [full(name, dtype, fused) for name, dtype in ALL for fused in (False, True)]
     floored = prepare(member(parse("v1 = x + c1"), ("0.96",)), "float32", full=True, name="floored")
     chosen.append(floored)
-    assert not floored.reduction.centred
+    assert floored.reduction.way == "below"
     libraries = [
         c_library(tmp_path, compiler, flags, chosen)
         for compiler in ("gcc", "clang")
@@ -174,11 +176,13 @@ def test_jax_gives_the_same_bits_but_for_flushed_subnormals_and_the_right_slope(
 
 
 def test_a_core_on_another_interval_or_function_is_refused_with_what_is_needed():
-    with pytest.raises(ReductionError, match=r"\(-1/2, 1/2\) or \(0, 1\)"):
+    with pytest.raises(ReductionError, match=r"\(-\(1\)/2, \(1\)/2\) or \(0, 1\)"):
         find_reduction(make_target("exp2", ("0", "0.9")))
     with pytest.raises(ReductionError, match="exp2, exp"):
-        find_reduction(make_target("sin"))
-    assert find_reduction(make_target("exp2")) == Reduction("exp2", centred=False)
+        find_reduction(make_target("airy"))
+    assert find_reduction(make_target("exp2")).way == "below"
+    with pytest.raises(ReductionError, match="'nearest', 'below'"):
+        find_reduction(make_target("exp2"), "sideways")
     with pytest.raises(ExportError, match="full"):
         export(member(parse("v1 = x + c1"), ("0.96",)), "latex", full=True)
 

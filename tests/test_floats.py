@@ -25,7 +25,7 @@ from evo.numbers.formats import BFLOAT16, FLOAT16, FLOAT_FORMATS
 from evo.programs.batch import Batch
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
-from evo.reductions.reduction import core_interval
+from evo.reductions.table import core_interval
 from evo.targets.target import make_target
 from searches import SMALL, evonum_here
 
@@ -59,7 +59,7 @@ def member_of(goal, program, numbers, error=1.0):
 def test_inputs_with_finite_results_of_2_to_the_x_are_all_there(dtype):
     goal = FloatGoal(make_target("exp2", CORE), dtype, full=True)
     gives = goal.arithmetic.gives
-    first, last = goal.reduction.reach(gives)
+    first, last = goal.reduction.span(gives)
     found = between(first, last, gives, 0)
     x = np.unique(every(gives)[np.isfinite(every(gives))])
     size = np.exp2(np.clip(x, -1000, 1000))
@@ -187,8 +187,8 @@ def test_float32_errors_are_those_of_every_input():
 
 
 def test_a_goal_without_meaning_is_refused():
-    with pytest.raises(GoalError, match="bfloat16 or float16"):
-        FloatGoal(make_target("exp2", CORE), "float32", full=True)
+    with pytest.raises(GoalError, match="--metric ulp"):
+        FloatGoal(make_target("exp2", CORE), "float32", "absolute", full=True)
     goal = FloatGoal(make_target("exp2", CORE), "float32")
     with pytest.raises(CheckError, match="over the reals"):
         check(replace(member_of(goal, horner(1), [1.0, 1.0]), dtype="real"))
@@ -248,7 +248,10 @@ def test_specifications_of_floats_that_make_no_sense_are_refused(in_tmp):
         (("--dtype", "float8"), "there are real, float32"),
         (("--metric", "ulp"), "ulp takes a dtype"),
         (("--full",), "full takes a dtype"),
-        (("--dtype", "float32", "--full"), "bfloat16 or float16"),
+        (("--dtype", "float64", "--full"), "float64 takes --metric relative or absolute"),
+        (("--dtype", "float32", "--full", "--metric", "relative"), "--full takes --metric ulp"),
+        (("--dtype", "float32", "--way", "below"), "way takes full"),
+        (("--dtype", "float32", "--full", "--way", "up"), "No way 'up' to exp2"),
         (("--dtype", "float64", "--metric", "ulp"), "float64 takes --metric relative or absolute"),
         (("--dtype", "float32", "--backend", "jax"), "native"),
         (("--dtype", "bfloat16", "--full", "--interval", "0", "1/2"), "takes a core on"),
@@ -264,6 +267,7 @@ def test_a_function_is_timed_beside_those_that_people_use(in_tmp):
     done = evonum_here("time", "exp.json", "--size", 1024, "--json", cwd=in_tmp)
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert {"evonum", "x + 1 (floor)", "libm", "NumPy"} <= set(rows)
+    assert 0 < rows["libm"]["error"] < 4
     assert rows["evonum"]["ratio"] == 1
     assert all(row["median"] >= row["tenth"] > 0 for row in rows.values())
     assert rows["libm"]["ratio"] == pytest.approx(rows["libm"]["median"] / rows["evonum"]["median"])

@@ -132,6 +132,37 @@ def curves_figure(
     return figure
 
 
+def timings_figure(title: str, rows: Sequence[tuple[str, float, float]]) -> Figure:
+    """Errors against time, evolved functions as a line of steps.
+
+    Args:
+        title: what was timed.
+        rows: name, time [ns an element] and error [ulp] of each; evolved ones are called "evonum...".
+
+    Raises:
+        ValueError: no rows.
+    """
+    if not rows:
+        raise ValueError("there are no errors: only functions of all floats have them.")
+    figure = Figure(figsize=(8, 5.5))
+    axes = figure.add_subplot()
+    ours = sorted((time, error) for name, time, error in rows if name.startswith("evonum"))
+    front = [(t, e) for k, (t, e) in enumerate(ours) if all(e < other for _, other in ours[:k])]
+    axes.plot(*zip(*front, strict=True), color=EVOLVED, lw=1.2, drawstyle="steps-post")
+    for name, time, error in rows:
+        evolved = name.startswith("evonum")
+        axes.plot(time, error, "o" if evolved else "s", color=EVOLVED if evolved else PROVED, ms=5)
+        label = name.removeprefix("evonum, ")
+        axes.annotate(label, (time, error), (4, 4), textcoords="offset points", fontsize=8, color=INK)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("ns an element", fontsize=10)
+    axes.set_ylabel("largest error [ulp]", fontsize=10)
+    axes.set_title(title, fontsize=11, color=INK)
+    _tidy(axes)
+    return figure
+
+
 def _panel(axes: Axes, member: Member, curve: Mapping[str, Sequence[float | None]]) -> None:
     x = np.array(curve["x"], dtype=np.float64)
     error = np.array(curve["error"], dtype=np.float64)

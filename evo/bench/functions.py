@@ -2,7 +2,9 @@
 
 All contestants run in one process on one core, in an order drawn anew each round, over one array; processor
 time, per element. Only ratios within one run hold. SLEEF takes part where its header is (Debian:
-libsleef-dev). A function of 16 bits is timed in float32, before its last rounding.
+libsleef-dev), with the vectors that the processor has. A function of 16 bits is timed in float32, before its
+last rounding. Errors of functions of all floats stand beside: ours of every input, as checked, the others'
+those of a sample.
 """
 
 import ctypes
@@ -20,9 +22,14 @@ from evo.exports.export import export
 from evo.fronts.front import Member
 from evo.kernels.build import BuildError, find_compiler
 from evo.numbers.arithmetic import REAL, find_arithmetic
-from evo.reductions.reduction import find_reduction
+from evo.numbers.formats import FLOAT_FORMATS, ulp
+from evo.reductions.table import find_reduction
 
 ROUNDS, SIZE = 41, 8192
+_USUAL = 100.0
+"""Size of the largest inputs of functions of all floats."""
+_SAMPLE = 1 << 18
+"""Inputs at which the others' errors are looked for."""
 _ELEMENTS = 1 << 19
 """Elements of a contestant in a round: about a tenth of a millisecond and more."""
 _STRICT = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=off")
@@ -35,7 +42,8 @@ _ALIKE = (
 _NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 
-Call = Callable[[], Any]
+Call = Callable[[int, np.ndarray, np.ndarray], Any]
+"""Fills the second array from the first, so many times."""
 
 
 class Timing(NamedTuple):
@@ -46,50 +54,89 @@ class Timing(NamedTuple):
         median: processor time [ns an element].
         tenth: the tenth percentile of the rounds [ns an element].
         ratio: of the medians, to that of the first contestant.
+        error: largest known error [ulp], of a function of all floats; None where nobody asked.
     """
 
     name: str
     median: float
     tenth: float
     ratio: float
+    error: float | None = None
 
 
-def race(member: Member, size: int = SIZE, rounds: int = ROUNDS) -> Sequence[Timing]:
-    """The member's export beside the library's functions of the same name, fastest first.
+def race(
+    member: Member, size: int = SIZE, rounds: int = ROUNDS, interval: tuple[float, float] | None = None
+) -> Sequence[Timing]:
+    """The member's export beside the library's functions of the same name; see `race_front`."""
+    return race_front([member], size, rounds, interval)
+
+
+def race_front(
+    members: Sequence[Member],
+    size: int = SIZE,
+    rounds: int = ROUNDS,
+    interval: tuple[float, float] | None = None,
+) -> Sequence[Timing]:
+    """Members' exports beside the library's functions of the same name, fastest first.
 
     Args:
-        member: a function, on its interval, or on a part of all floats where results are normal.
+        members: of one function and arithmetic, on its interval, or on a usual part of all floats.
         size: elements of the array: 8,192 stay in the cache, 2^22 do not.
         rounds: each times every contestant once.
+        interval: where inputs are drawn from, in place of that.
 
     Raises:
         BuildError: no compiler, or it refuses.
     """
-    computes = "float64" if member.dtype == REAL else find_arithmetic(member.dtype).computes.name
-    kind = np.float32 if computes == "float32" else np.float64
-    x = np.random.default_rng(0).uniform(*_domain(member), size).astype(kind)
+    first = members[0]
+    computes = "float64" if first.dtype == REAL else find_arithmetic(first.dtype).computes.name
+    fmt, rng = FLOAT_FORMATS[computes], np.random.default_rng(0)
+    domain = _domain(first) if interval is None else interval
+    x, sample = (rng.uniform(*domain, n).astype(fmt.type) for n in (size, _SAMPLE))
     with tempfile.TemporaryDirectory() as folder:
-        times = _timed(_contestants(member, computes, _Workshop(x, Path(folder))), rounds)
-    first = float(np.median(times["evonum"]))
-    rows = [Timing(n, float(np.median(t)), float(np.percentile(t, 10)), float(np.median(t)) / first)
-            for n, t in times.items()]  # fmt: skip
+        calls = _contestants(members, computes, _Workshop(fmt.type == np.float32, Path(folder)))
+        times = _timed(calls, x, rounds)
+        errors = _errors(calls, first, sample) if first.full else {}
+    errors |= {_ours(m, members): m.sampled_error for m in members if m.full and first.dtype == computes}
+    unit = float(np.median(times[_ours(first, members)]))
+    rows = [
+        Timing(n, float(np.median(t)), float(np.percentile(t, 10)), float(np.median(t)) / unit, errors.get(n))
+        for n, t in times.items()
+    ]
     return sorted(rows, key=lambda row: row.median)
+
+
+def _ours(member: Member, members: Sequence[Member]) -> str:
+    return "evonum" if len(members) == 1 else f"evonum, {member.ops} ops"
+
+
+def _errors(calls: Mapping[str, Call], member: Member, x: np.ndarray) -> dict[str, float]:
+    """Largest errors of the others at a sample of inputs with normal results [ulp]."""
+    exact = find_reduction(member.function, member.way, member.core).float64_at(x)
+    fmt, y, found = FLOAT_FORMATS[x.dtype.name], np.empty_like(x), {}
+    normal = np.isfinite(exact) & (np.abs(exact) >= 2.0**fmt.emin) & (np.abs(exact) < 2.0**fmt.bias)
+    for name, call in calls.items():
+        if not name.startswith(("evonum", "x + 1")):
+            call(1, x, y)
+            with np.errstate(all="ignore"):
+                off = np.abs(y.astype(float) - exact) / ulp(np.where(normal, exact, 0), fmt)
+            found[name] = float(off[normal].max(initial=0))
+    return found
 
 
 def _domain(member: Member) -> tuple[float, float]:
     if not member.full:
         return member.function.span
-    lo, hi = find_reduction(member.function).reach(find_arithmetic(member.dtype).computes)
-    return 0.8 * lo, 0.95 * hi
+    fmt = find_arithmetic(member.dtype).computes
+    lo, hi = find_reduction(member.function, member.way, member.core).span(fmt)
+    return max(0.8 * lo, -_USUAL), min(0.95 * hi, _USUAL)
 
 
 class _Workshop:
-    """Compiles contestants: loops over one array, repeated so often that a round has `_ELEMENTS` elements."""
+    """Compiles contestants: loops over an array, repeated."""
 
-    def __init__(self, x: np.ndarray, folder: Path) -> None:
-        self._x, self._y, self._folder, self._made = x, np.empty_like(x), folder, 0
-        self.single = x.dtype == np.float32
-        self._repeats = max(1, _ELEMENTS // len(x))
+    def __init__(self, single: bool, folder: Path) -> None:
+        self._folder, self._made, self.single = folder, 0, single
 
     def loop(self, flags: Sequence[str], head: str, body: str, *libraries: str) -> Call:
         """A contestant whose `body` fills y[0] to y[n - 1] from x.
@@ -101,13 +148,17 @@ class _Workshop:
         name, kind = f"contestant_{self._made}", "float" if self.single else "double"
         source = _LOOP.format(name=name, kind=kind, head=head, body=body)
         function = getattr(_library(source, self._folder / name, flags, libraries), name)
-        sizes = ctypes.c_size_t(self._repeats), ctypes.c_size_t(len(self._x))
-        places = ctypes.c_void_p(self._x.ctypes.data), ctypes.c_void_p(self._y.ctypes.data)
-        return lambda: function(*sizes, *places)
 
-    def numpy(self, function: Callable[..., Any]) -> Call:
-        """A contestant of NumPy's."""
-        return lambda: [function(self._x, out=self._y) for _ in range(self._repeats)]
+        def call(times: int, x: np.ndarray, y: np.ndarray) -> None:
+            sizes = ctypes.c_size_t(times), ctypes.c_size_t(len(x))
+            function(*sizes, ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(y.ctypes.data))
+
+        return call
+
+
+def _numpy(function: Callable[..., Any]) -> Call:
+    """A contestant of NumPy's."""
+    return lambda times, x, y: [function(x, out=y) for _ in range(times)]
 
 
 _LOOP = """{head}
@@ -125,35 +176,49 @@ _EACH = "for (size_t i = 0; i < n; i++) y[i] = {value};"
 _SLEEF = "for (size_t i = 0; i + {step} <= n; i += {step}) {store}(y + i, {function}({load}(x + i)));"
 _SLEEF_HEAD = "#include <stddef.h>\n#include <immintrin.h>\n#include <sleef.h>"
 _GNU = "#define _GNU_SOURCE"
+_WIDE = "-mprefer-vector-width=512"
+_VECTORS = {"AVX2": (256, "avx2"), "AVX-512": (512, "avx512f")}
+"""Of SLEEF: bits, and how its functions' names end."""
 
 
-def _contestants(member: Member, computes: str, shop: _Workshop) -> Mapping[str, Call]:
+def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> Mapping[str, Call]:
     """Ours first; what this machine lacks is left out."""
-    ours = export(member, "c", dtype=computes, full=member.full, name="ours")
-    found = {
-        "evonum": shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm"),
-        "x + 1 (floor)": shop.loop(_FAST, "", _EACH.format(value="x[i] + 1")),
-    }
-    name = member.target
+    found = {}
+    for m in members:
+        ours = export(m, "c", dtype=computes, full=m.full, name="ours")
+        found[_ours(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
+    found["x + 1 (floor)"] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
+    name = members[0].target
     if name not in _ALIKE:
         return found
     value = _EACH.format(value=f"{name}{'f' if shop.single else ''}(x[i])")
     found["libm"] = shop.loop(_FAST, _GNU, value, "-lm")
-    with suppress(BuildError):
-        found["libm, -ffast-math"] = shop.loop((*_FAST, "-ffast-math"), _GNU, value, "-lmvec", "-lm")
-    for digits in ("u10", "u35"):
+    for width, more in (("256", ()), ("512", (_WIDE,))):
         with suppress(BuildError):
-            body = _sleef(name, digits, shop.single)
-            found[f"SLEEF {digits}, AVX2"] = shop.loop(_FAST, _SLEEF_HEAD, body, "-lsleef", "-lm")
+            flags = (*_FAST, "-ffast-math", *more)
+            found[f"libmvec, {width} bits"] = shop.loop(flags, _GNU, value, "-lmvec", "-lm")
+    for vectors in _VECTORS if _has_avx512() else ("AVX2",):
+        for digits in ("u10", "u35"):
+            with suppress(BuildError):
+                body = _sleef(name, digits, shop.single, vectors)
+                found[f"SLEEF {digits}, {vectors}"] = shop.loop(_FAST, _SLEEF_HEAD, body, "-lsleef", "-lm")
     if function := getattr(np, _NUMPY.get(name, name), None):
-        found["NumPy"] = shop.numpy(function)
+        found["NumPy"] = _numpy(function)
     return found
 
 
-def _sleef(name: str, digits: str, single: bool) -> str:
-    letter, step, end = ("f", 8, "s") if single else ("d", 4, "d")
-    function = f"Sleef_{name}{letter}{step}_{digits}avx2"
-    load, store = f"_mm256_loadu_p{end}", f"_mm256_storeu_p{end}"
+def _has_avx512() -> bool:
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def _sleef(name: str, digits: str, single: bool, vectors: str) -> str:
+    bits, ending = _VECTORS[vectors]
+    letter, step, end = ("f", bits // 32, "s") if single else ("d", bits // 64, "d")
+    function = f"Sleef_{name}{letter}{step}_{digits}{ending}"
+    load, store = (f"_mm{bits}_{word}_p{end}" for word in ("loadu", "storeu"))
     return _SLEEF.format(step=step, function=function, load=load, store=store)
 
 
@@ -171,14 +236,15 @@ def _library(source: str, path: Path, flags: Sequence[str], libraries: Sequence[
     return ctypes.CDLL(str(made))
 
 
-def _timed(calls: Mapping[str, Call], rounds: int) -> Mapping[str, list[float]]:
+def _timed(calls: Mapping[str, Call], x: np.ndarray, rounds: int) -> Mapping[str, list[float]]:
     """Processor time of each round [ns an element]."""
     rng, times = np.random.default_rng(1), {name: list[float]() for name in calls}
+    y, repeats = np.empty_like(x), max(1, _ELEMENTS // len(x))
     for turn in range(rounds + 1):
         for name in rng.permutation(list(calls)).tolist():
             began = time.thread_time_ns()
             with np.errstate(all="ignore"):
-                calls[name]()
+                calls[name](repeats, x, y)
             if turn:  # the first touches everything once
-                times[name].append((time.thread_time_ns() - began) / _ELEMENTS)
+                times[name].append((time.thread_time_ns() - began) / (repeats * len(x)))
     return times

@@ -87,6 +87,17 @@ class BackgroundLines:
         self._output.close()
 
 
+class NoLines:
+    """Those of a core of floats, of which no form is classical."""
+
+    def __call__(self) -> dict[str, list[tuple[int, float]]]:
+        """None."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
 def curves(front: Front) -> dict[str, dict[str, list[Any]]]:
     """Signed error curves of exactly the members' constants in real arithmetic, by ops: x, error."""
     return {str(member.ops): _curve(member) for member in front}

@@ -166,6 +166,12 @@ def search(
     metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
     dtype: Dtype = None,
     full: Full = None,
+    way: Annotated[str | None, typer.Option(help="Which reduction, where the function has several.")] = None,
+    part: Annotated[str | None, typer.Option(help="Which of its cores, where it has several.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE:OPS", help="A core that is there already, with those given for it."),
+    ] = None,
     max_ops: MaxOps = None,
     time: Time = None,
     generations: Generations = None,
@@ -200,14 +206,14 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Evolve formulas for TARGET and keep the front in a directory and in MLflow."""
-    given = {name: value for name, value in context.params.items() if value is not None}
-    entries = {name: value for name, value in given.items() if name not in NOT_ENTRIES}
-    how = {name: given[name] for name in HOW if name in given}
+    words = {name: value for name, value in context.params.items() if value not in (None, [])}
+    entries = {name: value for name, value in words.items() if name not in NOT_ENTRIES}
+    how = {name: words[name] for name in HOW if name in words}
     with _in_words_of_options(entries), Session(teller(to_stderr=as_json), record) as session:
         if resume is None:
             found = api.search(spec=spec, out=out, core=core, watcher=session, **how, **entries)
         else:
-            extra = [*entries, *(name for name in ("spec", "core", "out") if name in given)]
+            extra = [*entries, *(name for name in ("spec", "core", "out") if name in words)]
             if others := [name for name in extra if name not in api.CHANGES]:
                 raise typer.BadParameter(
                     f"--resume continues the search as it was: leave out {', '.join(others)}"

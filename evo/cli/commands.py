@@ -130,18 +130,24 @@ def time_command(
     size: Annotated[
         int, typer.Option(min=64, max=1 << 26, help="Elements: 8192 stay in the cache, 4194304 do not.")
     ] = 8192,
+    interval: Annotated[
+        tuple[float, float] | None, typer.Option(metavar="LO HI", help="Where inputs are drawn from.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw errors against time.", parser=_figure)
+    ] = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
     """Time functions in C beside libm, its vectors, SLEEF (where it is), NumPy and x + 1, in one run."""
-    found = api.time_source(source, ops, size, tracking_uri)
+    members, timings = api.time_source(source, ops, size, interval, tracking_uri)
+    if plot is not None:
+        api.draw_timings(members, timings, plot)
+        print(plot, file=sys.stderr)
     if as_json:
-        rows = [{"ops": m.ops, "dtype": m.dtype, **row._asdict()} for m, timings in found for row in timings]
-        print_json(rows)
+        print_json([{"dtype": members[0].dtype, **row._asdict()} for row in timings])
         return
-    terminal = Terminal()
-    for member, timings in found:
-        terminal.print(timings_table(member, timings))
+    Terminal().print(timings_table(members, timings))
 
 
 def _checked(one: Checked) -> dict[str, Any]:

@@ -99,16 +99,20 @@ def checked_table(found: Iterable[Checked]) -> Table:
     return table
 
 
-def timings_table(member: Member, timings: Iterable[Timing]) -> Table:
+def timings_table(members: Front, timings: Iterable[Timing]) -> Table:
     """Contestants, fastest first."""
+    first, rows = members[0], list(timings)
+    ops = f", {first.ops} ops" if len(members) == 1 else ""
     table = Table(
-        title=f"{printable(member.target)}, {member.ops} ops, {member.dtype}", title_justify="left",
+        title=f"{printable(first.target)}{ops}, {first.dtype}", title_justify="left",
         header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False,
     )  # fmt: skip
-    for name in ("", "median ns", "10 %", "of ours"):
+    with_errors = any(row.error is not None for row in rows)
+    for name in ("", "median ns", "10 %", "of ours", *(("max ulp",) if with_errors else ())):
         table.add_column(name, justify="right" if name else "left", overflow="fold")
-    for row in timings:
-        table.add_row(row.name, f"{row.median:.3f}", f"{row.tenth:.3f}", f"{row.ratio:.2f}")
+    for row in rows:
+        errors = ("" if row.error is None else f"{row.error:.3g}",) if with_errors else ()
+        table.add_row(row.name, f"{row.median:.3f}", f"{row.tenth:.3f}", f"{row.ratio:.2f}", *errors)
     return table
 
 

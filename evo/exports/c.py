@@ -10,10 +10,10 @@ import numpy as np
 
 from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
-from evo.exports.languages import C, bits, letters
+from evo.exports.languages import AVX512, C, bits, letters
 from evo.exports.samples import samples
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
-from evo.programs.operation import BITS
+from evo.programs.operation import BITS, TRUTH, OpError
 from evo.reductions.steps import Step
 
 BLOCK = 64
@@ -62,6 +62,10 @@ _PRELUDE = """#include <float.h>
 #define EVONUM_RESTRICT __restrict
 #else
 #define EVONUM_RESTRICT restrict
+#endif
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && !defined(EVONUM_PORTABLE)
+#define EVONUM_AVX512
+#include <immintrin.h>
 #endif""".splitlines()
 
 
@@ -84,12 +88,19 @@ def _negation(formula: Formula) -> list[str]:
 
 def _function(formula: Formula) -> list[str]:
     t = C.type(formula.fmt)
+    cores = [
+        line
+        for core in formula.cores
+        for line in (
+            f"{_START} {t} {core.core_name}({t} x) {{",
+            *core_constants(core, C),
+            *core_lines(core, C),
+            f"    return {core.result};",
+            "}",
+        )
+    ]
     return [
-        f"{_START} {t} {formula.core_name}({t} x) {{",
-        *core_constants(formula, C),
-        *core_lines(formula, C),
-        f"    return {formula.result};",
-        "}",
+        *cores,
         *(_full(formula) if formula.reduction else ()),
         "",
         *_loop(formula),
@@ -105,7 +116,7 @@ def _full(formula: Formula) -> list[str]:
         f"{_START} {u} {name}_bits({t} a) {{ {u} b; memcpy(&b, &a, sizeof b); return b; }}",
         f"{_START} {t} {name}_float({u} a) {{ {t} b; memcpy(&b, &a, sizeof b); return b; }}",
         "",
-        *_stepwise(formula, name, formula.reduction.steps()),
+        *_stepwise(formula, name, formula.reduction.steps),
     ]
 
 
@@ -122,24 +133,83 @@ def _stepwise(formula: Formula, function: str, steps: Iterable[Step]) -> list[st
 
 
 def _loop(formula: Formula) -> list[str]:
-    """The function over an array; blocks without far or special inputs go by a shorter way."""
+    """The function over an array: by AVX-512's vectors where the compiler has them."""
+    portable = _portable_loop(formula)
+    try:
+        vector = _vector(formula)
+    except OpError:  # an op without a word for it
+        return portable
+    return ["#ifdef EVONUM_AVX512", *vector, "#else", *portable, "#endif"]
+
+
+def _array(formula: Formula) -> list[str]:
+    t, name = C.type(formula.fmt), formula.name
+    return [
+        f"/* y[i] = {name}(x[i]); x and y do not overlap. */",
+        f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{",
+    ]
+
+
+def _vector(formula: Formula) -> list[str]:
+    """The same bits, 512 at a time.
+
+    Raises:
+        OpError: an op has no word.
+    """
+    fmt, name, reduction = formula.fmt, f"{formula.name}_vector", formula.reduction
+    t, mask = AVX512.type(fmt), AVX512.type(fmt, TRUTH)
+    p, lanes = letters(fmt)["p"], 512 // fmt.bits
+    lines = [
+        line
+        for core in formula.cores
+        for line in (
+            f"{_START} {t} {name}{core.core_name.removeprefix(formula.name)}({t} x) {{",
+            *core_constants(core, AVX512),
+            *core_lines(core, AVX512),
+            f"    return {core.result};",
+            "}",
+        )
+    ]
+    if reduction:
+        steps = reduction.vector or reduction.steps
+        lines += [
+            f"{_START} {t} {name}({t} x) {{",
+            *step_constants(formula, AVX512, steps),
+            *step_lines(formula, AVX512, steps, name),
+            "    return result;",
+            "}",
+        ]
+    rest = "_mm512_{}_{}"
+    load, store = (rest.format(word, p) for word in ("loadu", "storeu"))
+    load_some, store_some = (rest.format(word, p) for word in ("maskz_loadu", "mask_storeu"))
+    return [
+        *lines,
+        *_array(formula),
+        "    size_t i = 0;",
+        f"    for (; i + {lanes} <= n; i += {lanes}) {store}(y + i, {name}({load}(x + i)));",
+        "    if (i < n) {",
+        f"        const {mask} some = ({mask})((1u << (n - i)) - 1);",
+        f"        {store_some}(y + i, some, {name}({load_some}(some, x + i)));",
+        "    }",
+        "}",
+    ]
+
+
+def _portable_loop(formula: Formula) -> list[str]:
+    """Blocks without far or special inputs go by a shorter way, where there is one."""
     fmt, name, reduction = formula.fmt, formula.name, formula.reduction
-    t, u = C.type(fmt), C.type(fmt, BITS)
-    start = (
-        f"static inline void {name}_array(size_t n, const {t} *EVONUM_RESTRICT x, {t} *EVONUM_RESTRICT y) {{"
-    )
-    about = f"/* y[i] = {name}(x[i]); x and y do not overlap. */"
+    u = C.type(fmt, BITS)
     if reduction is None or not reduction.keeps_exponent(formula.program, formula.numbers, fmt):
-        return [about, start, f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);", "}"]
+        each = f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);"
+        return [*_array(formula), each, "}"]
     known = reduction.constants(fmt)
     centre, radius = float(known["CENTRE"]), float(known["RADIUS"])
     (most,) = bits(np.array([radius]), fmt)
     return [
         f"/* {name}(x) for |x - {centre!r}| <= {radius!r}: the same bits in fewer steps. */",
-        *_stepwise(formula, f"{name}_near", reduction.plain_steps()),
+        *_stepwise(formula, f"{name}_near", reduction.plain),
         "",
-        about,
-        start,
+        *_array(formula),
         "    size_t i = 0;",
         f"    for (; i + {BLOCK} <= n; i += {BLOCK}) {{",
         f"        {u} far = 0;",

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.exports.export import prepare
+from evo.exports.export import prepare, reduction_of
+from evo.exports.formula import make_formula
+from evo.exports.whole import whole
 from evo.floats.goal import RIGHT, FloatGoal
 from evo.floats.inputs import FEW, between, every
 from evo.floats.wanted import rounded
@@ -65,13 +67,13 @@ def check(member: Member) -> Checked:
         raise CheckError(
             f"The member of {member.ops} ops is over the reals; evonum verify proves it, check is of a dtype."
         )
-    goal = FloatGoal(member.function, member.dtype, member.metric, member.full)
+    goal = _goal_of(member)
     return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member)
 
 
 def right_results(member: Member) -> np.ndarray:
     """Correctly rounded results at every input of a 16-bit format, in the order of its bits, as float64."""
-    goal = FloatGoal(member.function, member.dtype, member.metric, member.full)
+    goal = _goal_of(member)
     exact = _exact_everywhere(goal, every(goal.arithmetic.gives))
     return _right(exact, goal)
 
@@ -79,6 +81,20 @@ def right_results(member: Member) -> np.ndarray:
 def _right(exact: np.ndarray, goal: FloatGoal) -> np.ndarray:
     finite = np.where(np.isfinite(exact), exact, 0.0)
     return np.where(np.isfinite(exact), rounded(finite, goal.arithmetic.gives), exact)
+
+
+def _goal_of(member: Member) -> FloatGoal:
+    """What the search wanted of it.
+
+    Raises:
+        CheckError: cores that nobody gave.
+    """
+    goal = FloatGoal(
+        member.function, member.dtype, member.metric, member.full, member.way, member.core, member.given
+    )
+    if goal.missing:
+        raise CheckError(f"{member.target} takes further cores: {', '.join(goal.missing)}.")
+    return goal
 
 
 def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
@@ -124,7 +140,7 @@ def _results(member: Member, goal: FloatGoal, x: np.ndarray) -> np.ndarray:
 def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
     """Exact values as float64; 0 and infinity where float64 ends."""
     assert goal.reduction is not None
-    rough = goal.reduction.float64(x)
+    rough = goal.reduction.float64_at(x)
     inside = np.isfinite(rough) & (np.abs(rough) > 1e-290)
     rough[inside] = goal.target.exact(x[inside])
     return rough
@@ -132,9 +148,21 @@ def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
 
 def _of_more(member: Member) -> Checked:
     """Float32 in compiled C, every input; float64 a sample."""
+    if member.full:
+        return _of_all_floats(member)
     formula = prepare(member, member.dtype, member.full)
     figure = next(f for f in formula.float_errors if f.unit == member.metric)
     of = "every input" if formula.float_every else "a sample"
     place = figure.x if figure.x is not None else float("nan")
     missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
     return Checked(member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None)
+
+
+def _of_all_floats(member: Member) -> Checked:
+    """A float32 function of all floats, every input of which compiled C is asked."""
+    formula = make_formula(member, member.dtype)
+    found = whole(replace(formula, reduction=reduction_of(member)))
+    place = float("nan") if found.figure.x is None else found.figure.x
+    error = found.figure.value
+    missed = 0 if error <= RIGHT else None
+    return Checked(member, found.inputs, "every input", error, ULP, place, missed, None, found.faults)

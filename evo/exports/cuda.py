@@ -24,11 +24,7 @@ def render(formulas: Sequence[Formula]) -> str:
         t = CUDA.type(formula.fmt)
         lines += [
             "",
-            f"{_START} {t} {formula.core_name}({t} x) {{",
-            *core_constants(formula, CUDA),
-            *core_lines(formula, CUDA),
-            f"    return {formula.result};",
-            "}",
+            *(line for core in formula.cores for line in _core(core)),
             *(_full(formula) if formula.reduction else ()),
             "",
             f'extern "C" __global__ void {formula.name}_array(size_t n, const {t} *x, {t} *y) {{',
@@ -39,11 +35,22 @@ def render(formulas: Sequence[Formula]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _core(formula: Formula) -> list[str]:
+    t = CUDA.type(formula.fmt)
+    return [
+        f"{_START} {t} {formula.core_name}({t} x) {{",
+        *core_constants(formula, CUDA),
+        *core_lines(formula, CUDA),
+        f"    return {formula.result};",
+        "}",
+    ]
+
+
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
     t, u, name = CUDA.type(formula.fmt), CUDA.type(formula.fmt, BITS), formula.name
     to_bits, to_float = _CASTS[formula.fmt.bits]
-    steps = list(formula.reduction.steps())
+    steps = formula.reduction.steps
     return [
         "",
         f"{_START} {u} {name}_bits({t} a) {{ return __{to_bits}(a); }}",

@@ -1,4 +1,4 @@
-"""The largest error of a float32 core over every float32 of an interval.
+"""The largest error of a float32 function over every float32 of an interval.
 
 Compiled C runs the exported function on all inputs (up to 2^32 of them), beside piecewise polynomials that
 give the exact values to 1e-12 of their size. The polynomials interpolate values by balls, on binary octaves
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,61 +89,87 @@ class Screened:
     count: int
 
 
-def screened(formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any) -> Screened:
+def screened(
+    formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any, reference: Formula | None = None
+) -> Screened:
     """The inputs strictly between two numbers at which a float32 function may have its largest errors.
 
     Args:
-        formula: a core, in float32.
+        formula: in float32.
         exact: the function on balls.
-        lo: an exact number.
+        lo: an exact number, or infinity.
         hi: likewise.
+        reference: the function in float64, which takes the place of polynomials.
 
     Raises:
         BuildError: no C compiler, or it refused.
         CurvedError: it would take hours.
     """
     with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(_PRECISION):
-        screen = _compiled(formula, Path(folder))
-        pieces, kept = _pieces(exact, _ranges(lo, hi))
+        screen = compiled(formula, Path(folder), reference)
+        pieces, kept = _whole(_ranges(lo, hi)) if reference else _pieces(exact, lo, hi)
         in_metric, in_ulp = (np.concatenate([near, kept]) for near in _near(screen, pieces))
         count = sum(piece.number for piece in pieces) + len(kept)
         return Screened((in_metric, in_ulp), count)
 
 
 _SOURCE = """
-#define NODES {nodes}
-static inline void errors(uint32_t bits, const double *p, double middle, double scale, int64_t e[2])
+enum {{ NODES = {nodes}, SOME = 512 }};
+typedef struct {{ const double *p; double middle, scale; }} Piece;
+
+static void inputs(uint32_t first, uint32_t n, float *x)
 {{
-    float x;
-    double f, size, u, miss, power;
-    int64_t b;
-    memcpy(&x, &bits, sizeof x);
-    float got = {name}(x);
-    u = (x - middle) * scale;
-    f = p[NODES - 1];
-    for (int k = NODES - 2; k >= 0; k--) f = f * u + p[k];
-    size = fabs(f);
-    miss = fabs(got - f);
-    power = size * (1 - 0x1p-38); /* next to a power of two, the smaller ulp: balls decide */
-    memcpy(&b, &power, sizeof b);
-    b &= 0x7ff0000000000000;
-    memcpy(&power, &b, sizeof power);
-    power = power < 0x1p-126 ? 0x1p-126 : power;
-    double by_ulp = miss / power * 0x1p23, by_metric = {metric};
-    memcpy(&e[0], &by_metric, sizeof b);
-    memcpy(&e[1], &by_ulp, sizeof b);
-    e[0] &= INT64_MAX; /* of |e|: NaN is above infinity */
-    e[1] &= INT64_MAX;
+    for (uint32_t i = 0; i < SOME; i++) {{
+        uint32_t bits = first + (i < n ? i : n - 1);
+        memcpy(x + i, &bits, sizeof bits);
+    }}
+}}
+
+static void exact_values(const float *x, double *f, Piece at)
+{{
+    {exact}
+}}
+
+/* Infinity counts as the first power beyond: that is what rounds to it. */
+static inline double bounded(double v)
+{{
+    v = v > 0x1p128 ? 0x1p128 : v;
+    return v < -0x1p128 ? -0x1p128 : v;
+}}
+
+static void errors(uint32_t first, uint32_t n, Piece at, int64_t (*e)[SOME])
+{{
+    float x[SOME], y[SOME];
+    double f[SOME];
+    inputs(first, n, x);
+    {name}_array(SOME, x, y);
+    exact_values(x, f, at);
+    for (int i = 0; i < SOME; i++) {{
+        const double value = bounded(f[i]), size = fabs(value), miss = fabs(bounded(y[i]) - value);
+        double power = size * (1 - 0x1p-38); /* next to a power of two, the smaller ulp: balls decide */
+        int64_t b;
+        memcpy(&b, &power, sizeof b);
+        b &= 0x7ff0000000000000;
+        memcpy(&power, &b, sizeof power);
+        power = power < 0x1p-126 ? 0x1p-126 : power;
+        power = power > 0x1p127 ? 0x1p127 : power;
+        const double by_ulp = miss / power * 0x1p23, by_metric = {metric};
+        memcpy(&e[0][i], &by_metric, sizeof b);
+        memcpy(&e[1][i], &by_ulp, sizeof b);
+        e[0][i] &= INT64_MAX; /* of |e|: NaN is above infinity */
+        e[1][i] &= INT64_MAX;
+    }}
 }}
 
 void evonum_largest(uint32_t first, uint32_t n, const double *p, double middle, double scale, int64_t *most)
 {{
-    int64_t a = 0, b = 0;
-    for (uint32_t i = 0; i < n; i++) {{
-        int64_t e[2];
-        errors(first + i, p, middle, scale, e);
-        a = e[0] > a ? e[0] : a;
-        b = e[1] > b ? e[1] : b;
+    int64_t a = 0, b = 0, e[2][SOME];
+    for (uint32_t k = 0; k < n; k += SOME) {{
+        errors(first + k, n - k, (Piece){{p, middle, scale}}, e);
+        for (int i = 0; i < SOME; i++) {{
+            a = e[0][i] > a ? e[0][i] : a;
+            b = e[1][i] > b ? e[1][i] : b;
+        }}
     }}
     most[0] = a;
     most[1] = b;
@@ -152,23 +179,61 @@ uint32_t evonum_near(uint32_t first, uint32_t n, const double *p, double middle,
                      int64_t least, uint32_t *found, uint32_t room)
 {{
     uint32_t used = 0;
-    for (uint32_t i = 0; i < n && used < room; i++) {{
-        int64_t e[2];
-        errors(first + i, p, middle, scale, e);
-        if (e[which] >= least) found[used++] = first + i;
+    int64_t e[2][SOME];
+    for (uint32_t k = 0; k < n; k += SOME) {{
+        errors(first + k, n - k, (Piece){{p, middle, scale}}, e);
+        for (uint32_t i = 0; i < SOME && i < n - k && used < room; i++)
+            if (e[which][i] >= least) found[used++] = first + k + i;
     }}
     return used;
 }}
+
+/* How many results differ from one value, NaN from none; the first input where. */
+uint32_t evonum_other(uint32_t first, uint32_t n, uint32_t value, uint32_t *where)
+{{
+    uint32_t differing = 0;
+    float wanted;
+    memcpy(&wanted, &value, sizeof value);
+    for (uint32_t k = 0; k < n; k += SOME) {{
+        float x[SOME], y[SOME];
+        inputs(first + k, n - k, x);
+        {name}_array(SOME, x, y);
+        for (uint32_t i = 0; i < SOME && i < n - k; i++) {{
+            uint32_t got;
+            memcpy(&got, y + i, sizeof got);
+            const int same = got == value || (y[i] != y[i] && wanted != wanted);
+            if (!same && !differing) *where = first + k + i;
+            differing += !same;
+        }}
+    }}
+    return differing;
+}}
+"""
+_POLYNOMIAL = """
+    for (int i = 0; i < SOME; i++) {
+        const double u = (x[i] - at.middle) * at.scale;
+        f[i] = at.p[NODES - 1];
+        for (int k = NODES - 2; k >= 0; k--) f[i] = f[i] * u + at.p[k];
+    }
+"""
+_REFERENCE = """
+    double wide[SOME];
+    for (int i = 0; i < SOME; i++) wide[i] = x[i];
+    {name}_array(SOME, wide, f);
+    (void)at;
 """
 _MISS, _QUOTIENT = "miss", "size < 0x1p-126 ? 0.0 : miss / size"
 """The error in C; a quotient at a subnormal result says nothing about the formula."""
 
 
-def _compiled(formula: Formula, folder: Path) -> ctypes.CDLL:
+def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -> ctypes.CDLL:
+    """The screen: beside polynomials, or beside a function in float64."""
     source, library = folder / "screen.c", folder / "screen.so"
     error = _QUOTIENT if divides(formula.member.metric) else _MISS
-    words = {"name": formula.name, "metric": error, "nodes": _NODES}
-    source.write_text(render([formula]) + _SOURCE.format(**words))
+    exact = _REFERENCE.format(name=reference.name) if reference else _POLYNOMIAL
+    words = {"name": formula.name, "metric": error, "nodes": _NODES, "exact": exact}
+    formulas = [formula, *([reference] if reference else [])]
+    source.write_text(render(formulas) + _SOURCE.format(**words))
     flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]
     command = [*find_compiler(), *flags, str(source), "-o", str(library), "-lm"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -181,7 +246,8 @@ def _compiled(formula: Formula, folder: Path) -> ctypes.CDLL:
     loaded.evonum_near.argtypes = [
         word, word, place, number, number, ctypes.c_int, ctypes.c_int64, place, word
     ]  # fmt: skip
-    loaded.evonum_near.restype = word
+    loaded.evonum_near.restype = loaded.evonum_other.restype = word
+    loaded.evonum_other.argtypes = [word, word, word, place]
     return loaded
 
 
@@ -214,6 +280,11 @@ def _least_above(number: Any) -> int:
     return _bits_at(number) + 1
 
 
+def least_from(number: Any) -> int:
+    """Bits of the least float32 that is at least a number from 0 on."""
+    return _greatest_below(number) + 1
+
+
 def _greatest_below(number: Any) -> int:
     """-1 if there is none from 0 on."""
     if number <= 0:
@@ -227,13 +298,14 @@ _TO_COEFFICIENTS = np.linalg.inv(np.vander(_U, increasing=True))
 _CHECKS = np.array([-1.0, -0.55, 0.1, 0.7, 1.0])
 
 
-def _pieces(exact: Callable[[Any], Any], ranges: Iterator[tuple[int, int]]) -> tuple[list[Piece], np.ndarray]:
-    """Pieces with polynomials that agree, and the inputs that have none.
+@lru_cache(maxsize=4)
+def _pieces(exact: Callable[[Any], Any], lo: Any, hi: Any) -> tuple[list[Piece], np.ndarray]:
+    """Pieces with polynomials that agree, and the inputs that have none; kept for the next of the function's.
 
     Raises:
         CurvedError: more than `_MOST_TRIES` pieces.
     """
-    pieces, kept, waiting, tried = [], [], list(ranges), 0
+    pieces, kept, waiting, tried = [], [], list(_ranges(lo, hi)), 0
     while waiting:
         first, count = waiting.pop()
         tried += count > _FEW
@@ -247,6 +319,12 @@ def _pieces(exact: Callable[[Any], Any], ranges: Iterator[tuple[int, int]]) -> t
         else:
             kept += [_value(first + k) for k in range(count)]
     return pieces, np.array(kept)
+
+
+def _whole(ranges: Iterator[tuple[int, int]]) -> tuple[list[Piece], np.ndarray]:
+    """Pieces without polynomials; zero is left to balls."""
+    pieces = [Piece(first, count, 0.0, 0.0, (0.0,) * _NODES) for first, count in ranges]
+    return pieces, np.array([])
 
 
 def _interpolated(exact: Callable[[Any], Any], first: int, count: int) -> Piece | None:

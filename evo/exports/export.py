@@ -16,7 +16,8 @@ from evo.exports.formula import Formula, Origin, make_formula
 from evo.exports.measure import measured
 from evo.exports.names import ExportError
 from evo.fronts.front import Member
-from evo.reductions.reduction import Reduction, find_reduction
+from evo.reductions.reduction import Reduction
+from evo.reductions.table import find_reduction
 
 __all__ = ["EXPORT_FORMATS", "ExportError", "export", "find_export", "prepare", "write"]
 
@@ -105,9 +106,17 @@ def reduction_of(member: Member) -> Reduction:
     """What makes a member a function of all floats.
 
     Raises:
+        ExportError: cores that nobody gave.
         ReductionError: there is none.
     """
-    return find_reduction(member.function)
+    found = find_reduction(member.function, member.way, member.core)
+    given = {piece.core: piece.on_floats() for piece in member.given}
+    if missing := [core.name for core in found.cores[1:] if core.name not in given]:
+        raise ExportError(
+            f"{member.target} takes further cores: search them with"
+            f" {' and '.join(f'--part {name}' for name in missing)}, and this one as --given."
+        )
+    return found.with_given(given)
 
 
 def write(formulas: Sequence[Formula], to: str) -> Any:
@@ -148,7 +157,7 @@ def export(
         member: one, or several.
         to: a key of `EXPORT_FORMATS`.
         dtype: "float64" or "float32".
-        full: the function on all floats, where evo/reductions/reduction.py has a row for it.
+        full: the function on all floats, where evo/reductions/table.py has a row for it.
         name: of the function; `<target>_ops<NN>` by default.
         origin: what to say of where it comes from.
 

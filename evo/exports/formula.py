@@ -1,7 +1,7 @@
 """What every export prints: a member's program in one float format, named, with all that is known of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from evo.exports.languages import letters
@@ -10,7 +10,7 @@ from evo.fronts.front import Member
 from evo.numbers.arithmetic import REAL
 from evo.numbers.formats import FloatFormat, find_float_format, round_decimal
 from evo.programs.ops import BY_TEXT
-from evo.programs.program import Program
+from evo.programs.program import Program, parse
 from evo.proofs.rounding import RoundingBound
 from evo.reductions.reduction import Reduction
 
@@ -70,6 +70,7 @@ class Formula:
         origin: where it comes from.
         reduction: makes it a function on all floats; None for the core alone.
         to: the format that it is written in; empty if none is chosen.
+        core: which of the reduction's cores it is; the first by default.
     """
 
     name: str
@@ -85,11 +86,28 @@ class Formula:
     float_bound: RoundingBound | None = None
     float_inputs: int = 0
     float_every: bool = False
+    core: str = ""
 
     @property
     def core_name(self) -> str:
         """Name of the core where the function on all floats has `name`."""
-        return f"{self.name}_core" if self.reduction else self.name
+        return f"{self.name}_{self._core}" if self.reduction else self.name
+
+    @property
+    def _core(self) -> str:
+        assert self.reduction is not None
+        return self.core or self.reduction.core.name
+
+    @property
+    def cores(self) -> "tuple[Formula, ...]":
+        """This, and the further cores of the function, as formulas of their own."""
+        found = [self]
+        for piece in self.member.given:
+            program = parse(piece.program)
+            member = replace(self.member, constants=piece.constants, program=piece.program, given=())
+            numbers = tuple(round_decimal(c, self.fmt) for c in piece.constants)
+            found.append(replace(self, core=piece.core, program=program, numbers=numbers, member=member))
+        return tuple(found)
 
     @property
     def fused(self) -> bool:
@@ -98,7 +116,8 @@ class Formula:
 
     @property
     def _fusions(self) -> int:
-        return sum(BY_TEXT[i.op].rounded is not None for i in self.program.instructions)
+        programs = [self.program, *(parse(piece.program) for piece in self.member.given)]
+        return sum(BY_TEXT[i.op].rounded is not None for p in programs for i in p.instructions)
 
     @property
     def result(self) -> str:
@@ -162,7 +181,9 @@ class Formula:
         return f"{bound.bound:.7g} {self.member.metric}, {where}, in {self.fmt.name} arithmetic"
 
     def _reach(self) -> str:
-        return ", extended to all floats" if self.reduction else ""
+        if self.reduction is None:
+            return ""
+        return ", extended to all floats" + (f" ({self.reduction.remark})" if self.reduction.remark else "")
 
 
 def make_formula(

@@ -47,10 +47,10 @@ def _function(formula: Formula) -> list[str]:
     lines = [f"def _{core}(x):", *core_constants(formula, JAX), *core_lines(formula, JAX)]
     lines += [f"    return jnp.broadcast_to({formula.result}, x.shape)", "", ""]
     if formula.reduction:
-        if not formula.reduction.is_power:
+        if formula.reduction.slope is None:
             raise ExportError(f"jax has no derivative of {formula.reduction.name} with --full; take numpy.")
         lines += [*_full(formula), "", ""]
-        slope = [f"    return _{name}(x) * jnp.float{n}({formula.reduction.log_base!r})"]
+        slope = [f"    return _{name}(x) * jnp.float{n}({formula.reduction.slope!r})"]
     else:
         slope = [*core_constants(formula, JAX), *_slope(formula)]
     lines += [f"def _{name}_slope(x):", *slope, "", ""]
@@ -108,7 +108,7 @@ def _replaced(text: str, names: dict[str, str]) -> str:
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    name, steps = f"_{formula.name}", list(formula.reduction.steps())
+    name, steps = f"_{formula.name}", formula.reduction.steps
     return [
         f"def {name}(x):",
         *step_constants(formula, JAX, steps),

@@ -3,6 +3,7 @@
 How a language writes an op stands in the op table, how it writes a step in evo/reductions/steps.py.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.programs.operation import BITS, FLOAT
+from evo.programs.operation import BITS, FLOAT, TRUTH
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,26 @@ class Language:
 def letters(fmt: FloatFormat) -> dict[str, Any]:
     """What templates of ops and of steps say of the format.
 
-    "f" and "d" are C's and CUDA's letters of the type, "n" its bits, "s" the bits below the exponent.
+    "f" and "d" are C's and CUDA's letters of the type, "p" those of AVX-512, "t" C's name of it, "i" and "u"
+    CUDA's names of integers of its size, "n" its bits, "s" the bits below the exponent.
     """
     double = fmt.bits == 64
     return {
         "f": "" if double else "f",
         "d": "d" if double else "f",
+        "p": "pd" if double else "ps",
+        "t": "double" if double else "float",
+        "i": "long long" if double else "int",
+        "u": "unsigned long long" if double else "unsigned int",
         "n": fmt.bits,
         "s": fmt.digits - 1,
     }
 
 
 def _hexadecimal(value: float, fmt: FloatFormat) -> str:
+    if not math.isfinite(value):
+        known = "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
+        return f"({C.type(fmt)}){known}"
     return f"{float(value).hex()}{letters(fmt)['f']}"
 
 
@@ -65,6 +74,9 @@ def _unsigned(value: int, fmt: FloatFormat) -> str:
 
 
 def _shortest(value: float, fmt: FloatFormat) -> str:
+    if not math.isfinite(value):
+        known = "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "NEG_INFINITY"
+        return f"f{fmt.bits}::{known}"
     return f"{fmt.type(value)!s}_f{fmt.bits}"
 
 
@@ -78,28 +90,41 @@ def _fixed(value: float, fmt: FloatFormat) -> str:
     return f"fixed({_of_module('jnp')(value, fmt)}, x)"
 
 
-def _types(f64: str, f32: str, u64: str, u32: str) -> dict[tuple[str, int], str]:
-    return {(FLOAT, 64): f64, (FLOAT, 32): f32, (BITS, 64): u64, (BITS, 32): u32}
+def _types(f64: str, f32: str, u64: str, u32: str, t64: str, t32: str = "") -> dict[tuple[str, int], str]:
+    return {
+        (FLOAT, 64): f64, (FLOAT, 32): f32, (BITS, 64): u64, (BITS, 32): u32,
+        (TRUTH, 64): t64, (TRUTH, 32): t32 or t64,
+    }  # fmt: skip
 
 
 _C_VALUE = "const {type} {name} = {text};"
 C = Language(
-    "c", _types("double", "float", "uint64_t", "uint32_t"), _C_VALUE, _hexadecimal, _unsigned, " /* {text} */"
+    "c",
+    _types("double", "float", "uint64_t", "uint32_t", "int"),
+    _C_VALUE,
+    _hexadecimal,
+    _unsigned,
+    " /* {text} */",
 )
+AVX512 = Language(
+    "avx512", _types("__m512d", "__m512", "__m512i", "__m512i", "__mmask8", "__mmask16"), _C_VALUE,
+    lambda value, fmt: f"_mm512_set1_{letters(fmt)['p']}({C.number(value, fmt)})",
+    lambda value, fmt: f"_mm512_set1_epi{fmt.bits}((int{fmt.bits}_t){C.whole(value, fmt)})", " /* {text} */",
+)  # fmt: skip
 CUDA = Language(
-    "cuda", _types("double", "float", "unsigned long long", "unsigned int"), _C_VALUE, _hexadecimal,
+    "cuda", _types("double", "float", "unsigned long long", "unsigned int", "bool"), _C_VALUE, _hexadecimal,
     _unsigned, " // {text}",
 )  # fmt: skip
 RUST = Language(
-    "rust", _types("f64", "f32", "u64", "u32"), "let {name}: {type} = {text};", _shortest,
+    "rust", _types("f64", "f32", "u64", "u32", "bool"), "let {name}: {type} = {text};", _shortest,
     lambda value, fmt: f"{value:#x}", " // {text}",
 )  # fmt: skip
 NUMPY = Language(
-    "numpy", _types("np.float64", "np.float32", "np.uint64", "np.uint32"), "{name} = {text}",
+    "numpy", _types("np.float64", "np.float32", "np.uint64", "np.uint32", "np.bool_"), "{name} = {text}",
     _of_module("np"), lambda value, fmt: f"np.uint{fmt.bits}({value:#x})", "  # {text}",
 )  # fmt: skip
 JAX = Language(
-    "jax", _types("jnp.float64", "jnp.float32", "jnp.uint64", "jnp.uint32"), "{name} = {text}",
+    "jax", _types("jnp.float64", "jnp.float32", "jnp.uint64", "jnp.uint32", "jnp.bool_"), "{name} = {text}",
     _fixed, lambda value, fmt: f"jnp.uint{fmt.bits}({value:#x})", "  # {text}",
 )  # fmt: skip
 

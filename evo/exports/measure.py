@@ -24,6 +24,7 @@ from evo.kernels.build import BuildError
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import evaluate
 from evo.proofs.rounding import RoundingBound, bound_float64_error
+from evo.reductions.reduction import Reduction
 from evo.targets.metric import METRICS, divides
 from evo.targets.points import holdout_floats
 from evo.targets.target import Target
@@ -32,6 +33,8 @@ PER_OCTAVE = 24
 DENSE, SEEN = 400_000, 64
 """Inputs of float32 functions tried in float64 arithmetic, and those of them that balls then decide."""
 _PRECISION = 192
+_FURTHEST = 2.0**100
+"""Size of sampled inputs of functions without ends."""
 
 
 def measured(formula: Formula) -> Formula:
@@ -161,16 +164,23 @@ def _ulp_exponent(exact: Any, fmt: FloatFormat) -> int:
 
 def _on_all_floats(formula: Formula) -> Formula:
     assert formula.reduction is not None
-    edges = formula.reduction.constants(formula.fmt)
-    x = all_points(formula.fmt, float(edges["LEAST"]), float(edges["MOST"]))
+    first, last = finite_span(formula.reduction, formula.fmt)
+    x = all_points(formula.fmt, first, last)
+    x = x[(x > first) & (x < last)]
     count = len(x)
     if formula.fmt.bits == 32:
-        x, tried = _with_worst(formula, x, float(edges["LEAST"]), float(edges["MOST"]))
+        x, tried = _with_worst(formula, x, first, last)
         count += tried
     got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
     figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
     words = f"largest of a sample of {count:,} inputs of every exponent, subnormal results included"
     return replace(formula, float_errors=(figure,), float_points=words, float_inputs=count)
+
+
+def finite_span(reduction: Reduction, fmt: FloatFormat) -> tuple[float, float]:
+    """Ends of a reduction's span, at most `_FURTHEST` away."""
+    first, last = reduction.span(fmt)
+    return max(first, -_FURTHEST), min(last, _FURTHEST)
 
 
 def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> tuple[np.ndarray, int]:
@@ -179,8 +189,9 @@ def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> t
     fmt, rng = formula.fmt, np.random.default_rng(7)
     small = np.ldexp(rng.uniform(-2, 2, DENSE // 2), rng.integers(-12, 3, DENSE // 2))
     more = np.concatenate([rng.uniform(first, last, DENSE // 2), small]).astype(fmt.type)
+    more = more[(more > first) & (more < last)]
     got = formula.reduction.evaluate(formula.program, formula.numbers, more, fmt).astype(float)
-    exact = formula.reduction.float64(more.astype(float))
+    exact = formula.reduction.float64_at(more)
     with np.errstate(all="ignore"):
         error = np.where(np.isfinite(got), np.abs(got - exact) / ulp(exact, fmt), 0.0)
     return np.unique(np.concatenate([x, more[np.argsort(error)[-SEEN:]]])), len(more)

@@ -47,20 +47,25 @@ def render(formulas: Sequence[Formula]) -> str:
 
 
 def _function(formula: Formula) -> list[str]:
+    cores = [_core(core) for core in formula.cores]
+    lines = [line for core in cores for line in (*core, "", "")][:-2]
+    return [*lines, "", "", *_full(formula)] if formula.reduction else lines
+
+
+def _core(formula: Formula) -> list[str]:
     t, core = NUMPY.type(formula.fmt), formula.core_name
-    lines = [
+    return [
         f"def {core}(x):",
         f'    """{summary(formula, core)}"""',
         *core_constants(formula, NUMPY),
         *_quietly(t, core_lines(formula, NUMPY, indent=2 * INDENT)),
         f"    return np.broadcast_to({formula.result}, x.shape).astype({t})[()]",
     ]
-    return [*lines, "", "", *_full(formula)] if formula.reduction else lines
 
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    t, name, steps = NUMPY.type(formula.fmt), formula.name, list(formula.reduction.steps())
+    t, name, steps = NUMPY.type(formula.fmt), formula.name, formula.reduction.steps
     return [
         f"def {name}(x):",
         f'    """{summary(formula, name)}"""',

@@ -24,12 +24,16 @@ def render(formulas: Sequence[Formula]) -> str:
 def _function(formula: Formula) -> list[str]:
     t, name = RUST.type(formula.fmt), formula.name
     lines = [
-        "#[inline]",
-        f"pub fn {formula.core_name}(x: {t}) -> {t} {{",
-        *core_constants(formula, RUST),
-        *core_lines(formula, RUST),
-        f"    {formula.result}",
-        "}",
+        line
+        for core in formula.cores
+        for line in (
+            "#[inline]",
+            f"pub fn {core.core_name}(x: {t}) -> {t} {{",
+            *core_constants(core, RUST),
+            *core_lines(core, RUST),
+            f"    {core.result}",
+            "}",
+        )
     ]
     if formula.reduction:
         lines += ["", *_full(formula)]
@@ -47,7 +51,7 @@ def _function(formula: Formula) -> list[str]:
 
 def _full(formula: Formula) -> list[str]:
     assert formula.reduction is not None
-    t, steps = RUST.type(formula.fmt), list(formula.reduction.steps())
+    t, steps = RUST.type(formula.fmt), formula.reduction.steps
     return [
         "#[inline]",
         f"pub fn {formula.name}(x: {t}) -> {t} {{",

@@ -5,6 +5,8 @@ import numpy as np
 from evo.exports.formula import Formula
 from evo.programs.floats import evaluate
 
+_FAR = 1e4
+"""Where samples of functions without ends end."""
 SPECIAL = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), 1.0, -1.0)
 
 
@@ -20,8 +22,8 @@ def samples(formula: Formula, count: int = 25) -> tuple[np.ndarray, np.ndarray]:
     tiny = [s * 2.0 ** (formula.fmt.emin + k) for s in (1, -1) for k in (0, 1 - formula.fmt.digits)]
     x = np.concatenate([lo + (hi - lo) * (np.arange(count) + 0.5) / count, SPECIAL, tiny])
     if formula.reduction:
-        edges = formula.reduction.constants(formula.fmt)
-        x = np.concatenate([x, np.linspace(float(edges["LEAST"]), float(edges["MOST"]), 41), [1e30, -1e30]])
+        first, last = np.clip(formula.reduction.span(formula.fmt), -_FAR, _FAR)
+        x = np.concatenate([x, np.linspace(first, last, 41), [1e30, -1e30]])
     x = x.astype(formula.fmt.type)
     return x, results(formula, x)
 

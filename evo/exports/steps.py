@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from evo.exports.formula import Formula
 from evo.exports.languages import Language, letters
 from evo.programs.operation import BITS
-from evo.reductions.steps import BY_NAME, Step
+from evo.reductions.steps import Step, find_step
 
 INDENT = "    "
 
@@ -46,8 +46,8 @@ def step_lines(
         name: what the names of the core and of the casts begin with.
         indent: in front of each line.
     """
-    words = {"name": name, **letters(formula.fmt)}
     for value, operation, args in steps:
-        row = BY_NAME[operation]
+        row = find_step(operation)
+        words = {"name": name, "core": operation.rpartition(".")[2], **letters(formula.fmt)}
         text = row.write(language.name, args, words)
         yield indent + language.define(value, text, formula.fmt, row.gives)

@@ -12,7 +12,7 @@ import numpy as np
 from evo.floats.goal import FloatGoal
 from evo.floats.inputs import moved
 from evo.floats.linear import levelled
-from evo.kernels.strict import values
+from evo.floats.whole import WholePoints
 from evo.programs.batch import Batch
 from evo.targets.points import Points
 
@@ -28,8 +28,11 @@ _MOST_ROUNDS = 200
 _IDLE, _PERSISTENT, _FEW_WRONG = 3, 60, 8
 """Rounds in succession without a better move that end the descent; more where so few results are wrong: their
 inputs lie beside ties, and roundings have to fall well at each."""
-_WORKED = 512
-"""Points of the largest errors that moves are measured at first, and as many of all."""
+_WORKED, _WORKED_WHOLE = 512, 96
+"""Points of the largest errors that moves are measured at first, and as many of all; then those of
+functions of all floats, whose steps take most of the time."""
+_HASTY = 6
+"""Linear programs for a candidate of a function of all floats; members get all."""
 _ASKED = 4
 """Moves of a round, the best, that are measured at all points."""
 
@@ -50,7 +53,8 @@ def finished(
     Returns:
         The constants [width], their largest error and the index of the point where.
     """
-    starts = [one, levelled(one, points)[0]]
+    hasty = isinstance(points, WholePoints) and not persistent
+    starts = [one, (levelled(one, points, _HASTY) if hasty else levelled(one, points))[0]]
     found = [_Descent(goal, goal.rounded(start), points) for start in starts]
     best = min(found, key=lambda descent: descent.run(persistent))
     return best.constants, best.error, best.worst
@@ -73,11 +77,11 @@ class _Descent:
         self._goal, self._points, self._best = goal, points, best
         self._value, self.worst = self._measured(best)
         self._moves = _moves(int(best.k[0]))
-        got = values(best, points.x, goal.arithmetic.computes)[0]
-        size = np.nan_to_num(np.abs((got - points.exact) * points.weight), nan=np.inf)
+        size = goal.errors(best, points)
         n = len(size)
-        spread = np.linspace(0, n - 1, min(n, _WORKED)).astype(int)
-        self._worked = np.union1d(np.argsort(-size)[:_WORKED], spread)
+        most = _WORKED_WHOLE if isinstance(points, WholePoints) else _WORKED
+        spread = np.linspace(0, n - 1, min(n, most)).astype(int)
+        self._worked = np.union1d(np.argsort(-size)[:most], spread)
 
     @property
     def constants(self) -> np.ndarray:

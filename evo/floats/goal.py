@@ -8,17 +8,21 @@ correctly rounded.
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from evo.errors import EvonumError
 from evo.floats.inputs import between
-from evo.floats.wanted import Wanted, wanted_of_core
-from evo.kernels.strict import Judgement, judge
+from evo.floats.wanted import Wanted, core_values, exact_core, wanted_of_core
+from evo.floats.whole import WholePoints, whole_points
+from evo.kernels.strict import Judgement, judge, values
 from evo.numbers.arithmetic import Arithmetic, find_arithmetic
 from evo.numbers.formats import ulp
 from evo.programs.batch import Batch
-from evo.reductions.reduction import Reduction, find_reduction
+from evo.programs.piece import Piece
+from evo.reductions.reduction import Reduction
+from evo.reductions.table import find_reduction
 from evo.targets.metric import ULP, divides
 from evo.targets.points import Points, sample
 from evo.targets.target import Target
@@ -52,6 +56,9 @@ class FloatGoal:
         dtype: a row of `ARITHMETICS`.
         metric: "ulp", or that of the target.
         full: on all floats, by a range reduction.
+        way: which reduction, where the function has several; the first by default.
+        searched: which of its cores, likewise.
+        given: further cores as they are; those that nobody gives count as exact.
 
     Raises:
         GoalError: such a combination has no meaning.
@@ -63,15 +70,30 @@ class FloatGoal:
     dtype: str
     metric: str = ULP
     full: bool = False
+    way: str = ""
+    searched: str = ""
+    given: tuple[Piece, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.arithmetic, self.reduction
-        if self.metric == ULP and self.arithmetic.gives.digits == _DIGITS:
+        if (self.full or self.metric == ULP) and self.arithmetic.gives.digits == _DIGITS:
             raise GoalError(
-                "float64 takes --metric relative or absolute: exact values are known to float64 here"
+                "float64 takes --metric relative or absolute, no --full: exact values are known to float64"
             )
-        if self.full and not self.counts:
-            raise GoalError("--full takes --dtype bfloat16 or float16 and --metric ulp")
+        if self.full and self.metric != ULP:
+            raise GoalError("--full takes --metric ulp")
+
+    def __reduce__(self) -> Any:
+        """What is found on the way stays where it is."""
+        return FloatGoal, (
+            self.target,
+            self.dtype,
+            self.metric,
+            self.full,
+            self.way,
+            self.searched,
+            self.given,
+        )
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -83,12 +105,24 @@ class FloatGoal:
         """What a program approximates: the target, or what its reduction makes of it."""
         if self.reduction is None:
             return self.target
-        return Target(self.reduction.core, *self.target.interval, self.target.metric)
+        return Target(self.reduction.core.function, *self.target.interval, self.target.metric)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Cores that count as exact, for nobody gave them."""
+        if self.reduction is None:
+            return ()
+        known = {piece.core for piece in self.given}
+        return tuple(core.name for core in self.reduction.cores[1:] if core.name not in known)
 
     @cached_property
     def reduction(self) -> Reduction | None:
         """What comes before and after the core."""
-        return find_reduction(self.target) if self.full else None
+        if not self.full:
+            return None
+        found = find_reduction(self.target, self.way, self.searched)
+        given = {piece.core: piece.on_floats() for piece in self.given}
+        return found.with_given({core.name: exact_core(core) for core in found.cores[1:]} | given)
 
     @property
     def enough(self) -> float:
@@ -112,6 +146,8 @@ class FloatGoal:
     def fit_points(self) -> Points:
         """Where constants are fitted: in every part of the interval where the least error is allowed."""
         every = self.members_points
+        if self.full and not self.counts:
+            return every.take(_heaviest(every))
         if not self.counts:
             return every.take(np.linspace(0, len(every.x) - 1, _FITTED).astype(int))
         parts = np.searchsorted(every.x, np.linspace(every.x[0], every.x[-1], _BINS + 1))
@@ -122,14 +158,15 @@ class FloatGoal:
     @cached_property
     def select_points(self) -> Points:
         """By which candidates are compared."""
-        every = self.members_points
-        return every if self.counts else self._sampled(_SELECTED)
+        if self.counts:
+            return self.members_points
+        return self._whole(_SELECTED) if self.full else self._sampled(_SELECTED)
 
     @cached_property
     def members_points(self) -> Points:
         """By which members are measured; all inputs of 16 bits."""
         if not self.counts:
-            return self._sampled(_TRIED)
+            return self._whole(_TRIED) if self.full else self._sampled(_TRIED)
         wanted = self._wanted
         return Points(
             wanted.x,
@@ -141,7 +178,7 @@ class FloatGoal:
     def _slack(self) -> np.ndarray:
         """How far the exact value is from the nearer end of its interval, as a part of the interval."""
         w = self._wanted
-        exact = self.core.exact(w.x)
+        exact = core_values(self.core, w.x)
         room = np.maximum(w.high - w.low, _LEAST_ROOM * np.abs(w.high))
         return np.minimum(exact - w.low, w.high - exact) / room
 
@@ -149,9 +186,13 @@ class FloatGoal:
     def _wanted(self) -> Wanted:
         lo, hi = self.target.span
         if self.reduction is not None:
-            lo, hi = self.reduction.reach(self.arithmetic.gives)
+            lo, hi = self.reduction.span(self.arithmetic.gives)
         x = between(lo, hi, self.arithmetic.gives, 0)
         return wanted_of_core(self.target, self.core, self.arithmetic, self.reduction, x)
+
+    def _whole(self, most: int) -> Points:
+        assert self.reduction is not None
+        return whole_points(self.target, self.core, self.reduction, self.arithmetic.computes, most)
 
     def _sampled(self, most: int) -> Points:
         x = between(*self.target.span, self.arithmetic.computes, most)
@@ -170,7 +211,29 @@ class FloatGoal:
 
     def judge(self, batch: Batch, points: Points) -> Judgement:
         """The errors of programs whose constants the format holds."""
+        if isinstance(points, WholePoints):
+            return points.judge(batch, self.arithmetic.computes, RIGHT)
         return judge(batch, points, self.arithmetic.computes, RIGHT)
+
+    def input(self, worst: int) -> float:
+        """The input of a member's point: of the function, or, in 16 bits behind a reduction, of the core."""
+        points = self.members_points
+        return float((points.inputs if isinstance(points, WholePoints) else points.x)[worst])
+
+    def errors(self, one: Batch, points: Points) -> np.ndarray:
+        """The errors of one program at each point; inf where there is no number."""
+        fmt = self.arithmetic.computes
+        if isinstance(points, WholePoints):
+            return points.errors(one, fmt)[0]
+        found = (values(one, points.x, fmt)[0] - points.exact) * points.weight
+        return np.nan_to_num(np.abs(found), nan=np.inf)
+
+
+def _heaviest(points: Points) -> np.ndarray:
+    """In every part of the core's interval the points of the largest weights."""
+    edges = np.searchsorted(points.x, np.linspace(points.x[0], points.x[-1], _FITTED + 1))
+    rows = [a + np.argsort(-points.weight[a:b])[:2] for a, b in pairwise(edges)]
+    return np.unique(np.concatenate([*rows, [0, len(points.x) - 1]]))
 
 
 def usual_metric(target: Target, dtype: str) -> str:

@@ -26,19 +26,20 @@ _GAIN = 1e-7
 """Relative gain below which it is over."""
 
 
-def levelled(one: Batch, points: Points) -> tuple[Batch, float]:
+def levelled(one: Batch, points: Points, most: int = _MOST_STEPS) -> tuple[Batch, float]:
     """The program with constants of least largest error, and that error.
 
     Args:
         one: a batch of one program, with constants to start from.
         points: where the error counts.
+        most: steps.
     """
     engine, k, trust = NativeBackend(), int(one.k[0]), _TRUST
     residual = _residual(engine, one, points)
     error = float(np.max(np.abs(residual)))
     spread = np.linspace(0, len(residual) - 1, min(len(residual), _SPREAD)).astype(int)
     rows = np.union1d(spread, _largest(residual))
-    for _ in range(_MOST_STEPS if k else 0):
+    for _ in range(most if k else 0):
         step = _step(engine, one, points.take(rows), residual[rows], trust)
         if step is None or trust < _LEAST_TRUST:
             break

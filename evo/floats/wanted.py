@@ -16,7 +16,8 @@ import numpy as np
 from evo.floats.inputs import moved
 from evo.numbers.arithmetic import Arithmetic
 from evo.numbers.formats import FloatFormat, ulp
-from evo.reductions.reduction import Reduction
+from evo.reductions.reduction import Core, Given, Reduction
+from evo.reductions.rules import length
 from evo.targets.target import Target
 
 _REACH = 24
@@ -24,6 +25,10 @@ _REACH = 24
 a rounding interval of bfloat16 has 2^16 float32 numbers."""
 
 
+_BESIDE_ZERO = 2.0**-200
+"""Where cores such as log(1 + x)/x are asked for their limit at 0."""
+_DEGREE = 40
+"""Of the polynomials that stand for exact cores."""
 _NUDGES = 4
 """Floats that the exact core may be off a right one: what comes after it rounds, too."""
 
@@ -85,17 +90,47 @@ def wanted_of_core(
         reduction: what comes before and after the core; None: the program is the function.
         x: inputs, numbers of the given format at which the function is not infinite there.
     """
+    if reduction is not None:  # elsewhere no core counts
+        x = x[np.isnan(reduction.result(x, np.nan, arithmetic.computes).astype(float))]
     exact = target.exact(x)
     low, high = right_results(exact, arithmetic)
     if reduction is None:
         return Wanted(x, low, high)
     fmt = arithmetic.computes
     r = reduction.argument(x, fmt).astype(float)
-    start = core.exact(r).astype(fmt.type).astype(float)
+    start = core_values(core, r).astype(fmt.type).astype(float)
     for _ in range(_NUDGES):  # an exact value beside a tie may round to the wrong side of it
         result = reduction.result(x, start, fmt).astype(float)
         start = moved(start, (result < low).astype(int) - (result > high), fmt)
-    ends = []
+    return _merged(r, *interval_of_core(reduction, x, low, high, start, fmt))
+
+
+def core_values(core: Target, r: np.ndarray) -> np.ndarray:
+    """Exact values of a core; its limit at 0."""
+    r = np.asarray(r, float)
+    return core.exact(np.where(r == 0, _BESIDE_ZERO, r))
+
+
+def exact_core(core: Core) -> Given:
+    """A core that stands for the best that programs could be: exact values, rounded to the inputs' format."""
+    target = Target(core.function, core.lo, core.hi, "absolute")
+    lo, hi = length(core.lo), length(core.hi)
+    nodes = np.cos((2 * np.arange(_DEGREE + 1) + 1) * np.pi / (2 * _DEGREE + 2))
+    at = (lo + hi) / 2 + (hi - lo) / 2 * nodes
+    fitted = np.polynomial.Chebyshev.fit(at, core_values(target, at), _DEGREE, domain=[lo, hi])
+    return lambda r: fitted(np.clip(r.astype(float), lo, hi)).astype(r.dtype)
+
+
+def interval_of_core(
+    reduction: Reduction,
+    x: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    start: np.ndarray,
+    fmt: FloatFormat,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Between which values of the core the function is in [low, high], by bisection from `start`."""
+    start, ends = start.astype(fmt.type).astype(float), []
     for side in (-1, 1):
         steps = np.zeros(len(x), np.int64)
         for bit in reversed(range(_REACH)):
@@ -103,7 +138,7 @@ def wanted_of_core(
             result = reduction.result(x, moved(start, further, fmt), fmt).astype(float)
             steps = np.where((result >= low) & (result <= high), further, steps)
         ends.append(moved(start, steps, fmt))
-    return _merged(r, *ends)
+    return np.minimum(*ends), np.maximum(*ends)
 
 
 def _merged(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> Wanted:

@@ -18,6 +18,7 @@ from evo.fronts.schema import VERSION, FrontError, read_member
 from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.floats import evaluate
+from evo.programs.piece import Piece
 from evo.programs.program import Program, ProgramError, parse
 from evo.targets.metric import ULP
 from evo.targets.points import Points
@@ -45,6 +46,9 @@ class Member:
         dtype: "real", or the arithmetic that the program runs in (a row of `ARITHMETICS`): then constants
             are hexadecimal numbers of its format, and the sampled error is that of float results.
         full: whether it is the core of a function on all floats, and the error that of the function.
+        way: which of the function's range reductions, where it is not the first for the interval.
+        core: which of the reduction's cores the program is, where it is not the first.
+        given: further cores of the function, which the error has as they are.
     """
 
     ops: int
@@ -61,6 +65,9 @@ class Member:
     seconds_to_find: float
     dtype: str = REAL
     full: bool = False
+    way: str = ""
+    core: str = ""
+    given: tuple[Piece, ...] = ()
 
     def __call__(self, x: Any) -> np.ndarray:
         """The formula at an array of inputs, op by op in float64 or its own format; an fma rounds once."""
@@ -82,6 +89,11 @@ class Member:
         entries = asdict(self)
         if self.dtype == REAL:
             del entries["dtype"], entries["full"]
+        for name in ("way", "core", "given"):
+            if not entries[name]:
+                del entries[name]
+        if self.given:
+            entries["given"] = [piece._asdict() for piece in self.given]
         return entries
 
 
@@ -188,8 +200,17 @@ def _member(o: dict[str, Any]) -> Member:
     if program.ops != entries["ops"]:
         raise FrontError(f"A member says {entries['ops']} ops, but its program has {program.ops}.")
     lists = {name: tuple(entries[name]) for name in ("interval", "constants")}
+    lists["given"] = tuple(_piece(piece) for piece in entries["given"])
     derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
     return Member(**{**entries, **lists, **derived})
+
+
+def _piece(o: dict[str, Any]) -> Piece:
+    try:
+        parse(o["program"])
+    except ProgramError as error:
+        raise FrontError(f"A member's given program is none. {error}") from None
+    return Piece(o["core"], o["program"], tuple(o["constants"]))
 
 
 def curve(member: Member, points: Points) -> dict[str, list[float]]:

@@ -24,6 +24,16 @@ class FrontError(EvonumError, ValueError):
     """A front that cannot be read, or has no member as asked for."""
 
 
+class PieceObject(BaseModel):
+    """Another core of the same function."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    core: Text
+    program: Text
+    constants: Annotated[list[str], Field(description="an array of texts")]
+
+
 class MemberObject(BaseModel):
     """One formula as JSON has it; `Member` says what the entries mean. Further keys are ignored."""
 
@@ -48,6 +58,9 @@ class MemberObject(BaseModel):
         Literal["real", "float32", "bfloat16", "float16", "float64"], Field(description="an arithmetic")
     ] = "real"
     full: Annotated[bool, Field(description="true or false")] = False
+    way: Text = ""
+    core: Text = ""
+    given: Annotated[list[PieceObject], Field(description="an array of cores")] = []
 
 
 def read_member(data: dict[str, Any]) -> MemberObject:

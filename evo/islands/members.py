@@ -1,6 +1,7 @@
 """From a pool's candidates to a front's members: finished constants, and their error by independent code."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from evo.floats.finish import finished, rounded
@@ -22,8 +23,11 @@ class Members:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._holdout: Points = holdout_points(problem.target)
         self._made: dict[bytes, Member] = {}
+
+    @cached_property
+    def _holdout(self) -> Points:
+        return holdout_points(self._problem.target)
 
     def of(self, pool: Pool) -> list[Member]:
         """The members of these candidates."""
@@ -76,7 +80,10 @@ class Members:
             "constants": tuple(float(c).hex() for c in numbers[: one.k[0]]),
             "sampled_error": error,
             "polished_error": None,
-            "worst_x": float(goal.members_points.x[worst]),
+            "worst_x": goal.input(worst),
             "dtype": goal.dtype,
             "full": goal.full,
+            "way": goal.way,
+            "core": goal.searched,
+            "given": goal.given,
         }

@@ -29,16 +29,52 @@ def functions_on(fmt: FloatFormat, **more: Callable[..., Any]) -> ModuleType:
         fmt: of the floats; bits are unsigned integers of its size.
         more: further functions, such as a reduction's core.
     """
+    signed = np.dtype(f"int{fmt.bits}")
     module = function_module(
         **_FUNCTIONS,
         floor=np.floor,
+        nearest=np.rint,
+        size=np.abs,
         where=np.where,
         bits=lambda a: np.asarray(a, fmt.type).view(fmt.unsigned),
         float=lambda a: np.asarray(a, fmt.unsigned).view(fmt.type),
+        sink=lambda a: (a.view(signed) >> signed.type(fmt.digits - 1)).view(fmt.unsigned),
+        count=lambda a: a.view(signed).astype(fmt.type),
+        apart=lambda a: np.where(np.isinf(a), fmt.type(0), a - np.rint(a)),
+        ends=lambda a, b: np.where(b == 0, -fmt.type(np.inf), np.where(np.isposinf(b), b, a)),
+        scale=_scaled,
+        exponent=_exponent,
+        significand=_significand,
         **more,
     )
     module.one, module.stored = fmt.unsigned(1), fmt.unsigned(fmt.digits - 1)  # type: ignore[attr-defined]
+    module.top = fmt.unsigned(fmt.bits - 1)  # type: ignore[attr-defined]
     return module
+
+
+_FAR = 9999
+"""Exponent beyond all of every format."""
+
+
+def _scaled(a: Any, b: Any) -> Any:
+    """a 2^floor(b), rounded once."""
+    steps = np.clip(np.nan_to_num(np.floor(b)), -_FAR, _FAR).astype(np.int32)
+    return np.where(np.isnan(b), b, np.ldexp(a, steps))
+
+
+def _exponent(a: Any) -> Any:
+    """floor(log2 |a|) as a number; of 0 and infinity what its limit is."""
+    inside = (np.frexp(a)[1] - 1).astype(a.dtype)
+    special = np.where(a == 0, -a.dtype.type(np.inf), np.abs(a))
+    return np.where(np.isfinite(a) & (a != 0), inside, special)
+
+
+def _significand(a: Any) -> Any:
+    """a over a power of two, from 3/4 to below 3/2; 1 at 0 and infinity, NaN below 0."""
+    part = np.frexp(a)[0]
+    inside = np.where(part < 0.75, 2 * part, part)
+    special = np.where(a < 0, a.dtype.type(np.nan), a.dtype.type(1))
+    return np.where((a > 0) & ~np.isinf(a), inside, np.where(np.isnan(a), a, special))
 
 
 def compute(row: Operation, m: ModuleType, operands: Sequence[Any], fmt: FloatFormat, flush: bool) -> Any:

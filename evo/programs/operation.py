@@ -11,12 +11,12 @@ from typing import Any
 
 from evo.errors import EvonumError
 
-FLOAT, BITS = "f", "b"
-"""Kinds of values: a number of the format, and an unsigned integer of the format's size."""
+FLOAT, BITS, TRUTH = "f", "b", "t"
+"""Kinds of values: a number of the format, an unsigned integer of the format's size, and a truth value."""
 
-LANGUAGES = ("c", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
-"""What formulas are written in."""
-STEP_LANGUAGES = LANGUAGES[:5]
+LANGUAGES = ("c", "avx512", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
+"""What formulas are written in; "avx512" is C's vectors of that name."""
+STEP_LANGUAGES = LANGUAGES[:6]
 """Those of them that have bits, and so range reductions."""
 
 

@@ -25,17 +25,18 @@ from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
 from evo.numbers.arithmetic import REAL
 from evo.programs.ops import parse_ops
-from evo.reductions.reduction import core_interval
+from evo.reductions.table import core_interval
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
 from evo.runs.news import news
 from evo.runs.older import of_older
-from evo.runs.seeds import read_seeds, seed_pool
+from evo.runs.seeds import read_given, read_seeds, seed_pool
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import SpecError, read_mapping
+from evo.targets.ends import end_text
 from evo.targets.metric import ULP
-from evo.targets.target import make_target
+from evo.targets.target import Target, make_target
 
 
 def make_problem(spec: SettledSpec) -> Problem:
@@ -44,13 +45,7 @@ def make_problem(spec: SettledSpec) -> Problem:
     Raises:
         TargetError, OpError: the target or the ops are no good.
     """
-    interval = core_interval(spec.target) if spec.full and spec.interval is None else spec.interval
-    target = make_target(spec.target, interval, None if spec.metric == ULP else spec.metric)
-    goal = (
-        None
-        if spec.dtype == REAL
-        else FloatGoal(target, spec.dtype, spec.metric or usual_metric(target, spec.dtype), spec.full)
-    )
+    target, goal = _aim(spec)
     variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target,
@@ -64,6 +59,23 @@ def make_problem(spec: SettledSpec) -> Problem:
         stretch=spec.stretch if goal is None else (1.0,),
         goal=goal,
     )
+
+
+def _aim(spec: SettledSpec) -> tuple[Target, FloatGoal | None]:
+    """What programs approximate, and the goal in float arithmetic."""
+    metric = None if spec.metric == ULP else spec.metric
+    if spec.dtype == REAL:
+        return make_target(spec.target, spec.interval, metric), None
+    way, core = spec.way or "", spec.part or ""
+    if not spec.full:
+        target = make_target(spec.target, spec.interval, metric)
+        return target, FloatGoal(target, spec.dtype, spec.metric or usual_metric(target, spec.dtype))
+    lo, hi = (end_text(end) for end in spec.interval or core_interval(spec.target, way, core))
+    target = Target(spec.target, lo, hi, "absolute")
+    given = tuple(piece for text in spec.given for piece in read_given(text))
+    metric = spec.metric or usual_metric(target, spec.dtype)
+    goal = FloatGoal(target, spec.dtype, metric, True, way, core, given)
+    return goal.core, goal
 
 
 OLDER = (
@@ -245,6 +257,8 @@ class Search:
 
     def prove(self) -> None:
         """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input."""
+        if self.problem.goal is not None and self.problem.goal.missing:
+            return  # no function yet
         if self.problem.goal is not None:
             self.front = Front.of(check(member).measured for member in self.front)
             self.front.save(self.directory / "front.json")

@@ -11,7 +11,9 @@ from evo.islands.problem import Problem
 from evo.kernels.fingerprint import functions, texts
 from evo.numbers.constants import exact
 from evo.programs.batch import Batch
+from evo.programs.piece import Piece
 from evo.programs.program import Program
+from evo.reductions.table import find_reduction
 from evo.runs.sources import read_text
 
 
@@ -70,3 +72,22 @@ def _canonical(seed: Member, problem: Problem, width: int) -> tuple[Program, lis
             f"too many for --max-ops {most}: give more, or leave out the seed."
         )
     return program, numbers
+
+
+def read_given(text: str) -> tuple[Piece, ...]:
+    """A core of a file, FILE:OPS, with the cores that were given for it.
+
+    Raises:
+        FrontError: no such file or member, or it is no core of a function of all floats.
+    """
+    name, _, ops = text.rpartition(":")
+    if not ops.isdigit():
+        raise FrontError(f"A given core is FILE:OPS, got {text[:60]!r}.")
+    path = Path(name)
+    front = Front.load(path / "front.json" if path.is_dir() else path)
+    found = [member for member in front if member.ops == int(ops)]
+    if not found or not found[0].full:
+        raise FrontError(f"{name} has no core of {ops} operations of a function of all floats.")
+    (member,) = found[:1]
+    core = find_reduction(member.function, member.way, member.core).core
+    return Piece(core.name, member.program, member.constants), *member.given

@@ -108,7 +108,7 @@ def run_search(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) 
 
 def _evolve(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) -> tuple[Front, str]:
     """The front and the status, with everything that was opened for them closed again."""
-    from evo.classical.pictures import BackgroundLines
+    from evo.classical.pictures import BackgroundLines, NoLines
 
     target = search.problem.target
     watcher.opens(search.directory, target)
@@ -121,7 +121,7 @@ def _evolve(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) -> 
         watcher.begins()
         search.make_directory()
         sink = open_sink(search.directory)
-        classical = BackgroundLines(target, search.spec.max_ops)
+        classical = NoLines() if search.spec.full else BackgroundLines(target, search.spec.max_ops)
         try:
             return evolve(search, workers, sink, watcher.advances, watcher.stops, classical, watcher.says)
         finally:

@@ -24,7 +24,7 @@ Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
 """Of a run id or a name such as `models:/NAME@ops-07`: front.json's objects, the parameters.
 LookupError if there is none, OSError if the store is away."""
 _ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
-_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "dtype", "backend")
+_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "dtype", "way", "backend")
 _FLAGS = ("full",)
 
 

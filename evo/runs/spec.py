@@ -48,7 +48,9 @@ class SearchSpec(BaseModel):
         metric: the target's own by default; "ulp" for floats.
         dtype: the arithmetic: "real", or a row of `ARITHMETICS`.
         full: whether the function is meant on all floats, by a range reduction.
-        dtype: "real": fewest operations for an error over the reals.
+        way: which reduction, where the function has several.
+        part: which of its cores, where it has several.
+        given: further cores: members of files, FILE:OPS each.
         ops: the operations that programs may use.
         max_ops: largest program.
         time: budget [s]; stops at a generation's end.
@@ -78,6 +80,9 @@ class SearchSpec(BaseModel):
     metric: str | None = None
     dtype: str = REAL
     full: bool = False
+    way: str | None = Field(None, min_length=1)
+    part: str | None = Field(None, min_length=1)
+    given: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
     ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
@@ -141,6 +146,9 @@ class SearchSpec(BaseModel):
         if self.dtype == REAL and (self.full or self.metric == ULP):
             what = "full" if self.full else "metric: ulp"
             raise ValueError(f"{what} takes a dtype: {', '.join(ARITHMETICS)}")
+        for name in ("way", "part", "given"):
+            if getattr(self, name) and not self.full:
+                raise ValueError(f"{name} takes full: it is one of a range reduction")
         if self.dtype != REAL and self.backend != "native":
             raise ValueError("backend: float arithmetic is searched by the native one")
         return self

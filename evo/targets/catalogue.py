@@ -22,12 +22,16 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow("exp10", "exp10(x)", "0", "log(2)/log(10)", "relative", "10^x"),
         CatalogueRow("log2", "log2(x)", "1", "2", "absolute", "logarithm to base 2"),
         CatalogueRow("log", "log(x)", "1", "2", "absolute", "natural logarithm"),
+        CatalogueRow("log10", "log10(x)", "1", "10", "absolute", "logarithm to base 10"),
+        CatalogueRow("log1p", "log1p(x)", "0", "1", "relative", "natural logarithm of 1 + x"),
+        CatalogueRow("expm1", "expm1(x)", "0", "1", "relative", "natural exponential less 1"),
         CatalogueRow("sin", "sin(x)", "0", "pi/4", "relative", "sine"),
         CatalogueRow("cos", "cos(x)", "0", "pi/4", "relative", "cosine"),
         CatalogueRow("tan", "tan(x)", "0", "pi/4", "relative", "tangent"),
         CatalogueRow("tanh", "tanh(x)", "0", "1", "relative", "hyperbolic tangent"),
         CatalogueRow("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
         CatalogueRow("silu", "x/(1+exp(-x))", "-4", "4", "absolute", "x times the logistic function"),
+        CatalogueRow("softplus", "softplus(x)", "-4", "4", "absolute", "log(1 + e^x)"),
         CatalogueRow(
             "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
         ),

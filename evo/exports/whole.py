@@ -1,0 +1,158 @@
+"""Every float32 there is, asked of a function on all floats: errors in its span, and what it gives beyond.
+
+In the span errors are screened beside polynomials. Where the function bends too often for those, as sine up
+to 2^17, they are screened beside the same reduction in float64 with an interpolant as its core, which is
+compared with balls at many inputs. Balls decide the largest. Beyond the span results are one number on either
+side, and NaN of NaN.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.exports.exhaustive import CurvedError, Screened, compiled, least_from, screened
+from evo.exports.formula import Figure, Formula, Origin, make_formula
+from evo.exports.measure import finite_span, largest
+from evo.exports.samples import results
+from evo.floats.wanted import core_values
+from evo.programs.program import parse
+from evo.reductions.rules import length
+from evo.targets.target import Target
+
+_DEGREE = 24
+"""Of the interpolant that stands for a core in float64."""
+_AGREES = 1e-11
+"""Relative deviation of function and reference at the inputs compared, and how many those are."""
+_COMPARED = 4000
+_INFINITY, _SIGN = 0x7F800000, 1 << 31
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What all inputs gave.
+
+    Attributes:
+        figure: the largest error in the span [ulp].
+        inputs: how many were asked.
+        faults: what is wrong beyond the span, of zeros and of NaN, one line each.
+        worst: inputs near the largest error.
+    """
+
+    figure: Figure
+    inputs: int
+    faults: tuple[str, ...]
+    worst: np.ndarray
+
+
+def whole(formula: Formula) -> Whole:
+    """Asks a float32 function of all floats every input.
+
+    Raises:
+        BuildError: no C compiler.
+    """
+    reduction, fmt = formula.reduction, formula.fmt
+    assert reduction is not None
+    plain = replace(formula, name="exported", origin=Origin(), to="")
+    lo, hi = reduction.span(fmt)
+    found = _screened(plain, lo, hi)
+    x = np.unique(found.inputs[1])
+    figure = largest(results(formula, x), x, reduction.ball, fmt, "ulp")
+    with tempfile.TemporaryDirectory() as folder:
+        faults = tuple(_beyond(plain, Path(folder)))
+    return Whole(figure, 1 << fmt.bits, faults, x)
+
+
+def _screened(formula: Formula, lo: float, hi: float) -> Screened:
+    assert formula.reduction is not None
+    exact = Target(formula.member.target, "0", "1", "absolute").expression.ball
+    if not formula.reduction.bends:
+        try:
+            return screened(formula, exact, lo, hi)
+        except CurvedError:
+            pass
+    return screened(formula, exact, lo, hi, reference(formula))
+
+
+def reference(formula: Formula) -> Formula:
+    """The function in float64, its core interpolated.
+
+    Raises:
+        ArithmeticError: it is not exact enough.
+    """
+    reduction = formula.reduction
+    assert reduction is not None
+    core = reduction.core
+    target = Target(core.function, core.lo, core.hi, "absolute")
+    lo, hi = length(core.lo), length(core.hi)
+    nodes = np.cos((2 * np.arange(_DEGREE + 1) + 1) * np.pi / (2 * _DEGREE + 2))
+    x = (lo + hi) / 2 + (hi - lo) / 2 * nodes
+    fitted = np.polynomial.Chebyshev.fit(x, core_values(target, x), _DEGREE, domain=[lo, hi])
+    coefficients = fitted.convert(kind=np.polynomial.Polynomial).coef[::-1]
+    lines = ["v1 = fma(x, c1, c2)", *(f"v{i} = fma(v{i - 1}, x, c{i + 1})" for i in range(2, _DEGREE + 1))]
+    member = replace(
+        formula.member, program="\n".join(lines), ops=_DEGREE,
+        constants=tuple(str(Decimal(float(c))) for c in coefficients),
+    )  # fmt: skip
+    parse(member.program)
+    made = replace(make_formula(member, "float64", "reference"), reduction=reduction)
+    _compare(made, formula)
+    return made
+
+
+def _compare(made: Formula, formula: Formula) -> None:
+    """Holds a reference against balls, at float32 inputs of all sizes and near the function's zeros."""
+    assert formula.reduction is not None
+    first, last = finite_span(formula.reduction, formula.fmt)
+    rng = np.random.default_rng(11)
+    sizes = np.exp2(rng.uniform(-40, np.log2(last), _COMPARED)) * rng.choice([-1, 1], _COMPARED)
+    turns = np.rint(rng.uniform(first, last, _COMPARED) / (np.pi / 2)) * (np.pi / 2)
+    x = np.concatenate([sizes, turns]).astype(np.float32).astype(float)
+    x = x[(x > first) & (x < last)]
+    got = results(made, x)
+    with flint.ctx.workprec(128):
+        exact = np.array([float(formula.reduction.ball(arb(v))) for v in x.tolist()])
+    off = np.abs(got - exact) / np.abs(exact)
+    if not off.max() <= _AGREES:
+        raise ArithmeticError(f"{formula.member.target} in float64 is off by {off.max():.2g}, relatively.")
+
+
+def _beyond(formula: Formula, folder: Path) -> Iterator[str]:
+    """What is wrong of inputs that are zero, NaN, or beyond the span."""
+    reduction, fmt = formula.reduction, formula.fmt
+    assert reduction is not None
+    screen = compiled(formula, folder)
+    lo, hi = reduction.span(fmt)
+    zeros = np.array([0.0, -0.0], fmt.type)
+    for x, got, right in zip(zeros, results(formula, zeros), _right(formula, zeros), strict=True):
+        if not _same(got, right):
+            yield f"{x!s} gives {got!s}, not {right!s}"
+    ranges = [(sign | _INFINITY + 1, 0x7FFFFF, np.float32("nan")) for sign in (0, _SIGN)]
+    for sign, end in ((0, hi), (_SIGN, -lo)):
+        first = max(least_from(end), 1)
+        (right,) = _right(formula, np.array([-np.inf if sign else np.inf], fmt.type))
+        ranges.append((sign | first, _INFINITY - first + 1, right))
+    for first, count, right in ranges:
+        where = np.zeros(1, np.uint32)
+        wanted = int(np.asarray(right, np.float32).view(np.uint32))
+        differing = screen.evonum_other(first, count, wanted, where.ctypes.data)
+        if differing:
+            x = where.view(np.float32)
+            yield f"{differing:,} inputs such as {x[0]!s} give {results(formula, x)[0]!s}, not {right!s}"
+
+
+def _right(formula: Formula, x: np.ndarray) -> Any:
+    assert formula.reduction is not None
+    with np.errstate(all="ignore"):
+        return formula.reduction.float64_at(x).astype(formula.fmt.type)
+
+
+def _same(got: Any, right: Any) -> bool:
+    alike = got == right and np.signbit(got) == np.signbit(right)
+    return bool(alike or (np.isnan(got) and np.isnan(right)))

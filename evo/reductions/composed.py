@@ -1,0 +1,164 @@
+"""Functions of several cores: softplus, gelu, erf.
+
+softplus x = max(x, 0) + v L(v) with v = e^-|x| and L(v) = log(1 + v)/v. gelu x = x/(1 + e^-w), w = x Q(|x|),
+where Q(t) is the logit of the normal distribution function over t, a smooth function that grows as t/2, and
+so nothing is lost in the left tail. erf is piecewise: x + x C(x^2) near 0 and 1 - e^(-t Q(t)) for t = |x|
+beyond, where t Q(t) = -log erfc t; both are computed, and one is chosen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from evo.numbers.formats import FloatFormat
+from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.rules import (
+    Rule,
+    bits,
+    largest,
+    magic,
+    negative,
+    number,
+    part,
+    value,
+    whole_below,
+)
+
+_SHIFT = 32
+"""Powers are computed 2^-32 times: those of gelu overflow where its results are subnormal."""
+_POWER: dict[str, Rule] = {
+    "MAGIC": magic,
+    "INVERSE": number("1/log(2)"),
+    "MINUS_FIRST": negative(part("log(2)", 0)),
+    "MINUS_SECOND": negative(part("log(2)", 1)),
+    "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias,
+    "ZERO": value(0.0),
+    "LEAST": lambda fmt: whole_below("log(2)", fmt.emin - fmt.digits - 1),
+}
+_EXP = """
+    scaled = mul t INVERSE
+    shifted = add scaled MAGIC
+    n = sub shifted MAGIC
+    r1 = fma n MINUS_FIRST t
+    r = fma n MINUS_SECOND r1
+    y = core.exp r
+    bits_of_n = bits shifted
+    sum = minus bits_of_n OFFSET
+    h = half sum
+    g = minus sum h
+    first = power h
+    second = power g
+    partly = mul y first
+    v = mul partly second
+"""
+_VECTOR = """
+    scaled = mul t INVERSE
+    n = nearest scaled
+    r1 = fma n MINUS_FIRST t
+    r = fma n MINUS_SECOND r1
+    y = core.exp r
+"""
+_EXP_CORE = Core("exp", "-log(2)/2", "log(2)/2", "exp")
+_SOFTPLUS = """
+    absolute = size x
+    opposite = sub ZERO absolute
+    t = atleast opposite LEAST
+    {power}
+    l = core.log1p v
+    top = atleast x ZERO
+    result = fma v l top
+"""
+_GELU = """
+    finite = atleast x LOWEST
+    absolute = size finite
+    size = atmost absolute FAR
+    q = core.logit size
+    opposite = sub ZERO finite
+    lifted = atleast opposite MINUS_FAR
+    turned = atmost lifted FAR
+    t = mul turned q
+    {power}
+    under = add v SCALE
+    part = div SCALE under
+    result = mul finite part
+"""
+_ERF = """
+    absolute = size x
+    near = below absolute BORDER
+    square = mul x x
+    s = atmost square BORDER_SQUARED
+    c = core.near s
+    inner = fma x c x
+    size = atmost absolute FAR
+    q = core.far size
+    opposite = sub ZERO size
+    t = mul opposite q
+    {power}
+    outer = sub ONE v
+    bits_of_x = bits x
+    bits_of_size = bits absolute
+    own = flip bits_of_x bits_of_size
+    bits_of_outer = bits outer
+    marked = flip bits_of_outer own
+    beyond = float marked
+    result = choose near inner beyond
+"""
+
+
+def _softplus(x: Any) -> Any:
+    return np.logaddexp(0, x)
+
+
+def _gelu(x: Any) -> Any:
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(x), -0.0, x * ndtr(x))
+
+
+def _erf(x: Any) -> Any:
+    from scipy.special import erf
+
+    return erf(x)
+
+
+def _composed(
+    name: str, way: str, steps: str, cores: tuple[Core, ...], rules: dict[str, Rule],
+    span: Callable[[FloatFormat], tuple[float, float]], float64: Callable[[Any], Any], scaled: bool = False,
+) -> Reduction:  # fmt: skip
+    """One with an exponential inside, written both ways."""
+    last = "m = sub n SHIFT\nv = scale y m" if scaled else "v = scale y n"
+    vector = written(steps.format(power=f"{_VECTOR}\n{last}"))
+    return Reduction(
+        name, way, (*cores, _EXP_CORE), written(steps.format(power=_EXP)), {**_POWER, **rules}, span, float64,
+        vector=vector,
+    )  # fmt: skip
+
+
+_NEAR = "0.9"
+"""Border of the pieces of erf."""
+COMPOSED = (
+    _composed(
+        "softplus", "two cores", _SOFTPLUS, (Core("log1p(x)/x", "0", "1", "log1p"),), {},
+        lambda fmt: (_POWER["LEAST"](fmt), float("inf")), _softplus,
+    ),
+    _composed(
+        "gelu", "logit", _GELU,
+        (Core("log(erfc(-x/sqrt(2))/erfc(x/sqrt(2)))/x", "0", "14.5", "logit"),), {
+            "FAR": value(14.5), "MINUS_FAR": value(-14.5), "SCALE": value(2.0**-_SHIFT),
+            "SHIFT": value(float(_SHIFT)), "LOWEST": negative(largest),
+            "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias + _SHIFT,
+        }, lambda fmt: (-14.4, float("inf")), _gelu, scaled=True,
+    ),
+    _composed(
+        "erf", "pieces", _ERF, (
+            Core("erf(sqrt(x))/sqrt(x)-1", "0", f"({_NEAR})^2", "near"),
+            Core("-log(erfc(x))/x", _NEAR, "4", "far"),
+        ), {
+            "BORDER": number(_NEAR), "BORDER_SQUARED": number(f"({_NEAR})^2"), "FAR": value(4.0),
+            "ONE": value(1.0),
+        }, lambda fmt: (-float("inf"), float("inf")), _erf,
+    ),
+)  # fmt: skip
+"""Rows."""

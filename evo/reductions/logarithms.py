@@ -1,0 +1,125 @@
+"""Logarithms: x = m 2^e with m from 3/4 to below 3/2, and f = m - 1, which is exact.
+
+e comes from the exponent bits of x over 3/4, taken apart as signed integers; subnormal x are first multiplied
+by 2^p. Next to 1, e is 0 and log x = log(1 + f) is the core's alone, so that its zero is kept. Two cores
+compete: log(1 + x)/x, times f by the multiply-add that adds e; and what is left of it after x, times f^2,
+which rounds once where e = 0. 0, infinity and NaN are chosen at the end by unsigned comparison of bits.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from evo.numbers.formats import FloatFormat
+from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.rules import Rule, bits, infinity, negative, nothing, number, part, smallest, value
+from evo.reductions.steps import Step
+
+_SPLIT = written(
+    """
+    small = below x SMALLEST
+    larger = mul x UP
+    normal = choose small larger x
+    pattern = bits normal
+    over = minus pattern BORDER
+    exponent = sink over
+    lifted = lift exponent
+    bits_of_m = minus pattern lifted
+    m = float bits_of_m
+    whole = count exponent
+    down = choose small MINUS_DIGITS ZERO
+    e = add whole down
+    f = sub m ONE
+    y = core f
+    """
+)
+_VECTOR = written(
+    """
+    m = significand x
+    floored = exponent x
+    next = add floored ONE
+    under = below m ONE
+    e = choose under next floored
+    f = sub m ONE
+    y = core f
+    """
+)
+
+
+def _specials() -> Iterator[Step]:
+    """`result` from `inside`: -infinity at zeros, NaN below, x itself at infinity and NaN."""
+    yield from written(
+        """
+        bits_of_x = bits x
+        before = minus bits_of_x LEAST_BITS
+        proper = less before ROOM
+        bits_of_size = plus bits_of_x bits_of_x
+        zero = less bits_of_size LEAST_BITS
+        negative = below x ZERO
+        below_zero = choose negative NOTHING x
+        beside = choose zero MINUS_INFINITY below_zero
+        result = choose proper inside beside
+        """
+    )
+
+
+_RULES: dict[str, Rule] = {
+    "SMALLEST": smallest,
+    "UP": lambda fmt: 2.0**fmt.digits,
+    "MINUS_DIGITS": lambda fmt: float(-fmt.digits),
+    "BORDER": bits(value(0.75)),
+    "LEAST_BITS": lambda fmt: 1,
+    "ROOM": lambda fmt: int(bits(infinity)(fmt)) - 1,
+    "ONE": value(1.0),
+    "ZERO": value(0.0),
+    "NOTHING": nothing,
+    "MINUS_INFINITY": negative(infinity),
+}
+_ENDS = ("-1/4", "1/2")
+
+
+def _span(fmt: FloatFormat) -> tuple[float, float]:
+    return 0.0, float("inf")
+
+
+def _logarithm(
+    name: str, way: str, core: str, inside: str, float64: Callable[[Any], Any], **rules: Rule
+) -> Reduction:
+    """One from its core and the steps to `inside`."""
+    tail = written(inside)
+    return Reduction(
+        name, way, (Core(core, *_ENDS),), (*_SPLIT, *tail, *_specials()), {**_RULES, **rules}, _span,
+        float64, vector=(*_VECTOR, *tail, *written("result = ends inside x")),
+    )  # fmt: skip
+
+
+def _parts(unit: str) -> dict[str, Rule]:
+    return {"UNIT": number(unit), "UNIT_REST": part(unit, 1)}
+
+
+_SHORT = """
+    rest = mul f y
+    low = fma e UNIT_REST rest
+    inside = fma e UNIT low
+"""
+LOGARITHMS = (
+    _logarithm("log2", "short", "log2(1+x)/x", "inside = fma f y e", np.log2),
+    _logarithm(
+        "log2", "long", "log2(1+x)/x-1", """
+        start = add f e
+        inside = fma f y start
+        """, np.log2,
+    ),
+    _logarithm(
+        "log", "long", "(log1p(x)-x)/x^2", """
+        square = mul f f
+        low = fma e UNIT_REST f
+        rest = fma square y low
+        inside = fma e UNIT rest
+        """, np.log, **_parts("log(2)"),
+    ),
+    _logarithm("log", "short", "log1p(x)/x", _SHORT, np.log, **_parts("log(2)")),
+    _logarithm("log10", "short", "log1p(x)/(x*log(10))", _SHORT, np.log10, **_parts("log(2)/log(10)")),
+)  # fmt: skip
+"""Rows."""

@@ -1,0 +1,113 @@
+"""The functions that can be extended to all floats: a row each, with one reduction or several."""
+
+from itertools import groupby
+
+import numpy as np
+
+from evo.reductions.circular import CIRCULAR
+from evo.reductions.composed import COMPOSED
+from evo.reductions.logarithms import LOGARITHMS
+from evo.reductions.others import OTHERS
+from evo.reductions.powers import Power
+from evo.reductions.reduction import Reduction, ReductionError
+from evo.reductions.rules import length
+from evo.targets.target import Target
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def _silu(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isneginf(x), -0.0, x * _logistic(x))
+
+
+_POWERS = (
+    Power("exp2", "1", np.exp2),
+    Power("exp", "log(2)", np.exp),
+    Power("exp10", "log(2)/log(10)", lambda x: np.power(10.0, x)),
+    Power(
+        "sigmoid", "log(2)", _logistic, "exp",
+        before="start = sub ZERO x",
+        after="""
+        under = add whole SCALE
+        result = div SCALE under
+        """,
+        reach=(-110.0, 110.0), shift=32,
+    ),
+    Power(
+        "silu", "log(2)", _silu, "exp",
+        before="""
+        finite = atleast x LOWEST
+        start = sub ZERO finite
+        """,
+        after="""
+        under = add whole SCALE
+        part = div SCALE under
+        result = mul finite part
+        """,
+        reach=(-110.0, float("inf")), shift=32,
+    ),
+)  # fmt: skip
+REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
+    name: tuple(ways)
+    for name, ways in groupby(
+        (*(way for power in _POWERS for way in power.ways()), *LOGARITHMS, *CIRCULAR, *OTHERS, *COMPOSED),
+        key=lambda reduction: reduction.name,
+    )
+}
+"""The functions that can be extended, each with its ways, the usual one first: to add one, add a row."""
+_SLACK = 1e-9
+"""Relative shortness of an interval that is let pass: ends are decimals."""
+
+
+def find_reduction(target: Target, way: str = "", core: str = "") -> Reduction:
+    """How to extend a core for this target.
+
+    Args:
+        target: the function, on the core's interval.
+        way: of the function; by default the first whose core's interval is inside the target's.
+        core: which of its cores is meant, by default the first.
+
+    Raises:
+        ReductionError: no row for the function, no such way, or the core's interval is too short; says what
+            is needed.
+    """
+    lo, hi = (float(end) for end in target.ends)
+    ways = _ways(target.name, way, core)
+    for reduction in ways:
+        first, last = (length(end) for end in (reduction.core.lo, reduction.core.hi))
+        slack = _SLACK * (last - first)
+        if lo <= first + slack and hi >= last - slack:
+            return reduction
+    choices = " or ".join(dict.fromkeys(f"({r.core.lo}, {r.core.hi})" for r in ways))
+    raise ReductionError(
+        f"Extending {target.name} to all floats takes a core on {choices}, not on"
+        f" ({target.lo}, {target.hi}); search there, or leave out --full."
+    )
+
+
+def core_interval(name: str, way: str = "", core: str = "") -> tuple[str, str]:
+    """Ends of the interval that a core of this function is for, where nobody names one.
+
+    Raises:
+        ReductionError: no row for the function, no such way, or no such core.
+    """
+    first = _ways(name, way, core)[0]
+    return first.core.lo, first.core.hi
+
+
+def _ways(name: str, way: str, core: str) -> list[Reduction]:
+    """The reductions that are meant, each with the core that is meant first."""
+    if name not in REDUCTIONS:
+        known = ", ".join(REDUCTIONS)
+        raise ReductionError(f"No range reduction for {name!r}; evo/reductions/table.py has {known}.")
+    ways = [r for r in REDUCTIONS[name] if way in ("", r.way)]
+    if not ways:
+        known = ", ".join(repr(r.way) for r in REDUCTIONS[name])
+        raise ReductionError(f"No way {way!r} to {name}; there are {known}.")
+    found = [r.searching(core) for r in ways if core in ("", *(c.name for c in r.cores))]
+    if not found:
+        known = ", ".join(dict.fromkeys(repr(c.name) for r in ways for c in r.cores))
+        raise ReductionError(f"{name} has no core {core!r}; there are {known}.")
+    return found

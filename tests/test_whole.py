@@ -1,0 +1,145 @@
+"""Functions of all floats in float32, of one core or several: their points, their check, their code."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evo.exports.check import check
+from evo.exports.exhaustive import screened
+from evo.exports.export import export, prepare, reduction_of
+from evo.exports.formula import make_formula
+from evo.exports.samples import results
+from evo.exports.whole import reference, whole
+from evo.floats.goal import FloatGoal
+from evo.fronts.front import Front
+from evo.programs.batch import Batch
+from evo.programs.piece import Piece
+from evo.reductions.table import core_interval
+from evo.targets.target import Target
+from exported import assert_same, call, compiled
+from test_floats import fitted, horner, member_of
+
+FLAGS = ("-std=c99", "-O2", "-march=native", "-ffp-contract=off")
+
+
+def goal_of(name, dtype="float32", **words):
+    interval = core_interval(name, words.get("way", ""), words.get("searched", ""))
+    return FloatGoal(Target(name, *interval, "absolute"), dtype, full=True, **words)
+
+
+def member(goal, numbers, program):
+    made = member_of(goal, program, numbers)
+    return replace(made, way=goal.way, core=goal.searched, given=goal.given)
+
+
+def of_degree(goal, degree):
+    numbers, error, _ = fitted(goal, horner(degree))
+    return member(goal, numbers, horner(degree)), error
+
+
+def test_the_error_of_a_point_is_that_of_the_function():
+    goal = goal_of("log2")
+    found, error = of_degree(goal, 7)
+    points = goal.members_points
+    one = Batch.of([horner(7)], [np.array([float.fromhex(c) for c in found.constants])])
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found))
+    got = results(formula, points.inputs).astype(float)
+    exact = np.log2(points.inputs)
+    assert np.allclose(goal.errors(one, points), np.abs(got - exact) / points.unit, atol=1e-6)
+    assert error == pytest.approx(goal.errors(one, points).max())
+
+
+def test_a_part_of_all_inputs_has_the_error_that_float64_has_there():
+    goal = goal_of("exp2")
+    found, _ = of_degree(goal, 5)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found), name="exported")
+    screen = screened(formula, goal.reduction.ball, 3, 5)
+    first, last = (int(np.float32(v).view(np.int32)) for v in (3, 5))
+    x = np.arange(first + 1, last, dtype=np.int32).view(np.float32)
+    assert screen.count == len(x)
+    exact = np.exp2(x.astype(float))
+    off = np.abs(results(formula, x) - exact) / 2.0 ** (np.floor(np.log2(exact)) - 23)
+    assert x[np.argmax(off)] in screen.inputs[1]
+    assert (off[np.isin(x, screen.inputs[1])] > 0.999 * off.max()).all()
+
+
+def test_the_reference_of_a_function_that_bends_is_exact_to_float64():
+    goal = goal_of("sin")
+    found, _ = of_degree(goal, 3)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found))
+    x = np.random.default_rng(0).uniform(-1e5, 1e5, 10_000).astype(np.float32).astype(float)
+    assert np.allclose(results(reference(formula), x), np.sin(x), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("name", ["log2", "sin", "tanh"])
+def test_vectors_and_the_portable_loop_give_the_interpreters_bits(name, tmp_path):
+    found, _ = of_degree(goal_of(name), 4)
+    x = np.concatenate([np.linspace(-9, 9, 3001), [0, -0.0, np.inf, -np.inf, np.nan, 1e30, 1e-40]])
+    for more in ((), ("-DEVONUM_PORTABLE",)):
+        formula = prepare(found, "float32", True, "f")
+        source = tmp_path / f"f{len(more)}.c"
+        source.write_text(
+            export(found, "c", dtype="float32", full=True, name="f")
+            + "void call_f(size_t n, const float *x, float *y) { f_array(n, x, y); }\n"
+        )
+        made = source.with_suffix(".so")
+        words = ["gcc", *FLAGS, *more, "-shared", "-fPIC", str(source), "-o", str(made), "-lm"]
+        library = compiled(words, made)
+        assert_same(formula, call(library, formula, x.astype(np.float32)), results(formula, x), x)
+
+
+def test_cores_are_searched_one_after_the_other_and_the_last_is_a_right_function():
+    first = goal_of("softplus", "bfloat16")
+    assert first.missing == ("exp",)
+    numbers, error, _ = fitted(first, horner(5))
+    assert error <= 0.5  # with an exact power
+    piece = Piece("log1p", str(horner(5)), tuple(float(c).hex() for c in numbers[:6]))
+    goal = goal_of("softplus", "bfloat16", searched="exp", given=(piece,))
+    assert not goal.missing
+    numbers, error, _ = fitted(goal, horner(4))
+    found = check(member(goal, numbers, horner(4)))
+    assert error <= 0.5
+    assert (found.inputs, found.misrounded, found.faults) == (65536, 0, ())
+
+
+def test_a_core_of_several_is_no_function_yet():
+    goal = goal_of("erf")
+    found = member(goal, np.ones(3), horner(2))
+    with pytest.raises(ValueError, match="--part far and --part exp"):
+        export(found, "c", dtype="float32", full=True)
+    with pytest.raises(ValueError, match="further cores"):
+        check(found)
+
+
+def test_members_of_several_cores_are_read_as_they_were_written(tmp_path):
+    goal = goal_of("softplus", searched="exp", given=(Piece("log1p", "v1 = x + c1", ("1",)),))
+    found = member(goal, np.ones(3), horner(2))
+    Front((found,)).save(tmp_path / "front.json")
+    assert Front.load(tmp_path / "front.json").members == (found,)
+    (entry,) = json.loads((tmp_path / "front.json").read_text())
+    assert entry["given"] == [{"core": "log1p", "program": "v1 = x + c1", "constants": ["1"]}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "degree", "least", "most"), [("exp2", 6, 0.7, 0.8), ("log2", 8, 1, 2.5)])
+def test_every_float32_is_asked(name, degree, least, most):
+    found, sampled = of_degree(goal_of(name), degree)
+    asked = check(found)
+    assert asked.inputs == 1 << 32
+    assert asked.faults == ()
+    assert sampled * 0.999 <= asked.error
+    assert least < asked.error < most
+
+
+@pytest.mark.slow
+def test_a_shifted_border_is_caught():
+    """A reduction whose results are 0 already where they are subnormal."""
+    found, _ = of_degree(goal_of("exp2"), 6)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found))
+    row = formula.reduction
+    assert row is not None
+    early = replace(row, rules={**row.rules, "LEAST": lambda fmt: -140.0}, vector=())
+    asked = whole(replace(formula, reduction=early))
+    assert asked.figure.value > 100 or asked.faults
