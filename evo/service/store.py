@@ -72,7 +72,9 @@ class Spent(NamedTuple):
 
 
 class Store:
-    """The file and its one connection, which threads share under a lock.
+    """The file: one connection that writes, under a lock, and one to read with for each thread.
+
+    A reader never waits for a writer, which may wait for the disk.
 
     Args:
         path: made if missing.
@@ -82,15 +84,31 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
+        self._path, self._lock = path, threading.RLock()
+        self._own, self._open = threading.local(), list[sqlite3.Connection]()
         try:
-            self._base = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            self._base.row_factory = sqlite3.Row
+            self._base = self._connected()
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
             self._make(path)
         except sqlite3.Error as error:
             raise StoreError(f"The service's store {path} cannot be opened: {error}.") from None
+
+    def _connected(self) -> sqlite3.Connection:
+        """A new connection, closed with the store."""
+        made = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
+        made.row_factory = sqlite3.Row
+        with self._lock:
+            self._open.append(made)
+        return made
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        """This thread's own."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = self._connected()
+        found: sqlite3.Connection = self._own.connection
+        return found
 
     def _make(self, path: Path) -> None:
         with self.writing() as base:
@@ -124,13 +142,13 @@ class Store:
 
     def read(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Rows of a query."""
-        with self._lock:
-            return self._base.execute(query, values).fetchall()
+        return self._reader.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
-            self._base.close()
+            while self._open:
+                self._open.pop().close()
 
     def add(
         self, id: str, owner: str, entries: Mapping[str, Any], cores: int, key: str | None, digest: str
@@ -210,8 +228,7 @@ class Store:
 
     def find(self, id: str) -> Job | None:
         """A job by its name."""
-        with self._lock:
-            return self._find(self._base, id)
+        return self._find(self._reader, id)
 
     def jobs(
         self,

@@ -22,6 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from services import Service, running
 
+ARRIVAL = 10.0
+"""Within which all have come [s]."""
+PATHS = ("/jobs", "/jobs/{id}", "/jobs/{id}/front", "/queue", "/targets")
+"""What clients ask, in turns."""
+
 
 class Crowd:
     """What the clients saw."""
@@ -44,10 +49,10 @@ class Crowd:
             await asyncio.gather(*tasks)
 
     async def _client(self, session: aiohttp.ClientSession, end: float) -> None:
-        await asyncio.sleep(random.random())
+        await asyncio.sleep(ARRIVAL * random.random())
         while time.monotonic() < end:
             id = random.choice(self.ids)
-            path = random.choice(("/jobs", f"/jobs/{id}", f"/jobs/{id}/front", "/queue", "/targets"))
+            path = random.choice(PATHS).format(id=id)
             began = time.monotonic()
             try:
                 async with session.get(f"{self.url}/api/v1{path}") as answer:
@@ -60,6 +65,7 @@ class Crowd:
             await asyncio.sleep(max(0.0, 1 - self.times[-1]))
 
     async def _stream(self, session: aiohttp.ClientSession, end: float, id: str) -> None:
+        await asyncio.sleep(ARRIVAL * random.random())
         try:
             async with session.get(f"{self.url}/api/v1/jobs/{id}/events", timeout=None) as answer:
                 while (left := end - time.monotonic()) > 0:
