@@ -171,12 +171,10 @@ class Stack:
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.folder / "ray-token")}
 
     def _start_service(self) -> None:
-        """The service, and what delivers its searches: the service itself has no password."""
-        data = self.folder / "service"
-        (data / "jobs").mkdir(parents=True, exist_ok=True)
-        evonum = [sys.executable, "-m", "evo"]
-        self._run("service", [*evonum, "serve", "--data", str(data), "--port", str(self.ports["service"])])
-        self._run("deliver", [*evonum, "deliver", str(data / "jobs"), "--follow"], self.account())
+        """On the cluster; it delivers to MLflow for everybody."""
+        words = ["--data", str(self.folder / "service"), "--port", str(self.ports["service"])]
+        words += ["--ray", f"{LOCAL}:{self.ports['ray']}"]
+        self._run("service", [sys.executable, "-m", "evo", "serve", *words], self.account() | self.ray())
         self._wait("service", lambda: _listens(self.ports["service"]))
 
     def _database(self) -> dict[str, str]:
