@@ -76,3 +76,4 @@ def test_a_view_is_what_mlflow_reads_and_the_sizes_are_read_back():
     assert head == "deflate"
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`search/error_ops_11`", True)
     assert link("4", "best-at-11-ops") in note("4", [2, 11])
+    assert len(note("1234567890", range(1, 1000))) < 5000

@@ -23,6 +23,8 @@ FRONTS = "fronts"
 """The view of all runs' fronts in one chart."""
 OURS = "Views: [fronts of all runs]"
 """How a description begins that no user wrote."""
+LINKS = 40
+"""Sizes whose links stand in a description: MLflow 3.10 takes 5,000 letters of a tag."""
 _PARAMS = ("ops", "max_ops", "seed")
 _WIDTHS = {"attributes.`Run Name`": 230, "runDateAndNestInfo": 120, "duration": 75}
 """MLflow's own columns [pixels]. A number needs 175, or its exponent is cut off."""
@@ -53,7 +55,7 @@ def sizes_of(tags: Mapping[str, str]) -> set[int]:
 
 def note(experiment_id: str, sizes: Iterable[int]) -> str:
     """The description of an experiment: its views."""
-    listed = " · ".join(f"[{n}]({link(experiment_id, best_at(n))})" for n in sorted(sizes))
+    listed = " · ".join(f"[{n}]({link(experiment_id, best_at(n))})" for n in sorted(sizes)[-LINKS:])
     return f"{OURS}({link(experiment_id, FRONTS)}) · best run at {listed} ops"
 
 
