@@ -6,11 +6,13 @@ import subprocess
 from dataclasses import replace
 
 import ml_dtypes
+import mpmath
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from evo.cli.app import app
+from evo.exports.slopes import SLOPES
 from evo.library import numpy as fast
 from evo.library import shelf as shelves
 from evo.library.checks import ChangedError, rechecked, refuse_changed
@@ -188,3 +190,21 @@ def test_a_wrong_bit_of_a_constant_is_found(monkeypatch):
 def test_what_makes_no_sense_is_refused(words, reason):
     done = CliRunner().invoke(app, ["library", *words], standalone_mode=False)
     assert reason in str(getattr(done.exception, "message", done.exception))
+
+
+@pytest.mark.parametrize("name", sorted(SLOPES))
+def test_slopes_are_the_limits_of_differences(name):
+    """Those of mpmath, which knows nothing of the table."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    own = {
+        "exp2": lambda x: 2**x, "exp10": lambda x: 10**x, "log2": lambda x: mpmath.log(x, 2),
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "silu": lambda x: x / (1 + mpmath.exp(-x)),
+        "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+        "gelu": lambda x: x * mpmath.ncdf(x),
+    }  # fmt: skip
+    exact = own.get(name) or getattr(mpmath, name)
+    for at in (0.25, 0.75):
+        names = {"jnp": jnp, "lax": lax, "x": jnp.float32(at), "y": jnp.float32(float(exact(at)))}
+        assert float(eval(SLOPES[name], names)) == pytest.approx(float(mpmath.diff(exact, at)), rel=3e-6)

@@ -13,6 +13,7 @@ from evo.exports.comments import comment_block, summary
 from evo.exports.formula import Formula
 from evo.exports.languages import JAX
 from evo.exports.names import ExportError
+from evo.exports.slopes import SLOPES
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
 from evo.programs.ops import BY_TEXT
 from evo.programs.program import Operand
@@ -43,14 +44,13 @@ def _module(formulas: Sequence[Formula], needs: str, runtime: Path) -> str:
 
 
 def _function(formula: Formula) -> list[str]:
-    n, name, core = formula.fmt.bits, formula.name, formula.core_name
-    lines = [f"def _{core}(x):", *core_constants(formula, JAX), *core_lines(formula, JAX)]
-    lines += [f"    return jnp.broadcast_to({formula.result}, x.shape)", "", ""]
+    n, name = formula.fmt.bits, formula.name
+    lines = [line for core in formula.cores for line in _core(core)]
     if formula.reduction:
-        if formula.reduction.slope is None:
+        if formula.reduction.name not in SLOPES:
             raise ExportError(f"jax has no derivative of {formula.reduction.name} with --full; take numpy.")
         lines += [*_full(formula), "", ""]
-        slope = [f"    return _{name}(x) * jnp.float{n}({formula.reduction.slope!r})"]
+        slope = [f"    y = _{name}(x)", f"    return {SLOPES[formula.reduction.name]}"]
     else:
         slope = [*core_constants(formula, JAX), *_slope(formula)]
     lines += [f"def _{name}_slope(x):", *slope, "", ""]
@@ -69,6 +69,11 @@ def _function(formula: Formula) -> list[str]:
         *_checked(n),
         f"    return _{name}_smooth(x)",
     ]
+
+
+def _core(formula: Formula) -> list[str]:
+    lines = [f"def _{formula.core_name}(x):", *core_constants(formula, JAX), *core_lines(formula, JAX)]
+    return [*lines, f"    return jnp.broadcast_to({formula.result}, x.shape)", "", ""]
 
 
 def _checked(bits: int) -> list[str]:

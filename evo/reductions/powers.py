@@ -81,7 +81,6 @@ class Power(NamedTuple):
             self.name, way, (Core(self.core or self.name, *ends),), tuple(self._steps(way)),
             _rules(self.period, self.shift), self._span, self.float64,
             plain=tuple(self._plain(way)) if pure else (), vector=tuple(self._vector(way)),
-            slope=float(length(f"log(2)/({self.period})")) if pure else None,
         )  # fmt: skip
 
     def _span(self, fmt: FloatFormat) -> tuple[float, float]:

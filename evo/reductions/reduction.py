@@ -73,7 +73,6 @@ class Reduction:
             are for, what they promise there.
         plain: fewer steps with the same bits where |x - CENTRE| <= RADIUS, for cores that `keeps_exponent`.
         vector: steps with the same bits by instructions that some processors have (`VECTOR_STEPS`).
-        slope: c, where the derivative is c times the function.
         bends: whether it bends too often for polynomials on parts of its span.
         remark: what else users must know.
         given: cores that are known.
@@ -88,7 +87,6 @@ class Reduction:
     float64: Callable[[Any], Any] = field(repr=False)
     plain: tuple[Step, ...] = ()
     vector: tuple[Step, ...] = ()
-    slope: float | None = None
     bends: bool = False
     remark: str = ""
     given: Mapping[str, Given] = field(default_factory=dict, repr=False)

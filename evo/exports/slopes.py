@@ -1,0 +1,37 @@
+"""Derivatives of functions on all floats, for exports that can be differentiated: to add one, add a row.
+
+The derivative of the function itself, not of the program behind its range reduction: nobody knows that of
+steps on bits. `x` is the argument, `y` the function's value, in JAX's words.
+"""
+
+_LOGISTIC = "(1 / (1 + jnp.exp(-x)))"
+_NORMAL = "(0.5 * lax.erfc(x * -0.70710678118654752))"
+
+SLOPES = {
+    "exp2": "y * 0.69314718055994531",
+    "exp": "y",
+    "exp10": "y * 2.3025850929940457",
+    "expm1": "y + 1",
+    "log2": "1.4426950408889634 / x",
+    "log": "1 / x",
+    "log10": "0.43429448190325183 / x",
+    "log1p": "1 / (1 + x)",
+    "sin": "jnp.cos(x)",
+    "cos": "-jnp.sin(x)",
+    "tan": "1 + y * y",
+    "asin": "lax.rsqrt(1 - x * x)",
+    "acos": "-lax.rsqrt(1 - x * x)",
+    "atan": "1 / (1 + x * x)",
+    "sinh": "jnp.cosh(x)",
+    "cosh": "jnp.sinh(x)",
+    "tanh": "1 - y * y",
+    "sigmoid": "y * (1 - y)",
+    "silu": f"{_LOGISTIC} + y * (1 - {_LOGISTIC})",
+    "softplus": _LOGISTIC,
+    "gelu": f"{_NORMAL} + x * 0.39894228040143268 * jnp.exp(-0.5 * x * x)",
+    "erf": "1.1283791670955126 * jnp.exp(-x * x)",
+    "erfc": "-1.1283791670955126 * jnp.exp(-x * x)",
+    "sqrt": "0.5 / y",
+    "rsqrt": "-0.5 * y / x",
+    "cbrt": "y / (3 * x)",
+}
