@@ -4,7 +4,8 @@
 
 Errors: of 16-bit formats, results of all 65,536 inputs that are not correctly rounded, as XLA compiles both
 on this processor; of float32 the largest error in ulp of four million normal inputs of all sizes with normal
-results. Times: a loop of 128 dependent passes over 8,192 elements in the cache, inside one compiled call, net of the
+results.
+Times: a loop of 128 dependent passes over 8,192 elements in the cache, inside one compiled call, net of the
 same loop around x + 1; processor time, all contestants in turns in one run.
 """
 
