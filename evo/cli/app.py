@@ -206,7 +206,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Evolve formulas for TARGET and keep the front in a directory and in MLflow."""
-    words = {name: value for name, value in context.params.items() if value not in (None, [])}
+    words = {name: value for name, value in context.params.items() if value not in (None, [], ())}
     entries = {name: value for name, value in words.items() if name not in NOT_ENTRIES}
     how = {name: words[name] for name in HOW if name in words}
     with _in_words_of_options(entries), Session(teller(to_stderr=as_json), record) as session:

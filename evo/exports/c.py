@@ -66,6 +66,11 @@ _PRELUDE = """#include <float.h>
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && !defined(EVONUM_PORTABLE)
 #define EVONUM_AVX512
 #include <immintrin.h>
+#if defined(__GNUC__) /* vreduceps waits for its old result on Zen 4 if its operand is in memory */
+#define EVONUM_LOADED(v) __asm__("" : "+v"(v))
+#else
+#define EVONUM_LOADED(v) (void)(v)
+#endif
 #endif""".splitlines()
 
 
@@ -186,7 +191,11 @@ def _vector(formula: Formula) -> list[str]:
         *lines,
         *_array(formula),
         "    size_t i = 0;",
-        f"    for (; i + {lanes} <= n; i += {lanes}) {store}(y + i, {name}({load}(x + i)));",
+        f"    for (; i + {lanes} <= n; i += {lanes}) {{",
+        f"        {t} v = {load}(x + i);",
+        "        EVONUM_LOADED(v);",
+        f"        {store}(y + i, {name}(v));",
+        "    }",
         "    if (i < n) {",
         f"        const {mask} some = ({mask})((1u << (n - i)) - 1);",
         f"        {store_some}(y + i, some, {name}({load_some}(some, x + i)));",
