@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from records import F2, F3, F5, f3_curve
-from tracking.figures import curves_figure, extrema, front_figure
+from tracking.figures import curves_figure, extrema, front_figure, timings_figure
 from tracking.tables import best_error, front_csv, front_markdown
 
 CURVES = {"3": f3_curve()}
@@ -25,6 +25,23 @@ def test_the_front_has_a_log_scale_integer_ticks_and_the_value_of_each_member():
     assert all(tick == int(tick) for tick in axes.get_xticks())
     assert axes.get_title() == "exp2 on (0, 1): max relative error against operations"
     assert axes.get_ylabel() == "max relative error"
+
+
+def test_errors_against_time_are_a_line_of_our_best_and_points_of_all():
+    rows = [
+        ("evonum, 2 ops", 0.1, 50.0),
+        ("evonum, 3 ops", 0.2, 60.0),
+        ("evonum, 4 ops", 0.3, 1.0),
+        ("libm", 2, 0.5),
+    ]
+    figure = timings_figure("exp2, float32", rows)
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    assert list(axes.lines[0].get_xdata()) == [0.1, 0.3]  # 3 ops are slower and worse than 2
+    assert texts(axes) == ["2 ops", "3 ops", "4 ops", "libm"]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    with pytest.raises(ValueError, match="no errors"):
+        timings_figure("exp2, float32", [])
 
 
 def test_sampled_polished_and_proved_numbers_are_told_apart():

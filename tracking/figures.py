@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from tracking.tables import best_error
 
@@ -149,13 +149,18 @@ def timings_figure(title: str, rows: Sequence[tuple[str, float, float]]) -> Figu
     ours = sorted((time, error) for name, time, error in rows if name.startswith("evonum"))
     front = [(t, e) for k, (t, e) in enumerate(ours) if all(e < other for _, other in ours[:k])]
     axes.plot(*zip(*front, strict=True), color=EVOLVED, lw=1.2, drawstyle="steps-post")
+    others = [name for name, *_ in sorted(rows, key=lambda row: row[1]) if not name.startswith("evonum")]
     for name, time, error in rows:
         evolved = name.startswith("evonum")
         axes.plot(time, error, "o" if evolved else "s", color=EVOLVED if evolved else PROVED, ms=5)
+        above = (4, 4) if evolved else (2, 6 + 11 * (others.index(name) % 4))  # neighbours share no line
         label = name.removeprefix("evonum, ")
-        axes.annotate(label, (time, error), (4, 4), textcoords="offset points", fontsize=8, color=INK)
+        axes.annotate(label, (time, error), above, textcoords="offset points", fontsize=8, color=INK)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("ns an element", fontsize=10)
     axes.set_ylabel("largest error [ulp]", fontsize=10)
     axes.set_title(title, fontsize=11, color=INK)
