@@ -310,6 +310,7 @@ def test_the_page_s_link_to_mlflow_has_no_password(tmp_path):
 
 REFUSED = {
     "a file of seeds": {"seeds": "/etc/passwd"},
+    "a file of a core": {"given": "/etc/passwd:3"},
     "another backend": {"backend": "cuda"},
     "how often it is saved": {"save_every": 1},
     "another entry": {"out": "/tmp/x"},
@@ -355,7 +356,7 @@ anything = st.recursive(
 FIELDS = [
     "target", "interval", "metric", "dtype", "full", "ops", "max_ops", "time", "generations", "error", "seed",
     "seeds", "islands", "offspring", "parents", "niche", "epoch", "save_every", "cache_entries", "stretch",
-    "backend", "tiers", "mutations",
+    "backend", "tiers", "mutations", "given",
 ]  # fmt: skip
 hostile = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), anything, max_size=4)
 

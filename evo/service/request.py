@@ -13,12 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from evo import api
 from evo.service.problems import ProblemError
 
-OWN: Mapping[str, str] = {
-    "seeds": "it names a file, and files of the service are not read for a job",
-    "backend": "the service chooses it",
-    "save_every": "the service chooses it",
-}
-"""Entries that a request cannot have, and why."""
+TAKEN = frozenset(
+    {
+        "target", "interval", "metric", "dtype", "full", "ops", "max_ops", "time", "generations", "error",
+        "seed", "islands", "offspring", "parents", "niche", "epoch", "cache_entries", "stretch", "tiers",
+        "mutations",
+    }
+)  # fmt: skip
+"""Entries that a request may have: no others, as later ones may name files, too."""
+OWN = frozenset(api.SearchSpec.model_fields) - TAKEN
+"""Entries that name files of the service, or that the service chooses."""
 MOST: Mapping[str, int] = {
     "islands": 64,
     "offspring": 1 << 14,
@@ -116,9 +120,10 @@ def checked_entries(given: Mapping[str, Any], max_time: float) -> dict[str, Any]
     Raises:
         ProblemError: 422, with the entry that is wrong.
     """
-    for name, why in OWN.items():
-        if given.get(name) is not None:
-            raise ProblemError(422, f"{name}: leave it out: {why}", f"spec.{name}")
+    for name in sorted(OWN & set(given)):
+        if given[name] is not None:
+            what = "it names a file, or is the service's own choice"
+            raise ProblemError(422, f"{name}: leave it out: {what}", f"spec.{name}")
     if len(str(given.get("target", ""))) > _LONGEST:
         raise ProblemError(422, f"target: it has more than {_LONGEST} characters", "spec.target")
     try:
