@@ -47,7 +47,7 @@ def test_every_option_and_command_of_the_readme_exists():
 
     from evo.cli.app import app
 
-    for line in re.findall(r"evonum ([a-z`].*)", README):
+    for line in re.findall(r"[/`]evonum (.*)", README):
         command = line.split()[0].strip("`")
         options = re.findall(r"(--[a-z-]+)", line.split("#")[0])
         words = line.split()[:2] if command in ("bench", "token") else [command]
