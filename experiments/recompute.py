@@ -26,7 +26,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "erf": mpmath.erf, "erfc": mpmath.erfc, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x), "bessel": lambda x: mpmath.besseli(mpf(1) / 2, x),
-    "lgamma": mpmath.loggamma,
+    "lgamma": mpmath.loggamma, "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
+    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
 }  # fmt: skip
 """What a target's name means."""
 INFIX: dict[str, Callable[[Any, Any], Any]] = {

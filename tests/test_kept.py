@@ -9,8 +9,9 @@ import time
 import pytest
 
 STARTER = """
-import sys, time
+import signal, sys, time
 from tracking.kept import Kept
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 with Kept([sys.executable, "-c", sys.argv[1]]) as kept:
     sys.exit(kept.wait())
 """
