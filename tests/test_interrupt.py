@@ -31,7 +31,8 @@ evo.cli.app.api.targets = targets
 )
 def test_ctrl_c_ends_silently_whenever_it_comes(when, code):
     """A process that the signal ends is 130 to a shell, too."""
-    start = f"import os, signal, sys\n{when}\nfrom evo.__main__ import main\nmain()"
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background ignores it
+    start = f"import os, signal, sys\n{heard}\n{when}\nfrom evo.__main__ import main\nmain()"
     done = subprocess.run(
         [sys.executable, "-c", start, "targets", "--json"], capture_output=True, text=True, check=False
     )
