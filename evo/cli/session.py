@@ -153,8 +153,8 @@ class Session(Watcher):
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
             f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"
         )
-        if left := undelivered(here):
-            self.code = self.code or int(self._recorded)
+        if self._recorded and (left := undelivered(here)):
+            self.code = self.code or 1
             self._tell(
                 f"MLflow does not have {left} records yet; send them with: evonum deliver {here}{elsewhere}"
             )
