@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evo.exports.export import write
-from evo.library.shelf import find, formula_of, functions
+from evo.library.shelf import Point, find, formula_of, functions
 from evo.numbers.arithmetic import find_arithmetic
 
 Compiler = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
@@ -42,14 +42,15 @@ class Function:
         """
         x = self.array(x)
         dtype = str(x.dtype)
-        call = _made(self.name, dtype, ulp, self.to, self.compiled)
+        call = _made(find(self.name, dtype).point(ulp), self.to, self.compiled)
         with np.errstate(all="ignore"):  # an infinite result is no accident
             return call(x.astype(find_arithmetic(dtype).computes.type)).astype(x.dtype)
 
 
 @cache
-def _made(name: str, dtype: str, ulp: float | None, to: str, compiled: Compiler) -> Callable[[Any], Any]:
-    formula = formula_of(find(name, dtype).point(ulp))
+def _made(point: Point, to: str, compiled: Compiler) -> Callable[[Any], Any]:
+    """A shipped function's own code, run: no text or number of a user's comes into it."""
+    formula = formula_of(point)
     module: dict[str, Any] = {"__name__": f"evo.library.{to}.{formula.name}"}
     exec(compile(write([formula], to), f"<{formula.name}>", "exec"), module)
     return compiled(module[formula.name])
