@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from evo.api import _recorded as recorded
+from evo.api.sources import _recorded as recorded
 from evo.exports.export import export
 from evo.fronts.front import FrontError
 from evo.runs.sources import load_source

@@ -420,7 +420,7 @@ def test_all_searches_of_a_folder_are_delivered_those_that_begin_later_too(tmp_p
     begin("bad")
     begin("good")
     monkeypatch.setattr(mlflow_sink, "deliver", send)
-    monkeypatch.setattr(api, "clock", SimpleNamespace(sleep=pause))
+    monkeypatch.setattr("evo.api.records.clock", SimpleNamespace(sleep=pause))
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         api.deliver_all(tmp_path, URI, said.append)

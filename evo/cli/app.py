@@ -1,4 +1,4 @@
-"""The command line: words in, calls of evo/api.py, tables and exit codes out."""
+"""The command line: words in, calls of evo/api, tables and exit codes out."""
 
 import contextlib
 import errno

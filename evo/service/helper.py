@@ -1,5 +1,5 @@
 """The program of a helper: answers questions on standard input, one JSON object a line, by calls of
-evo/api.py.
+evo/api.
 
 Proofs and checks change settings of a whole process (flint's precision) and may take long: so they have
 processes of their own, one question at a time, and a clock that ends the process where the service is not
