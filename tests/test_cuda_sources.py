@@ -28,12 +28,13 @@ def nvrtc() -> ctypes.CDLL:
     return ctypes.CDLL(str(next(libraries.glob("libnvrtc.so.*"))))
 
 
-def errors(text: str) -> list[str]:
-    """What the compiler says is wrong with a source; nothing if it compiles."""
+def errors(text: str, *more: str) -> list[str]:
+    """What the compiler, with these options more, says is wrong with a source; nothing if it compiles."""
     library, program, size = nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
-    options = (ctypes.c_char_p * len(OPTIONS))(*(option.encode() for option in OPTIONS))
+    given = [option.encode() for option in (*OPTIONS, *more)]
+    options = (ctypes.c_char_p * len(given))(*given)
     assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
-    failed = library.nvrtcCompileProgram(program, len(OPTIONS), options)
+    failed = library.nvrtcCompileProgram(program, len(given), options)
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     library.nvrtcGetProgramLog(program, log)

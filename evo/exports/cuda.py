@@ -1,14 +1,24 @@
-"""CUDA device functions: intrinsics that round once and are never contracted, whatever the flags but -ftz."""
+"""CUDA device functions: intrinsics that round once and are never contracted, whatever the flags but -ftz.
 
-from collections.abc import Sequence
+Sums, products and multiply-adds are __fadd_rn, __fmul_rn, __fmaf_rn and their like, quotients and roots
+__fdiv_rn and __fsqrt_rn, so that -fmad, -prec-div, -prec-sqrt and all of -use_fast_math but its -ftz=true
+change no bit. A function on all floats of which most inputs take fewer steps tries those first: threads of a
+warp that all agree, as they nearly always do, skip the rest.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
-from evo.exports.languages import CUDA
-from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
+from evo.exports.languages import CUDA, letters
+from evo.exports.steps import INDENT, core_constants, core_lines, step_constants, step_lines
 from evo.programs.operation import BITS
+from evo.reductions.steps import Step, find_step
 
-NEEDS = "nvcc or nvrtc with -ftz=false (the default); -fmad and -prec-div do not matter, intrinsics are used"
+NEEDS = (
+    "nvcc or nvrtc with -ftz=false (the default); intrinsics round once, so that -fmad, -prec-div and"
+    " -prec-sqrt change nothing"
+)
 _START = "static __device__ __forceinline__"
 _CASTS = {
     64: ("double_as_longlong", "longlong_as_double"),
@@ -17,22 +27,34 @@ _CASTS = {
 """CUDA's own casts of floats to bits and back, by bits."""
 
 
+_HEAD = """
+#pragma once
+#if defined(__CUDA_FTZ) && __CUDA_FTZ && !defined(EVONUM_FLUSHED)
+#error "-ftz=true loses subnormal numbers: compile with -ftz=false, or define EVONUM_FLUSHED to do without."
+#endif""".splitlines()
+
+
 def render(formulas: Sequence[Formula]) -> str:
-    """Device functions, each with a kernel over an array."""
-    lines = comment_block(formulas, NEEDS)
+    """Device functions, each with a kernel over an array (none with EVONUM_DEVICE_ONLY)."""
+    lines = [*comment_block(formulas, NEEDS), *_HEAD]
     for formula in formulas:
-        t = CUDA.type(formula.fmt)
         lines += [
             "",
             *(line for core in formula.cores for line in _core(core)),
             *(_full(formula) if formula.reduction else ()),
-            "",
-            f'extern "C" __global__ void {formula.name}_array(size_t n, const {t} *x, {t} *y) {{',
-            "    size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x;",
-            f"    if (i < n) y[i] = {formula.name}(x[i]);",
-            "}",
         ]
-    return "\n".join([*lines, ""])
+    kernels = [line for formula in formulas for line in _kernel(formula)]
+    return "\n".join([*lines, "", "#ifndef EVONUM_DEVICE_ONLY", *kernels, "#endif", ""])
+
+
+def _kernel(formula: Formula) -> list[str]:
+    t = CUDA.type(formula.fmt)
+    return [
+        f'extern "C" __global__ void {formula.name}_array(size_t n, const {t} *x, {t} *y) {{',
+        "    size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x;",
+        f"    if (i < n) y[i] = {formula.name}(x[i]);",
+        "}",
+    ]
 
 
 def _core(formula: Formula) -> list[str]:
@@ -47,18 +69,38 @@ def _core(formula: Formula) -> list[str]:
 
 
 def _full(formula: Formula) -> list[str]:
-    assert formula.reduction is not None
-    t, u, name = CUDA.type(formula.fmt), CUDA.type(formula.fmt, BITS), formula.name
-    to_bits, to_float = _CASTS[formula.fmt.bits]
-    steps = formula.reduction.steps
-    return [
+    reduction, fmt, name = formula.reduction, formula.fmt, formula.name
+    assert reduction is not None
+    t, u = CUDA.type(fmt), CUDA.type(fmt, BITS)
+    to_bits, to_float = _CASTS[fmt.bits]
+    lines = [
         "",
         f"{_START} {u} {name}_bits({t} a) {{ return __{to_bits}(a); }}",
         f"{_START} {t} {name}_float({u} a) {{ return __{to_float}(a); }}",
         "",
-        f"{_START} {t} {name}({t} x) {{",
+    ]
+    if not reduction.keeps_exponent(formula.program, formula.numbers, fmt):
+        return [*lines, *_stepwise(formula, name, reduction.steps)]
+    known = reduction.constants(fmt)
+    centre, radius = (CUDA.number(float(known[key]), fmt) for key in ("CENTRE", "RADIUS"))
+    distance = find_step("sub").write("cuda", ("x", centre), letters(fmt))
+    size = find_step("size").write("cuda", (distance,), letters(fmt))
+    return [
+        *lines,
+        *_stepwise(formula, f"{name}_near", reduction.plain),
+        "",
+        *_stepwise(formula, name, reduction.steps, f"if ({size} <= {radius}) return {name}_near(x);"),
+    ]
+
+
+def _stepwise(formula: Formula, function: str, steps: Iterable[Step], first: str = "") -> list[str]:
+    """A function of x by steps of evo/reductions/reduction.py, after a line of its own."""
+    t, steps = CUDA.type(formula.fmt), list(steps)
+    return [
+        f"{_START} {t} {function}({t} x) {{",
+        *([f"{INDENT}{first}"] if first else []),
         *step_constants(formula, CUDA, steps),
-        *step_lines(formula, CUDA, steps, name),
+        *step_lines(formula, CUDA, steps, formula.name),
         "    return result;",
         "}",
     ]

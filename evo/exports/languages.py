@@ -69,6 +69,15 @@ def _hexadecimal(value: float, fmt: FloatFormat) -> str:
     return f"{float(value).hex()}{letters(fmt)['f']}"
 
 
+def _of_bits(value: float, fmt: FloatFormat) -> str:
+    """CUDA's: NVRTC has no INFINITY and no NAN."""
+    if math.isfinite(value):
+        return _hexadecimal(value, fmt)
+    (pattern,) = bits(np.array([value]), fmt)
+    word = "__longlong_as_double" if fmt.bits == 64 else "__uint_as_float"
+    return f"{word}({_unsigned(pattern, fmt)})"
+
+
 def _unsigned(value: int, fmt: FloatFormat) -> str:
     return f"{value:#x}u{'ll' if fmt.bits == 64 else ''}"
 
@@ -112,7 +121,7 @@ AVX512 = Language(
     lambda value, fmt: f"_mm512_set1_epi{fmt.bits}((int{fmt.bits}_t){C.whole(value, fmt)})", " /* {text} */",
 )  # fmt: skip
 CUDA = Language(
-    "cuda", _types("double", "float", "unsigned long long", "unsigned int", "bool"), _C_VALUE, _hexadecimal,
+    "cuda", _types("double", "float", "unsigned long long", "unsigned int", "bool"), _C_VALUE, _of_bits,
     _unsigned, " // {text}",
 )  # fmt: skip
 RUST = Language(
