@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evo.exports.export import ExportError, reduction_of
 from evo.exports.formula import Formula, make_formula
 from evo.exports.measure import all_points
 from evo.exports.samples import results
@@ -21,7 +22,6 @@ from evo.fronts.front import Member
 from evo.fronts.reading import read_members
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.reduction import ReductionError
-from evo.reductions.table import find_reduction
 from published import PUBLISHED
 from strategies import ALL, random_batch
 
@@ -98,8 +98,8 @@ def as_formula(name: str, m: Member, dtype: str, full: bool = False) -> Formula:
         m = replace(m, constants=tuple("1.5" if c == "1e-300" else c for c in m.constants))
     reduction = None
     if full:
-        with suppress(ReductionError):
-            reduction = find_reduction(m.function)
+        with suppress(ReductionError, ExportError):  # none, or one that takes further cores
+            reduction = reduction_of(m)
     return make_formula(m, dtype, name, reduction=reduction)
 
 

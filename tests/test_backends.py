@@ -225,7 +225,7 @@ def test_the_final_steps_go_on_where_the_best_start_ended(engine):
 
 @every_backend
 def test_rows_not_worth_it_get_least_squares_only_and_iterations_are_counted(engine):
-    batch, effort = batch_of("f3", "f3"), Effort(2, 3, 1, 3, 4, 6, 2)
+    batch, effort = batch_of("f3", "f3"), Effort(2, 0, 3, 1, 3, 4, 6, 2)
     fits = fit(engine, batch, effort, np.zeros(2, np.uint64), np.array([0.0, np.inf]))
     assert fits.rms[0] == fits.rms[1]
     assert fits.error[1] < fits.error[0]

@@ -167,7 +167,8 @@ def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
     rows, worth = np.flatnonzero(families.n == 3), np.full(len(families), 0.1)
     first, other = (surveyor._fitted(rows, turn, worth[rows])[0] for turn in (0, 1))
     assert np.array_equal(surveyor._fitted(rows[7:9], 0, worth[:2])[0], first[7:9])
-    assert np.mean(np.any(first != other, axis=1)) > 0.9
+    several = families.batch(rows).k > 1
+    assert np.mean(np.any(first != other, axis=1)[several]) > 0.5  # the last bits follow the start
 
 
 def test_a_gpu_finds_what_the_processor_finds(tmp_path):

@@ -57,16 +57,16 @@ def _batch_jacobian(codes: Tape, constants: Array, x: Array) -> tuple[Array, Arr
     return jax.vmap(values_and_jacobian, (0, 0, None))(codes, constants, x)
 
 
-@partial(jax.jit, static_argnames=("starts", "finalists"))
+@partial(jax.jit, static_argnames=("starts", "anew", "finalists"))
 def _batch_least_squares(
     codes: Tape, clears: Clearing, constants: Array, stream: Array, sample: Sample, few: Array, steps: Array,
-    first: Array, final: Array, starts: int, finalists: int,
+    first: Array, final: Array, starts: int, anew: bool, finalists: int,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Multi-start least squares: constants, sum of squares, max error, LM iterations of every row."""
     lm = jax.vmap(levenberg_marquardt, (0, 0, None, None, None, 0))
     tried, worth = [constants], []
     for number in range(starts):
-        begin = jax.vmap(partial(initial, number))(constants, stream)
+        begin = jax.vmap(partial(initial, number, anew))(constants, stream)
         found = jax.vmap(cleared, (0, 0, 0, None, None))(codes, clears, begin, few, steps)
         errors = jax.vmap(errors_at, (0, 0, None))(codes, found, sample)
         tried.append(found)
@@ -176,7 +176,7 @@ class JaxBackend:
         constants, squares, error, steps = self._call(
             lambda code, *rest: _batch_least_squares(
                 code, Clearing(*rest[:4]), *rest[4:], sample, few.x, effort.clear_steps, effort.first_steps,
-                effort.final_steps, starts=effort.starts, finalists=effort.finalists,
+                effort.final_steps, starts=effort.starts, anew=bool(effort.anew), finalists=effort.finalists,
             ),
             [(batch.width,), (), (), ()], code, *clear, batch.constants, np.asarray(stream, np.uint64),
         )  # fmt: skip

@@ -275,7 +275,7 @@ def _mix(z: Array) -> Array:
     return z ^ (z >> 31)
 
 
-def initial(number: int, inherited: Array, stream: Array) -> Array:
+def initial(number: int, anew: bool, inherited: Array, stream: Array) -> Array:
     """The constants of one start; draw m of constant j depends on (stream, number, j, m) alone."""
     counter = 3 * (number * MAX_CONSTANTS + jnp.arange(len(inherited), dtype=jnp.uint64))
 
@@ -283,12 +283,16 @@ def initial(number: int, inherited: Array, stream: Array) -> Array:
         word = _mix(stream + jnp.uint64(0x9E3779B97F4A7C15) * (counter + jnp.uint64(m + 1)))
         return (word >> 11).astype(jnp.float64) * 2.0**-53
 
-    sign = jnp.where(uniform(2) < 0.5, -1.0, 1.0)
-    anew = sign * 10.0 ** (NUMBER["DECADES"] * uniform(1) - NUMBER["DECADES_BELOW"])
+    def drawn(decades: str) -> Array:
+        sign = jnp.where(uniform(2) < 0.5, -1.0, 1.0)
+        return sign * 10.0 ** (NUMBER[decades] * uniform(1) - NUMBER[f"{decades}_BELOW"])
+
+    if anew:
+        return drawn("ANEW_DECADES")
     if number % 4 == 1:
-        return anew
+        return drawn("DECADES")
     if number % 4 == 2:  # half of them
-        return jnp.where(uniform(0) < 0.5, inherited, anew)
+        return jnp.where(uniform(0) < 0.5, inherited, drawn("DECADES"))
     if number % 4 == 3:  # another scale of x: powers of two
         return inherited * jnp.array(_POWERS)[(_SCALES * uniform(0)).astype(jnp.int32)]
     normal = jnp.sqrt(-2.0 * jnp.log(1.0 - uniform(0))) * jnp.cos(2 * np.pi * uniform(1))

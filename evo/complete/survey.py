@@ -17,7 +17,6 @@ from evo.backends.backend import BACKENDS, Backend
 from evo.complete.enumeration import Families
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
-from evo.programs.batch import Batch
 from evo.targets.points import Points, fit_points, select_points
 from evo.targets.target import Target
 
@@ -32,15 +31,9 @@ SAME = 1.05
 """Largest ratio of two errors of one optimum: a fit's reweighting ends within 2 % of it."""
 STARTS = 64
 """Points that a fit starts from: of the hardest optima known at 5 to 7 ops, one in 20 to 40 leads there."""
-_KEPT = 2
-"""Those that go on, the best after the steps with cleared denominators."""
-_SCREEN = Effort(starts=1, finalists=1, first_steps=0, final_steps=0, lawson_rounds=0)
-"""Of a start: these steps alone."""
-_FINAL = Effort(starts=0, first_steps=16)
-_DECADES = (-1.5, 2.7)
-"""Powers of ten of constants at the start, targets and intervals being about one."""
-_ALIKE = 256
-"""Families, one after the other, that start from the same points: drawing takes no time beside the fits."""
+_AT_ONCE = 32
+"""Starts, of which the best after the steps with cleared denominators goes on."""
+_FIRST_STEPS = 16
 _PROBES = 32
 
 
@@ -221,12 +214,14 @@ class Surveyor:
         The errors are inf where not finite; at the select points, too, where not near the front.
         """
         batch = self.families.batch(rows)
-        stream = rows.astype(np.uint64)
         constants = np.zeros_like(batch.constants)
+        batch.constants[np.arange(batch.width) < batch.k[:, None]] = math.nan  # not where a fit starts
         fitted, error = np.full((2, len(rows)), math.inf)
-        for begin in self._begun(batch, rows, turn):
-            batch.constants[:] = begin
-            fits = self.backend.fit(batch, self.points, _FINAL, stream, worth)
+        for first in range(0, self.starts, _AT_ONCE):
+            at_once = min(_AT_ONCE, self.starts - first)
+            effort = Effort(starts=at_once, anew=1, finalists=1, first_steps=_FIRST_STEPS)
+            stream = mixed(np.stack(np.broadcast_arrays(rows, turn, first), axis=-1).astype(np.uint64))
+            fits = self.backend.fit(batch, self.points, effort, stream, worth)
             measured = np.full(len(rows), math.inf)
             near = np.flatnonzero(fits.error <= worth)
             measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
@@ -234,29 +229,3 @@ class Surveyor:
             constants[better] = fits.constants[better]
             fitted[better], error[better] = fits.error[better], measured[better]
         return constants, fitted, error
-
-    def _begun(self, batch: Batch, rows: np.ndarray, turn: int) -> np.ndarray:
-        """The best constants after each start's first steps, [_KEPT, rows, width], the best first."""
-        blocks, block = np.unique(rows // _ALIKE, return_inverse=True)
-        drawn = _drawn(blocks, turn, self.starts, batch.width)
-        stream, none = rows.astype(np.uint64), np.zeros(len(batch))
-        begun = np.zeros((_KEPT, *batch.constants.shape))
-        rms = np.full((_KEPT, len(batch)), math.inf)
-        for start in range(self.starts):
-            batch.constants[:] = drawn[block, start]
-            fits = self.backend.fit(batch, self.points, _SCREEN, stream, none)
-            found, constants = np.where(np.isnan(fits.rms), math.inf, fits.rms), fits.constants
-            for place in range(_KEPT):  # the new one takes its place, the worse one goes on to the next
-                better = np.flatnonzero(found < rms[place])
-                for kept, new in ((rms[place], found), (begun[place], constants)):
-                    kept[better], new[better] = new[better], kept[better].copy()
-        return begun
-
-
-def _drawn(blocks: np.ndarray, turn: int, starts: int, width: int) -> np.ndarray:
-    """Constants of either sign and any size within `_DECADES`, float64 [blocks, starts, width]."""
-    block, start, constant = np.meshgrid(blocks, np.arange(starts), np.arange(width), indexing="ij")
-    words = np.stack([block, np.full_like(block, turn), start, constant], axis=-1)
-    part = mixed(words.reshape(-1, 4).astype(np.uint64)).reshape(block.shape) / 2.0**64
-    low, high = _DECADES
-    return np.where(part < 0.5, -1.0, 1.0) * 10.0 ** (low + (high - low) * (2 * part % 1.0))

@@ -16,6 +16,7 @@ class Effort:
     Attributes:
         starts: initial constants tried with cleared denominators, besides the inherited ones as they are:
             by turns inherited, all drawn anew, half of them, scaled by powers of two, near the inherited.
+        anew: not 0: all starts are drawn anew, of more sizes than by turns; nothing is known of the programs.
         clear_steps: Gauss-Newton steps of each.
         finalists: how many of those, the best, go on.
         first_steps: LM iterations of each finalist and of the inherited constants.
@@ -29,6 +30,7 @@ class Effort:
     """
 
     starts: int = 4
+    anew: int = 0
     clear_steps: int = 10
     finalists: int = 1
     first_steps: int = 4
@@ -47,6 +49,8 @@ NUMBERS: dict[str, tuple[float, str]] = {
     "NEARBY": (0.3, "relative deviation of a start near the inherited constants: a third of their size"),
     "DECADES": (4.0, "magnitudes of a constant drawn anew spread over so many powers of ten,"),
     "DECADES_BELOW": (2.0, "so many of them below one: targets and intervals are about one"),
+    "ANEW_DECADES": (4.2, "the same where all starts are drawn anew: of optima of 2^x at 7 ops one is 237,"),
+    "ANEW_DECADES_BELOW": (1.5, "and a constant below a thirtieth of the rest hardly matters"),
     "SCALES": (5, "powers of two, around one, that a start may scale the inherited constants by"),
     "FEW": (2, "points per constant in the first steps: as many unknowns as equations would fit anything"),
     "LEAST_CLEAR_GAIN": (1e-3, "relative gain below which cleared steps end: what follows does the rest"),

@@ -93,14 +93,19 @@ DEVICE double uniform(uint64_t stream, int at)
     return (double)(mix(stream + 0x9e3779b97f4a7c15u * (uint64_t)(at + 1)) >> 11) * 0x1p-53;
 }
 
-DEVICE double random_constant(uint64_t stream, int at)
+DEVICE double constant_within(uint64_t stream, int at, double decades, double under)
 {
-    const double magnitude = pow(10.0, DECADES * uniform(stream, at) - DECADES_BELOW);
+    const double magnitude = pow(10.0, decades * uniform(stream, at) - under);
     return uniform(stream, at + 1) < 0.5 ? -magnitude : magnitude;
 }
 
+DEVICE double random_constant(uint64_t stream, int at)
+{
+    return constant_within(stream, at, DECADES, DECADES_BELOW);
+}
+
 /* Initial constants of all starts, as fit.h's vary_start() draws them one after the other. */
-DEVICE void vary_starts(const Fitter &f, int starts, uint64_t stream)
+DEVICE void vary_starts(const Fitter &f, int starts, int anew, uint64_t stream)
 {
     const double *inherited = vector(f, INHERITED);
     int at = 0;
@@ -109,7 +114,11 @@ DEVICE void vary_starts(const Fitter &f, int starts, uint64_t stream)
         double *constants = vector(f, VECTORS + start);
         for (int j = 0; j < f.t.k; j++) {
             const bool mine = f.t.lane == j % WARP;
-            switch (start % 4) {
+            switch (anew ? -1 : start % 4) {
+            case -1:
+                if (mine) constants[j] = constant_within(stream, at, ANEW_DECADES, ANEW_DECADES_BELOW);
+                at += 2;
+                break;
             case 0:
                 if (mine && start) {
                     const double u = 1.0 - uniform(stream, at), v = uniform(stream, at + 1);
@@ -360,7 +369,7 @@ KERNEL void fit(const Job *given)
         cell(f.t, 0) = f.x;
         copy(f, vector(f, INHERITED), job.constants + begin);
         double rms, error;
-        vary_starts(f, job.starts, job.stream[row]);
+        vary_starts(f, job.starts, job.anew, job.stream[row]);
         clear_starts(f, job);
         fit_row(f, job, row, rms, error);
         const bool fitted = rms < INFINITY;

@@ -123,10 +123,13 @@ static double max_error(Fitter *f, const Program *p, const double *constants, in
 }
 
 /* Initial constants: as inherited, nearby, half of them drawn anew, all of them. */
-static void vary_start(const Program *p, int start, uint64_t *rng, double *constants)
+static void vary_start(const Program *p, int start, int anew, uint64_t *rng, double *constants)
 {
     for (int j = 0; j < p->k; j++) {
-        switch (start % 4) {
+        switch (anew ? -1 : start % 4) {
+        case -1:
+            constants[j] = constant_within(rng, ANEW_DECADES, ANEW_DECADES_BELOW);
+            break;
         case 0:
             constants[j] = start ? p->c[j] * (1.0 + NEARBY * normal(rng)) : p->c[j];
             break;
@@ -165,7 +168,7 @@ static double multi_start(Fitter *f, const Program *p, const Effort *effort, uin
     Sample *few = p->k ? few_points(f, p->k) : NULL;
     for (int i = 0; few && i < effort->starts && i < MAX_STARTS; i++) {
         Start *now = &start[starts];
-        vary_start(p, i, &rng, now->constants);
+        vary_start(p, i, effort->anew, &rng, now->constants);
         clear_steps(few, &f->factor, p, now->constants, effort->clear_steps);
         now->squares = sum_of_squares(&f->all, p, now->constants);
         now->damping = CLEARED_DAMPING;

@@ -21,11 +21,13 @@ static double normal(uint64_t *rng)
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
-/* A constant of either sign, its magnitude spread over some decades around one. */
-static double random_constant(uint64_t *rng)
+/* A constant of either sign, its magnitude spread over so many decades, `under` of them below one. */
+static double constant_within(uint64_t *rng, double decades, double under)
 {
-    const double magnitude = pow(10.0, DECADES * uniform(rng) - DECADES_BELOW);
+    const double magnitude = pow(10.0, decades * uniform(rng) - under);
     return uniform(rng) < 0.5 ? -magnitude : magnitude;
 }
+
+static double random_constant(uint64_t *rng) { return constant_within(rng, DECADES, DECADES_BELOW); }
 
 #endif
