@@ -77,7 +77,7 @@ def _significand(a: Any) -> Any:
     return np.where((a > 0) & ~np.isinf(a), inside, np.where(np.isnan(a), a, special))
 
 
-_MAY_ROUND_UP = ("*", "/")
+_MAY_ROUND_UP = ("mul", "div")
 """Ops whose result, of the size of a subnormal number, may round to the least normal one; x86-64 flushes by
 the size that it has when rounded to as many digits as a normal number has."""
 
@@ -88,7 +88,7 @@ def compute(row: Operation, m: ModuleType, operands: Sequence[Any], fmt: FloatFo
         return row.on_floats(m, *operands)
     operands = [flushed(o, fmt) for o in operands]
     result = flushed(row.on_floats(m, *operands), fmt)
-    if row.symbol not in _MAY_ROUND_UP:
+    if row.name not in _MAY_ROUND_UP:
         return result
     wide = row.on_floats(m, *(np.asarray(o, np.longdouble) for o in operands))
     below = np.abs(wide) < np.longdouble(2.0**fmt.emin) * (1 - np.longdouble(0.5) ** (fmt.digits + 1))
