@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulated import engine_of
 from evo.backends.native import NativeBackend
 from evo.complete import enumeration, spill
 from evo.complete.enumeration import Families, count_functions, enumerate_families, kept_families
@@ -92,6 +93,14 @@ def test_neither_threads_nor_ranges_of_keys_change_the_set(tmp_path, monkeypatch
     monkeypatch.setattr(enumeration, "_ROOM", 97)
     assert enumerate_families(ARITHMETIC, 4, tmp_path).digest() == first.digest()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_gpu_knows_the_same_families(tmp_path):
+    own, other = (
+        enumerate_families(parse_ops("+ - * / sqrt"), 3, tmp_path, keys=engine_of(name).families)
+        for name in ("native", "cuda")
+    )
+    assert own.digest() == other.digest()
 
 
 def test_sets_that_differ_have_digests_that_do(tmp_path):

@@ -103,6 +103,10 @@ class Backend(Protocol):
         """Results [rows, points] and derivatives by constant [rows, width, points] (0 beyond a row's own)."""
         ...
 
+    def families(self, batch: Batch) -> np.ndarray:
+        """Fingerprints of the rows' families (evo/kernels/family.h), uint64 [rows]; for any thread."""
+        ...
+
     def fit(
         self, batch: Programs, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
     ) -> Fits:

@@ -13,11 +13,12 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 import os
 import time
 from dataclasses import fields
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from evo.backends.cuda_batch import Resident
+from evo.backends.cuda_batch import Resident, launch
 from evo.backends.cuda_vary import Breeder, kernels
 from evo.backends.device import Device, Gpu
 from evo.backends.fit import Fits, Measures
@@ -53,6 +54,7 @@ class CudaBackend:
         self._gpu = device or Gpu()
         self._host = NativeBackend(threads=os.cpu_count() or 1)
         self._breeder = Breeder(self._gpu)
+        self._one_by_one = Lock()
         self.device = self._gpu.name
         self.seconds = 0.0
         """Time of the last fit's kernels and of the processor's rows beside them [s], without transfers."""
@@ -65,6 +67,15 @@ class CudaBackend:
         fits = [("fit", k) for k in range(1, min(width, MOST_UNKNOWNS) + 1)]
         self._gpu.prepare([*kernels(width), *fits, ("measures", 0)])  # compiled while these are being made
         return self._breeder.offspring(stream, variation, parents, texts, functions, rows)
+
+    def families(self, batch: Batch) -> np.ndarray:
+        """See `Backend.families`."""
+        with self._one_by_one:
+            key = self._gpu.arrays.zeros(len(batch), np.uint64)
+            if len(batch):
+                there = Resident.of(self._gpu, batch).there
+                launch(self._gpu, "family_keys", batch.width, len(batch), there, key)
+            return self._gpu.get(key)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

@@ -34,6 +34,7 @@ PARTS = {
     "identities": (*_THREADS, "identities.cuh"),
     **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
     **dict.fromkeys(("copies", "tallies"), (*_THREADS, "waves.cuh")),
+    "family_keys": (*_PROGRAMS, "elements.h", "field.h", "family.h", "families.cuh"),
 }
 """The files that each kernel is made of, some of which are generated."""
 
@@ -85,7 +86,7 @@ def source(kernel: str, size: int = 0) -> str:
     """CUDA C++ of a kernel for a size: constants of `fit`, most ops and constants of what makes offspring."""
     generated = generated_headers()
     defines = [f"#define UNKNOWNS {size}"] if kernel == "fit" else []
-    if PARTS[kernel][: len(_THREADS)] == _THREADS:
+    if PARTS[kernel][: len(_PROGRAMS)] == _PROGRAMS:
         defines = [f"#define MAX_OPS {size}", f"#define MAX_CONSTANTS {size}"]
     texts = (generated.get(part) or (SOURCES / part).read_text() for part in PARTS[kernel])
     lines = (line for text in texts for line in text.splitlines() if not line.startswith("#include"))

@@ -32,7 +32,7 @@ from evo.backends.jax_fit import (
     values,
     values_and_jacobian,
 )
-from evo.backends.native import NativeBackend, clearing
+from evo.backends.native import NativeBackend, clearing, families
 from evo.kernels.build import cache_folder
 from evo.kernels.effort import NUMBER, Effort
 from evo.kernels.layout import FITTED, NOT_FINITE
@@ -141,6 +141,7 @@ class JaxBackend:
         self._chunk = CHUNK.get(self._on.platform, ACCELERATOR_CHUNK)
 
     offspring = staticmethod(offspring)
+    families = staticmethod(families)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

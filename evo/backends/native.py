@@ -24,6 +24,13 @@ def _check(failed: int) -> None:
         raise MemoryError("The kernels could not get memory for their work arrays.")
 
 
+def families(batch: Batch) -> np.ndarray:
+    """See `Backend.families`."""
+    key = np.empty(len(batch), np.uint64)
+    kernels().families(batch_view(batch), key)
+    return key
+
+
 MOST_ROWS = 256
 """Most rows that a thread fits at a time."""
 
@@ -42,6 +49,7 @@ class NativeBackend:
         self._threads = threads
 
     offspring = staticmethod(offspring)
+    families = staticmethod(families)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

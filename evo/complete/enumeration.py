@@ -16,16 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evo.backends.native import families as family_keys
 from evo.complete.spill import Spill, first_of_each, in_order, record_of
 from evo.complete.words import Words, batch_of, count_constants
 from evo.files import NO_ARCHIVE, replaced_atomically
-from evo.kernels.binding import batch_view
 from evo.kernels.build import cache_folder, source_digest
 from evo.kernels.library import kernels
 from evo.programs.batch import Batch
 
 Report = Callable[[int, int], None]
 """Told of how many tasks of the largest size are done, of how many: the others take no time beside them."""
+
+Keys = Callable[[Batch], np.ndarray]
+"""Fingerprints of families, uint64 [rows], of programs."""
 
 _ROOM = 1 << 16
 """Programs that a call of compiled code returns."""
@@ -130,14 +133,12 @@ def _irredundant(task: _Task, max_ops: int) -> np.ndarray:
     return first_of_each(np.concatenate(found))
 
 
-def _with_families(records: np.ndarray) -> np.ndarray:
+def _with_families(records: np.ndarray, keys: Keys) -> np.ndarray:
     """Functions under their families' keys; of each family the first program, by key."""
     records = in_order(records)
     for size in np.unique(records["n"]):
         rows = np.flatnonzero(records["n"] == size)
-        key = np.empty(len(rows), np.uint64)
-        kernels().families(batch_view(batch_of(records["word"][rows, :size])), key)
-        records["key"][rows] = key
+        records["key"][rows] = keys(batch_of(records["word"][rows, :size]))
     return first_of_each(records)
 
 
@@ -184,15 +185,20 @@ def count_functions(names: Sequence[str], max_ops: int, folder: Path, threads: i
 
 
 def enumerate_families(
-    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
-) -> Families:
-    """The families of at most `max_ops` ops; see `functions` for arguments and errors."""
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None,
+    keys: Keys = family_keys,
+) -> Families:  # fmt: skip
+    """The families of at most `max_ops` ops; see `functions` for arguments and errors.
+
+    Args:
+        keys: what computes the families' fingerprints; no result depends on it.
+    """
     found = functions(names, max_ops, folder, threads, report, families=True)
     shards = found.shards(threads)
     reduced = Spill(folder, f"families-{max_ops}", shards)
 
     def reduce(shard: int) -> None:
-        reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards))))
+        reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards)), keys))
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(reduce, range(shards)):
@@ -208,8 +214,9 @@ def enumerate_families(
 
 
 def kept_families(
-    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
-) -> Families:
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None,
+    keys: Keys = family_keys,
+) -> Families:  # fmt: skip
     """As `enumerate_families`; kept in the user's cache folder, where kernels of the same sources look first.
 
     Raises:
@@ -219,7 +226,7 @@ def kept_families(
     path = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
     if (known := _load(path, names)) is not None:
         return known
-    made = enumerate_families(names, max_ops, folder, threads, report)
+    made = enumerate_families(names, max_ops, folder, threads, report, keys)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_atomically(path) as file:
         np.savez(file, n=made.n, word=made.word)

@@ -97,9 +97,11 @@ def run(
     load(directory, subject)  # refuses another survey before the programs are made
     clock = Clock(watch)
     clock.tell("enumerating", 0, 1)
-    families = kept_families(
-        names, max_ops, directory, threads, lambda done, tasks: clock.tell("enumerating", done, tasks)
-    )
+
+    def told(done: int, tasks: int) -> None:
+        clock.tell("enumerating", done, tasks)
+
+    families = kept_families(names, max_ops, directory, threads, told, backend.families)
     subject["digest"] = families.digest()
     known = load(directory, subject)
     surveyor = Surveyor.of(families, target, backend, starts)

@@ -77,7 +77,7 @@ def _significand(a: Any) -> Any:
     return np.where((a > 0) & ~np.isinf(a), inside, np.where(np.isnan(a), a, special))
 
 
-_MAY_ROUND_UP = ("mul", "div")
+_MAY_ROUND_UP = ("mul", "div", "rcp")
 """Ops whose result, of the size of a subnormal number, may round to the least normal one; x86-64 flushes by
 the size that it has when rounded to as many digits as a normal number has."""
 
