@@ -12,7 +12,7 @@ ROW = table.Op(
     "(w = inv(a), mul(b, w))", ("neg(mul(v, mul(g, w)))", "mul(g, w)"), "fmax(a, b)",
     printed=table._words(
         "{b} / {a}", cuda="__{d}div_rn({b}, {a})", jax="once({b} / {a})", latex=r"\frac{{{b}}}{{{a}}}",
-        fpcore="(/ {b} {a})",
+        fpcore="(/ {b} {a})", triton="evonum_div({b}, {a})",
     ),
     divisor=0,
 )  # fmt: skip

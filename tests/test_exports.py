@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 import evo
 from evo.exports.export import EXPORT_FORMATS, ExportError, export, find_export, prepare
 from evo.exports.formula import Origin, one_line
+from evo.exports.languages import letters
 from evo.exports.measure import largest
 from evo.exports.names import check_name, default_name
 from evo.numbers.balls import BALLS
-from evo.numbers.formats import FloatError
+from evo.numbers.formats import FLOAT_FORMATS, FloatError
 from evo.programs.floats import evaluate
 from evo.programs.operation import LANGUAGES
 from evo.programs.ops import OPS
@@ -38,7 +39,7 @@ every_format = pytest.mark.parametrize("name", EXPORT_FORMATS)
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_op_has_a_form_in_every_language(op, language):
-    text = op.template(language).format(a="A", b="B", c="C", f="", d="d", p="pd")
+    text = op.write(language, "ABC", letters(FLOAT_FORMATS["float64"]))
     assert all(word in text for word in "ABC"[: op.arity])
 
 

@@ -20,7 +20,9 @@ def library_command(
     task: Annotated[str | None, typer.Argument(metavar="[check]", help="Ask every input again.")] = None,
     to: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="One file with all of them: c, cuda, rust, numpy, jax-fast."),
+        typer.Option(
+            metavar="FORMAT", help="One file with all of them: c, cuda, triton, rust, numpy, jax-fast."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where it goes. [default: here]")

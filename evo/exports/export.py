@@ -60,6 +60,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         ExportFormat("numpy", "py", "numpy.render"),
         ExportFormat("jax", "py", "jax.render"),
         ExportFormat("jax-fast", "py", "jax.render_fast"),
+        ExportFormat("triton", "py", "triton.render"),
         ExportFormat("stablehlo", "mlir", "stablehlo.render_text", many=False),
         ExportFormat("jax-export", "jax", "stablehlo.render_bytes", many=False, binary=True),
         ExportFormat("sympy", "py", "sympy.render", full=False, real=True),

@@ -94,6 +94,11 @@ def _of_module(module: str) -> Callable[[float, FloatFormat], str]:
     return lambda value, fmt: f'{module}.float{fmt.bits}(float.fromhex("{float(value).hex()}"))'
 
 
+def _python(value: float) -> str:
+    """A Python literal, exact."""
+    return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
+
+
 def _fixed(value: float, fmt: FloatFormat) -> str:
     """A literal hidden from XLA: it takes reciprocals, drops + 0.0, has x + (c1 + c2) for (x + c1) + c2."""
     return f"fixed({_of_module('jnp')(value, fmt)}, x)"
@@ -135,6 +140,11 @@ NUMPY = Language(
 JAX = Language(
     "jax", _types("jnp.float64", "jnp.float32", "jnp.uint64", "jnp.uint32", "jnp.bool_"), "{name} = {text}",
     _fixed, lambda value, fmt: f"jnp.uint{fmt.bits}({value:#x})", "  # {text}",
+)  # fmt: skip
+TRITON = Language(
+    "triton", _types("tl.float64", "tl.float32", "tl.uint64", "tl.uint32", "tl.int1"), "{name} = {text}",
+    lambda value, fmt: f"tl.full((), {_python(value)}, tl.float{fmt.bits})",
+    lambda value, fmt: f"tl.full((), {value:#x}, tl.uint{fmt.bits})", "  # {text}",
 )  # fmt: skip
 
 

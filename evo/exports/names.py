@@ -64,7 +64,7 @@ TAKEN = {
         macro_rules match mod move mut priv pub ref self Self super trait type unsafe unsized use
         where yield i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize
     """,
-    "Python": " ".join([*keyword.kwlist, *keyword.softkwlist, "np", "jax", "jnp", "lax", "sympy", "print"]),
+    "Python": " ".join([*keyword.kwlist, *keyword.softkwlist, "np jax jnp lax tl triton torch sympy print"]),
     "the exported files": """
         once fixed Any sympify Rational Symbol x y n i j a b far size got bits samples wanted
         tests

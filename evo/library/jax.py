@@ -10,11 +10,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from evo.library.arrays import Function, attribute, names
+from evo.library.arrays import Function, attribute, casting, names
+
+_MADE = casting(jax.jit)
 
 
 def __getattr__(name: str) -> Function:
-    return attribute(__name__, name, "jax-fast", jnp.asarray, jax.jit)
+    return attribute(__name__, name, "jax-fast", jnp.asarray, _MADE)
 
 
 def __dir__() -> Any:

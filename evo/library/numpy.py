@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from evo.library.arrays import Function, attribute, names
+from evo.library.arrays import Function, attribute, casting, names
+
+_MADE = casting(lambda f: f)
 
 
 def __getattr__(name: str) -> Function:
-    return attribute(__name__, name, "numpy", np.asarray)
+    return attribute(__name__, name, "numpy", np.asarray, _MADE)
 
 
 def __dir__() -> Any:

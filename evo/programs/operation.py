@@ -14,9 +14,9 @@ from evo.errors import EvonumError
 FLOAT, BITS, TRUTH = "f", "b", "t"
 """Kinds of values: a number of the format, an unsigned integer of the format's size, and a truth value."""
 
-LANGUAGES = ("c", "avx512", "cuda", "rust", "numpy", "jax", "sympy", "latex", "fpcore")
+LANGUAGES = ("c", "avx512", "cuda", "rust", "numpy", "jax", "triton", "sympy", "latex", "fpcore")
 """What formulas are written in; "avx512" is C's vectors of that name."""
-STEP_LANGUAGES = LANGUAGES[:6]
+STEP_LANGUAGES = LANGUAGES[:7]
 """Those of them that have bits, and so range reductions."""
 
 

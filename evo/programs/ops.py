@@ -92,14 +92,17 @@ OPS: tuple[Op, ...] = (
        "(w = inv(b), mul(a, w))", ("mul(g, w)", "neg(mul(v, mul(g, w)))"), "fmax(a, b)",
        printed=_words(
            cuda="__{d}div_rn({a}, {b})", avx512="_mm512_div_{p}({a}, {b})",
-           jax="once({a} / {b})", latex=r"\frac{{{a}}}{{{b}}}"),
+           jax="once({a} / {b})", triton="evonum_div({a}, {b})", latex=r"\frac{{{a}}}{{{b}}}"),
        divisor=1, neutral=1.0),
     Op("neg", "f", lambda m, a: -a,
        "neg", False, 1,
        "-a", ("-1.0",),
        "neg(a)", ("neg(g)",), "a",
-       printed=_words("-{a}", c="evonum_neg{f}({a})", avx512="_mm512_xor_{p}({a}, _mm512_set1_{p}(-0.0))",
-                      fpcore="(- {a})"), arithmetic=False),
+       printed=_words(
+           "-{a}", c="evonum_neg{f}({a})", avx512="_mm512_xor_{p}({a}, _mm512_set1_{p}(-0.0))",
+           triton="(({a}).to(tl.uint{n}, bitcast=True) ^ 1 << {n} - 1).to(tl.float{n}, bitcast=True)",
+           fpcore="(- {a})",
+       ), arithmetic=False),
     Op("sqrt", "f", lambda m, a: m.sqrt(a),
        "sqrt", False, 1,
        "sqrt(a)", ("0.5 / v",),
@@ -107,7 +110,8 @@ OPS: tuple[Op, ...] = (
        printed=_words(
            "sqrt{f}({a})", cuda="__{d}sqrt_rn({a})", avx512="_mm512_sqrt_{p}({a})",
            rust="{a}.sqrt()", numpy="np.sqrt({a})",
-           jax="once(jnp.sqrt({a}))", sympy="sqrt({a})", latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
+           jax="once(jnp.sqrt({a}))", triton="evonum_sqrt({a})", sympy="sqrt({a})",
+           latex=r"\sqrt{{{a}}}", fpcore="(sqrt {a})",
        )),
     Op("fma", "fff", lambda m, a, b, c: a * b + c,
        "fma", True, 1,
@@ -116,8 +120,8 @@ OPS: tuple[Op, ...] = (
        printed=_words(
            "fma{f}({a}, {b}, {c})", cuda="__fma{f}_rn({a}, {b}, {c})",
            avx512="_mm512_fmadd_{p}({a}, {b}, {c})", rust="{a}.mul_add({b}, {c})",
-           numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", sympy="{a} * {b} + {c}",
-           latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
+           numpy="fma({a}, {b}, {c})", jax="fma({a}, {b}, {c})", triton="tl.fma({a}, {b}, {c})",
+           sympy="{a} * {b} + {c}", latex=r"{a} \cdot {b} + {c}", fpcore="(fma {a} {b} {c})",
        ), rounded=lambda m, a, b, c: m.fma(a, b, c)),
     Op("rcp", "f", lambda m, a: 1 / a,
        "rcp", False, 1,
@@ -125,8 +129,8 @@ OPS: tuple[Op, ...] = (
        "(w = inv(a))", ("neg(mul(g, mul(w, w)))",), "a",
        printed=_words(
            "1.0 / {a}", c="1.0{f} / {a}", cuda="__{d}rcp_rn({a})",
-           avx512="_mm512_div_{p}(_mm512_set1_{p}(1), {a})", jax="once(1.0 / {a})", sympy="1 / {a}",
-           latex=r"\frac{{1}}{{{a}}}", fpcore="(/ 1 {a})",
+           avx512="_mm512_div_{p}(_mm512_set1_{p}(1), {a})", jax="once(1.0 / {a})",
+           triton="evonum_div(1.0, {a})", sympy="1 / {a}", latex=r"\frac{{1}}{{{a}}}", fpcore="(/ 1 {a})",
        ), divisor=0),
 )  # fmt: skip
 

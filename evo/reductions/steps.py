@@ -18,12 +18,12 @@ STEPS: tuple[Operation, ...] = (
     Operation("atleast", "ff", lambda m, a, b: m.where(a < b, b, a), arithmetic=False, printed=_words(
         "{a} < {b} ? {b} : {a}", rust="if {a} < {b} {{ {b} }} else {{ {a} }}",
         numpy="np.where({a} < {b}, {b}, {a})", jax="jnp.where({a} < {b}, {b}, {a})",
-        avx512="_mm512_max_{p}({b}, {a})",
+        avx512="_mm512_max_{p}({b}, {a})", triton="tl.where({a} < {b}, {b}, {a})",
     )),
     Operation("atmost", "ff", lambda m, a, b: m.where(a > b, b, a), arithmetic=False, printed=_words(
         "{a} > {b} ? {b} : {a}", rust="if {a} > {b} {{ {b} }} else {{ {a} }}",
         numpy="np.where({a} > {b}, {b}, {a})", jax="jnp.where({a} > {b}, {b}, {a})",
-        avx512="_mm512_min_{p}({b}, {a})",
+        avx512="_mm512_min_{p}({b}, {a})", triton="tl.where({a} > {b}, {b}, {a})",
     )),
     Operation("below", "ff", lambda m, a, b: a < b, gives=TRUTH, arithmetic=False, printed=_words(
         "{a} < {b}", avx512="_mm512_cmp_{p}_mask({a}, {b}, _CMP_LT_OQ)",
@@ -38,23 +38,25 @@ STEPS: tuple[Operation, ...] = (
     Operation("choose", "tff", lambda m, a, b, c: m.where(a, b, c), arithmetic=False, printed=_words(
         "{a} ? {b} : {c}", rust="if {a} {{ {b} }} else {{ {c} }}",
         numpy="np.where({a}, {b}, {c})", jax="jnp.where({a}, {b}, {c})",
-        avx512="_mm512_mask_blend_{p}({a}, {c}, {b})",
+        avx512="_mm512_mask_blend_{p}({a}, {c}, {b})", triton="tl.where({a}, {b}, {c})",
     )),
     Operation("size", "f", lambda m, a: m.size(a), arithmetic=False, printed=_words(
         "fabs{f}({a})", rust="{a}.abs()", numpy="np.abs({a})", jax="jnp.abs({a})",
-        avx512="_mm512_abs_{p}({a})",
+        avx512="_mm512_abs_{p}({a})", triton="tl.abs({a})",
     )),
     Operation("floor", "f", lambda m, a: m.floor(a), printed=_words(
         "floor{f}({a})", rust="{a}.floor()", numpy="np.floor({a})", jax="jnp.floor({a})",
-        avx512="_mm512_roundscale_{p}({a}, 9)",
+        avx512="_mm512_roundscale_{p}({a}, 9)", triton="tl.floor({a})",
     )),
     Operation("bits", "f", lambda m, a: m.bits(a), gives=BITS, arithmetic=False, printed=_words(
         "{name}_bits({a})", rust="{a}.to_bits()", numpy="np.asarray({a}).view(np.uint{n})",
         jax="lax.bitcast_convert_type({a}, jnp.uint{n})", avx512="_mm512_cast{p}_si512({a})",
+        triton="({a}).to(tl.uint{n}, bitcast=True)",
     )),
     Operation("float", "b", lambda m, a: m.float(a), arithmetic=False, printed=_words(
         "{name}_float({a})", rust="f{n}::from_bits({a})", numpy="({a}).view(np.float{n})",
         jax="lax.bitcast_convert_type({a}, jnp.float{n})", avx512="_mm512_castsi512_{p}({a})",
+        triton="({a}).to(tl.float{n}, bitcast=True)",
     )),
     Operation("plus", "bb", lambda m, a, b: a + b, gives=BITS, arithmetic=False, printed=_words(
         "{a} + {b}", rust="{a}.wrapping_add({b})", avx512="_mm512_add_epi{n}({a}, {b})",
@@ -77,6 +79,7 @@ STEPS: tuple[Operation, ...] = (
         numpy="(({a}).view(np.int{n}) >> np.int{n}({s})).view(np.uint{n})",
         jax="lax.bitcast_convert_type(lax.bitcast_convert_type({a}, jnp.int{n}) >> {s}, jnp.uint{n})",
         avx512="_mm512_srai_epi{n}({a}, {s})",
+        triton="(({a}).to(tl.int{n}, bitcast=True) >> {s}).to(tl.uint{n}, bitcast=True)",
     )),
     Operation("sign", "b", lambda m, a: a << m.top, gives=BITS, arithmetic=False, printed=_words(
         "{a} << ({n} - 1)", numpy="{a} << np.uint{n}({n} - 1)", avx512="_mm512_slli_epi{n}({a}, {n} - 1)",
@@ -85,13 +88,14 @@ STEPS: tuple[Operation, ...] = (
         "({t})(int{n}_t){a}", rust="(({a}) as i{n}) as f{n}", cuda="({t})({i}){a}",
         numpy="({a}).view(np.int{n}).astype(np.float{n})",
         jax="lax.bitcast_convert_type({a}, jnp.int{n}).astype(jnp.float{n})",
-        avx512="_mm512_cvtepi{n}_{p}({a})",
+        avx512="_mm512_cvtepi{n}_{p}({a})", triton="({a}).to(tl.int{n}, bitcast=True).to(tl.float{n})",
     )),
     Operation("power", "b", lambda m, a: m.float(a << m.stored), arithmetic=False, printed=_words(
         "{name}_float({a} << {s})", rust="f{n}::from_bits({a} << {s})",
         numpy="({a} << np.uint{n}({s})).view(np.float{n})",
         jax="lax.bitcast_convert_type({a} << {s}, jnp.float{n})",
         avx512="_mm512_castsi512_{p}(_mm512_slli_epi{n}({a}, {s}))",
+        triton="({a} << {s}).to(tl.float{n}, bitcast=True)",
     )),
     Operation("core", "f", lambda m, a: m.core(a), printed=_words("{name}_{core}({a})")),
 )  # fmt: skip
