@@ -60,7 +60,7 @@ def _launched(formula: Formula) -> list[str]:
         "    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)",
         "    inside = i < n",
         f"    v = tl.load(x + i, mask=inside).to({TRITON.type(formula.fmt)})",
-        f"    tl.store(y + i, {name}(v), mask=inside)",
+        f"    tl.store(y + i, {name}(v).to(y.dtype.element_ty), mask=inside)",
         *("", ""),
         f"def {name}_array(x):",
         f'    """{name} of a tensor, in its type; no gradient."""',
