@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from evo.kernels.processor import LEVELS, supports
+from evo.library.shelf import functions
 from test_house import ROOT, copied
 
 BIN = Path(sys.executable).parent
@@ -64,6 +65,15 @@ front = evo.search("exp2", interval=("0", "1"), max_ops=3, generations=4, worker
 print(json.dumps([evo.__file__, str(library_path()), float(front.best(ops=3)(0.5))]))
 """
 
+FAST = """
+import json, numpy as np, ml_dtypes
+from evo.library import numpy as fast
+x = np.linspace(-3, 3, 7)
+found = {str(np.dtype(t)): fast.exp2(x.astype(t)).astype(float).tolist()
+         for t in (np.float32, np.float16, ml_dtypes.bfloat16)}
+print(json.dumps([found, sorted(dir(fast))]))
+"""
+
 
 @pytest.mark.skipif(not supports(LEVELS[-1]), reason=f"this processor lacks {LEVELS[-1].name}")
 @pytest.mark.parametrize("version", ["3.11", "3.12"])
@@ -96,3 +106,9 @@ def test_it_searches_proves_and_exports_without_a_compiler(version, wheel, in_tm
     assert Path(code).is_relative_to(site)
     assert Path(kernels).is_relative_to(site)
     assert abs(value / 2**0.5 - 1) < 1e-3
+    found, names = json.loads(run(str(in_tmp / "new/bin/python"), "-c", FAST).splitlines()[-1])
+    assert set(functions()) <= set(names)
+    assert all(y == [0.125, 0.25, 0.5, 1, 2, 4, 8] for y in found.values())
+    assert set(found) == {"float32", "float16", "bfloat16"}
+    header = run(evonum, "library", "--to", "c", "--function", "exp2")
+    assert "evo_exp2_float32" in header

@@ -13,6 +13,7 @@ from evo.fronts.front import FrontError, Member
 from evo.fronts.verify import false_claims
 from evo.library.checks import Rechecked, rechecked
 from evo.library.shelf import Shipped, formula_of, rows
+from evo.library.softmax import SOFTMAX, softmax
 from evo.numbers.arithmetic import REAL, find_arithmetic
 
 
@@ -100,12 +101,14 @@ def library(function: str | None = None) -> Sequence[Shipped]:
 
 
 def export_library(to: str, function: str | None = None) -> str | bytes:
-    """Shipped functions as one file in a format.
+    """Shipped functions, or softmax by one of them, as one file in a format.
 
     Raises:
         ShelfError: that one is not shipped.
         ExportError: the format is unknown, or cannot hold them.
     """
+    if function == SOFTMAX:
+        return softmax(to)
     content: str | bytes = write([formula_of(point) for row in rows(function) for point in row.points], to)
     return content
 

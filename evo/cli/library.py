@@ -27,7 +27,9 @@ def library_command(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where it goes. [default: here]")
     ] = None,
-    function: Annotated[str | None, typer.Option(help="Only this one, such as exp2.")] = None,
+    function: Annotated[
+        str | None, typer.Option(help="Only this one, such as exp2; with --to c also softmax.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the functions that are shipped, write them as one file, or check all of them again.
@@ -40,10 +42,11 @@ def library_command(
         raise typer.BadParameter("check writes no file: leave out --to.")
     if output is not None and to is None:
         raise typer.BadParameter("--output goes with --to FORMAT.")
-    rows = api.library(function)
     if to is not None:
         write_text(api.export_library(to, function), output)
-    elif task == CHECK:
+        return
+    rows = api.library(function)
+    if task == CHECK:
         _check(function, as_json)
     elif as_json:
         print_json([_object(row.function, row.dtype, point) for row in rows for point in row.points])
