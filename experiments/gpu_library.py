@@ -149,13 +149,14 @@ def attention_programs() -> str:
     lines = [render(formulas)]
     for f in formulas:
         lines += [
-            f"// program program_{f.name}",
+            f"// program program_{f.name} x",
             f"static __device__ __forceinline__ float program_{f.name}(float x)"
             f" {{ return {f.name}_near(fmaxf(x, -126.0f)); }}",
+            saturated(f"saturated_{f.name}", f"{f.name}_core"),
         ]
     c = [f"{float(np.float32(v)).hex()}f" for v in cubic()]
     lines += [
-        "// program program_cubic",
+        "// program program_cubic x",
         "static __device__ __forceinline__ float program_cubic(float x) {",
         "    const float t = fmaxf(x, -127.0f), s = __fadd_rd(t, 12582912.0f), r = t - (s - 12582912.0f);",
         f"    const float p = __fmaf_rn(__fmaf_rn(__fmaf_rn({c[2]}, r, {c[1]}), r, {c[0]}), r, 1.0f);",
@@ -164,6 +165,21 @@ def attention_programs() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def saturated(name: str, core: str) -> str:
+    """2^x of x = scale a + shift, less than 0, clamped to [-126, 0] by the multiply-add that makes it.
+
+    It is given scale/126 and shift/126 + 1: t = x/126 + 1 saturates to [0, 1] at no cost.
+    """
+    return f"""// program {name} scores
+static __device__ __forceinline__ float {name}(float a, float scale, float shift) {{
+    float t;
+    asm("fma.rn.sat.f32 %0, %1, %2, %3;" : "=f"(t) : "f"(a), "f"(scale), "f"(shift));
+    const float s = __fmaf_rn(t, 126.0f, 12582912.0f - 126.0f);
+    const float r = __fmaf_rn(t, 126.0f, (12582912.0f - 126.0f) - s);
+    return __uint_as_float((__float_as_uint(s) << 23) + __float_as_uint({core}(r)));
+}}"""
 
 
 def cubic() -> Any:

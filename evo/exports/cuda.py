@@ -82,14 +82,13 @@ def _full(formula: Formula) -> list[str]:
     if not reduction.keeps_exponent(formula.program, formula.numbers, fmt):
         return [*lines, *_stepwise(formula, name, reduction.steps)]
     known = reduction.constants(fmt)
-    centre, radius = (CUDA.number(float(known[key]), fmt) for key in ("CENTRE", "RADIUS"))
-    distance = find_step("sub").write("cuda", ("x", centre), letters(fmt))
-    size = find_step("size").write("cuda", (distance,), letters(fmt))
+    reach = CUDA.number(float(known["RADIUS"]) - abs(float(known["CENTRE"])), fmt)
+    size = find_step("size").write("cuda", ("x",), letters(fmt))
     return [
         *lines,
         *_stepwise(formula, f"{name}_near", reduction.plain),
         "",
-        *_stepwise(formula, name, reduction.steps, f"if ({size} <= {radius}) return {name}_near(x);"),
+        *_stepwise(formula, name, reduction.steps, f"if ({size} <= {reach}) return {name}_near(x);"),
     ]
 
 

@@ -104,6 +104,7 @@ extern "C" __global__ void attention_%(name)s(float lo, float step, int n, int t
     for (int k = 0; k < times; k++) {
         for (int i = 0; i < n; i += 16) {
             const float base = __fmaf_rn((float)i, step, start);
+            const float part = step / 126.0f, above = __fmaf_rn(base, 1.0f / 126.0f, 1.0f);
             float p[16];
             #pragma unroll
             for (int j = 0; j < 16; j++) {
@@ -123,7 +124,8 @@ extern "C" __global__ void attention_%(name)s(float lo, float step, int n, int t
 }
 """
 """Scores scaled and shifted by a multiply-add, exponentials, their sum, and bfloat16 pairs, as in attention;
-`share` of 16 exponentials by a program, the others by ex2.approx."""
+`share` of 16 exponentials by a program, the others by ex2.approx. A program has the score x or, where it
+clamps by the very multiply-add that makes scores, j, part and above: x/126 + 1 is j * part + above."""
 
 MISROUNDED = r"""
 static __device__ unsigned long long to_bfloat16(double v) {

@@ -163,26 +163,30 @@ def rates(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]], rou
 def attention(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]], rounds: int = 15) -> Any:
     """Shares of exponentials by programs, beside ex2.approx; and how many bfloat16 results are not right."""
     text = (folder / "attention.cuh").read_text()
-    programs = [line.split()[2] for line in text.splitlines() if line.startswith("// program ")]
+    programs = {
+        line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("// program ")
+    }
+    alone_of = next(iter(programs))
     blocks = 48 * device.processors
     out = device.array(np.empty(blocks * THREADS, np.float32))
     args = (np.float32(-20), np.float32(20 / (CALLS + 1)), np.int32(CALLS), np.int32(TIMES), out)
     launches, right = {}, []
     for program in programs:
-        kernels = [
-            ATTENTION % {"name": f"{program}_{k}", "own": f"{program}(x)", "share": k} for k in SHARES
-        ]  # fmt: skip
+        own = f"{program}({'x' if programs[program] == 'x' else '(float)j, part, above'})"
+        kernels = [ATTENTION % {"name": f"{program}_{k}", "own": own, "share": k} for k in SHARES]
         module = device.load("\n".join(["#define EVONUM_DEVICE_ONLY", text, EX2, *kernels]))
         for k in SHARES:
             launches[f"{program}_{k}"] = (module, f"attention_{program}_{k}", blocks, THREADS, *args)
     kernel = ATTENTION % {"name": "none", "own": "x", "share": 16}
     launches["none"] = (device.load(EX2 + kernel), "attention_none", blocks, THREADS, *args)
     for program in [*programs, "ex2_approx_ftz"]:
-        kernel = MISROUNDED % {"name": program, "own": f"{program}(x)"}
+        given = "x" if programs.get(program, "x") == "x" else "x, 1.0f / 126.0f, 1.0f"
+        kernel = MISROUNDED % {"name": program, "own": f"{program}({given})"}
         module = device.load("\n".join(["#define EVONUM_DEVICE_ONLY", text, EX2, kernel]))
         row: dict[str, Any] = {"name": program}
         for key, ranges in (
             ("bfloat16", ((0, 0x7F7F0000, 1 << 16), (0x80000000, 0xFF7F0000, 1 << 16))),
+            ("bfloat16_-126_to_0", ((0x80000000, 0xC2FC0000, 1 << 16),)),
             ("float32_-126_to_0", ((0x80000000, 0xC2FC0000, 1),)),
         ):
             found = device.array(np.zeros(2, np.uint64))
@@ -193,7 +197,7 @@ def attention(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]],
             row |= {f"misrounded_{key}": int(wrong), f"inputs_{key}": int(every)}
         right.append(row)
     times = timed(device, launches, rounds)
-    alone = times[f"{programs[0]}_0"]["median"]
+    alone = times[f"{alone_of}_0"]["median"]
     floor = times["none"]["median"]
     rows = [
         {

@@ -94,7 +94,7 @@ INSTRUCTIONS = {
     "add": "y = __fadd_rn(x, 1.5f);",
     "ex2.approx": 'asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
     "lg2.approx": 'asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
-    "rcp.approx": 'asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
+    "rcp.approx, added": 'asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); y += 0.25f;',
     "rsqrt.approx": 'asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
     "sqrt.approx": 'asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
     "sin.approx": 'asm("sin.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));',
@@ -112,4 +112,4 @@ INSTRUCTIONS = {
     "division": "y = __fdiv_rn(1.0f, x);",
     "square root": "y = __fsqrt_rn(x);",
 }
-"""Statements that give y of x."""
+"""Statements that give y of x; the compiler knows that 1/(1/x) is x."""
