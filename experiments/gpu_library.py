@@ -27,6 +27,10 @@ PARTS: dict[str, Callable[..., Any]] = {
 TENSORS = "tensors"
 LIMIT = 150
 """Seconds of a part."""
+MEANT = 1e4
+"""Ulp of which a table speaks; more is cancellation or flushing."""
+SLACK = 1 + 1e-4
+"""Of errors beside values in float64."""
 
 
 def main() -> int:
@@ -227,25 +231,29 @@ def _by_name(found: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def functions_table(found: Mapping[str, Any]) -> list[str]:
-    """Ours and CUDA's own, by function."""
-    exact, slot, array = (_by_name(found, part) for part in ("errors", "loops", "memory"))
-    head = ("function", "expression", "max ulp", "of normal", "x > -1", "file says", "C's bits",
-            "NaN, -0 wrong", "net slots", "p10", "times faster", "memory/copy")  # fmt: skip
-    rows: list[Sequence[Any]] = [head]
-    own = {row["function"]: name for name, row in exact.items() if name.startswith("own0_")}
-    for name, row in sorted(exact.items(), key=lambda item: item[1]["function"]):
-        other = slot.get(own[row["function"]], {}).get("net_slots")
-        net = slot.get(name, {}).get("net_slots")
-        rows.append(
-            (
-                row["function"], row["expression"].removesuffix("(x)"), row["ulp"], row["normal_ulp"],
-                row["normal_ulp_above_minus_1"], row.get("shipped_ulp", ""), row.get("same_bits_as_c", ""),
-                row["wrong_nan_or_zero"], "" if net is None else net,
-                slot.get(name, {}).get("net_slots_p10", ""),
-                other / net if net and other else "", array.get(name, {}).get("of_copy", ""),
-            )
-        )  # fmt: skip
-    return table(*rows)
+    """Ours and CUDA's own, by function: slots and the largest error of all floats; what is wrong besides."""
+    exact, slot = (_by_name(found, part) for part in ("errors", "loops"))
+    kinds: dict[str, list[list[str]]] = {}
+    for name, row in exact.items():
+        error = f"{row['ulp']:.2f}" if row["ulp"] < MEANT else "-"
+        net = f"{slot[name]['net_slots']:.1f}" if name in slot else "?"
+        ours = "shipped_ulp" in row
+        label = name.rpartition("_")[2].removesuffix("ops") if ours else row["expression"].removesuffix("(x)")
+        column = 0 if ours else 1 if name.startswith("own0_") else 2
+        kinds.setdefault(row["function"], [[], [], []])[column].append(f"{label}, {net} / {error}")
+    head = ("function", "ours: multiply-adds, slots / ulp", "CUDA's own, slots / ulp", "others, slots / ulp")
+    lines = table(head, *((f, *("; ".join(column) for column in columns)) for f, columns in kinds.items()))
+    shipped = [row for row in exact.values() if "shipped_ulp" in row]
+    wrong = {
+        "C's bits at a sample": lambda row: not row["same_bits_as_c"],
+        "the error that their files say": lambda row: not row["ulp"] <= SLACK * row["shipped_ulp"],
+        "NaN and signs of zeros right": lambda row: row["wrong_nan_or_zero"],
+    }
+    for words, off in wrong.items():
+        names = [row["name"] for row in shipped if off(row)]
+        of = f"{len(shipped) - len(names)} of {len(shipped)}"
+        lines += ["", f"{words}: {of}; not {', '.join(names) or 'any'}"]
+    return lines
 
 
 def rates_table(found: Mapping[str, Any]) -> list[str]:
@@ -255,12 +263,19 @@ def rates_table(found: Mapping[str, Any]) -> list[str]:
 
 
 def attention_table(found: Mapping[str, Any]) -> list[str]:
+    """Each program at the share where it is fastest; misrounded results of all inputs if it did them all."""
     part = found["attention"]["attention"]
-    keys = [key for key in part["misrounded"][0] if key != "name"]
-    lines = table(("program", *keys), *((r["name"], *(r[k] for k in keys)) for r in part["misrounded"]))
-    head = ("program", "share", "rate", "net rate")
-    rows = ((r["program"], r["share"], r["rate"], r["net_rate"]) for r in part["rows"])
-    return [*lines, "", *table(head, *rows)]
+    best: dict[str, Any] = {}
+    for row in part["rows"]:
+        if row["rate"] > best.get(row["program"], row | {"rate": 0.0})["rate"]:
+            best[row["program"]] = row
+    keys = [key for key in part["misrounded"][0] if key.startswith("misrounded")]
+    rows: list[Sequence[Any]] = [("program", "share", "rate", *(key.replace("_", " ") for key in keys))]
+    for right in part["misrounded"]:
+        counts = [f"{right[k]:,} of {right[k.replace('misrounded', 'inputs')]:,}" for k in keys]
+        fastest = best.get(right["name"], {"share": 0.0, "rate": 1.0})
+        rows.append((right["name"], fastest["share"], fastest["rate"], *counts))
+    return table(*rows)
 
 
 def tensors_table(found: Mapping[str, Any]) -> list[str]:
