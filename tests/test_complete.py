@@ -13,7 +13,7 @@ from evo import api
 from evo.backends.backend import BACKENDS, ON_PROCESSORS
 from evo.backends.native import NativeBackend
 from evo.cli.app import UsageError, app
-from evo.complete.enumeration import enumerate_families
+from evo.complete.enumeration import Families, enumerate_families
 from evo.complete.kept import SurveyError
 from evo.complete.result import RANKED, Completed
 from evo.complete.run import Clock, surveyed
@@ -89,6 +89,15 @@ def test_success_is_the_share_of_fits_that_reach_the_best_of_their_family(tmp_pa
     assert made.success == pytest.approx((fits - 1 - ROUNDS // 2) / fits)
     assert sum(size.gained for size in made.sizes) == 1
     assert made.statements == ()
+
+
+def test_an_optimum_that_no_fit_from_nothing_leads_to_is_reached_from_where_these_end():
+    """c1 - c2 / (v + c3 / v), v = c4 / x - x: of 400 fits of the logistic function none reached 5.0e-9."""
+    word = np.array([[12544, 32, 12592, 832, 12624, 352]], np.uint16)
+    families = Families(OPS, np.array([6], np.uint8), word)
+    surveyor = Surveyor.of(families, make_target("sigmoid"), NativeBackend())
+    survey = surveyed(surveyor, surveyor.begin(), lambda s: None, Clock(lambda stage: None))
+    assert survey.best[5] == pytest.approx(4.998e-9, rel=1e-3)
 
 
 def test_of_many_families_near_the_front_the_best_are_fitted_again(tmp_path, monkeypatch):

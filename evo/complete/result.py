@@ -62,7 +62,7 @@ class Completed:
     @classmethod
     def of(cls, survey: Survey, families: Families, front: Front, starts: int) -> "Completed":
         """What an ended survey says, with the front that was made of it."""
-        reached = _reached(survey.error)
+        reached = _reached(survey.error)[:, : 1 + ROUNDS]  # what goes on from the best is no trial
         gained = survey.error.min(axis=1) * SAME < survey.error[:, 0]
         size_of = families.n[survey.rows]
         sizes = []
