@@ -7,7 +7,7 @@ from mpmath import mp, mpf
 
 from evo import api
 from evo.backends.backend import backend
-from evo.backends.decades import SMALL, fit_over_decades
+from evo.backends.windows import SMALL, fit_in_windows
 from evo.classical.baselines import baselines, best_forms
 from evo.classical.frames import Frame
 from evo.classical.goals import Goals
@@ -42,7 +42,7 @@ def fits(batch: Batch, fit, rows: slice = slice(None)):
 
 
 def over_decades(*args):
-    return fit_over_decades(ENGINE, *args)
+    return fit_in_windows(ENGINE, *args)
 
 
 def test_most_fits_come_near_the_optimum_where_plain_ones_do_not():

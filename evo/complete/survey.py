@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend
+from evo.backends.windows import fit_at
 from evo.complete.enumeration import Families
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
@@ -124,6 +125,7 @@ class Surveyor:
 
     Attributes:
         families: what is fitted.
+        target: what they approximate.
         backend: what fits.
         points: the fit's.
         select: those at which errors are measured.
@@ -132,6 +134,7 @@ class Surveyor:
     """
 
     families: Families
+    target: Target
     backend: Backend
     points: Points
     select: Points
@@ -146,7 +149,7 @@ class Surveyor:
             TargetError: the target has no value somewhere.
         """
         batch = BACKENDS[backend.name].defaults.offspring
-        return cls(families, backend, fit_points(target), select_points(target), starts, batch)
+        return cls(families, target, backend, fit_points(target), select_points(target), starts, batch)
 
     def begin(self) -> Survey:
         """A survey that has everything before it."""
@@ -237,7 +240,7 @@ class Surveyor:
             elif begin is not None:
                 batch.constants[:] = begin[:, : batch.width]
             stream = mixed(np.stack(np.broadcast_arrays(rows, turn, first), axis=-1).astype(np.uint64))
-            fits = self.backend.fit(batch, self.points, effort, stream, worth)
+            fits = fit_at(self.target, self.backend, batch, self.points, effort, stream, worth)
             measured = np.full(len(rows), math.inf)
             near = np.flatnonzero(fits.error <= worth)
             measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from evo.backends.backend import Backend, Programs, backend_on
-from evo.backends.decades import fit_over_decades
 from evo.backends.fit import Fits, Measures
+from evo.backends.windows import fit_at
 from evo.floats.goal import FloatGoal
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
@@ -18,7 +18,6 @@ from evo.islands.selection import select
 from evo.islands.state import State
 from evo.kernels.layout import NOT_FINITE
 from evo.kernels.vary import Offspring
-from evo.targets.axis import is_logarithmic
 from evo.targets.points import Points, fit_points, select_points
 
 PROBES = 12
@@ -68,10 +67,10 @@ class Operators:
     def fit(self, batch: Programs, stream: np.ndarray, worth: np.ndarray) -> Fits:
         """Programs with fitted constants, in the goal's format if there is one; see `Backend.fit`."""
         effort, points = self.problem.effort, self.fit_points
-        if self.goal is None and is_logarithmic(self.problem.target):
-            return fit_over_decades(self.engine, batch.take(slice(None)), points, effort, stream, worth)
+        if self.goal is None:
+            return fit_at(self.problem.target, self.engine, batch, points, effort, stream, worth)
         fits = self.engine.fit(batch, points, effort, stream, worth)
-        return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None)))) if self.goal else fits
+        return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None))))
 
     def measure(self, batch: Programs, rows: np.ndarray) -> Measures:
         """The rows' errors at the select points, in float arithmetic if that is the goal's.

@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from evo.backends import decades
+from evo.backends import windows as decades
 from evo.backends.backend import backend
-from evo.backends.decades import fit_over_decades
+from evo.backends.windows import fit_in_windows
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
@@ -49,7 +49,7 @@ def errors(target: Target, text: str, fits: int, rng: np.random.Generator) -> li
     out = []
     for decades.WINDOWS in WINDOWS:
         began = time.process_time()
-        fitted = fit_over_decades(ENGINE, batch, points, Effort(), stream, np.full(fits, np.inf))
+        fitted = fit_in_windows(ENGINE, batch, points, Effort(), stream, np.full(fits, np.inf))
         out.append((fitted.error.copy(), time.process_time() - began))
     return out
 

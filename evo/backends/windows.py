@@ -1,4 +1,4 @@
-"""Fits over many decades: constants that are right in a window of the axis, from where the fit goes on.
+"""Fits in windows: constants that are right in a part of the axis, from where the fit goes on.
 
 An error of a value that is too small by any factor is at most 1, one of a value too large grows with the
 factor. So least squares over ten decades, from wherever they begin, fit some decades from below and give up
@@ -7,18 +7,25 @@ in one of a thousand fits from random constants. Cleared steps (evo/kernels/clea
 constants, or twice as many, interpolate instead, and know nothing of that. They are taken in windows, parts
 of the axis of many widths and places; of what they end at, the best at all points goes on.
 
+So it is where the target has a pole at an end that is not 0: next to it, the error of a formula whose pole
+lies a little outside is near 1, too. A window takes the point next to the pole besides its own.
+
 Every function is fitted once, and its cache remembers how well: what a fit misses stays missed.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
-from evo.backends.backend import Backend
+from evo.backends.backend import Backend, Programs
 from evo.backends.fit import Fits
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
+from evo.targets.axis import is_logarithmic
+from evo.targets.checks import anchors
 from evo.targets.points import Points
+from evo.targets.target import Target
 
 WINDOWS = 12
 """Of a fit. Of fits from random constants 45 % reach the optimum of a small form without windows, 58 % with
@@ -32,19 +39,53 @@ _INTERPOLATED = Effort(starts=1, first_steps=0, final_steps=0, lawson_rounds=0)
 _RANKED = Effort(starts=0, first_steps=3, final_steps=0, lawson_rounds=0)
 
 
-def fit_over_decades(
-    engine: Backend, batch: Batch, points: Points, effort: Effort, stream: np.ndarray, worth: np.ndarray
+def fit_at(
+    target: Target,
+    engine: Backend,
+    batch: Programs,
+    points: Points,
+    effort: Effort,
+    stream: np.ndarray,
+    worth: np.ndarray,
+) -> Fits:
+    """As `Backend.fit`, in windows where the target asks for them.
+
+    Args:
+        target: the function that is fitted.
+        points: its, ascending.
+    """
+    poles = _poles(target)
+    if poles or is_logarithmic(target):
+        return fit_in_windows(engine, batch.take(slice(None)), points, effort, stream, worth, poles)
+    return engine.fit(batch, points, effort, stream, worth)
+
+
+@lru_cache(maxsize=256)
+def _poles(target: Target) -> tuple[int, ...]:
+    """Where among ascending points the target has a pole next to it: 0 for the first, -1 for the last."""
+    return tuple(min(a.side - 1, 0) // 2 for a in anchors(target) if a.order < 0 and a.at != 0)
+
+
+def fit_in_windows(
+    engine: Backend,
+    batch: Batch,
+    points: Points,
+    effort: Effort,
+    stream: np.ndarray,
+    worth: np.ndarray,
+    always: tuple[int, ...] = (),
 ) -> Fits:
     """As `Backend.fit`; small programs also from their best window.
 
     Args:
         points: ascending.
+        always: places of points that are in every window.
     """
     plain = engine.fit(batch, points, effort, stream, worth)
     rows = np.flatnonzero((batch.k > 0) & (batch.ops <= SMALL))
     if not len(rows):
         return plain
-    begun, steps = _begun(engine, batch.take(rows), points, stream[rows])
+    begun, steps = _begun(engine, batch.take(rows), points, effort, stream[rows], always)
     more = engine.fit(begun, points, replace(effort, starts=0), stream[rows], worth[rows])
     better = np.flatnonzero(more.error < plain.error[rows])
     best = {name: np.array(getattr(plain, name)) for name in ("constants", "rms", "error", "status")}
@@ -54,16 +95,24 @@ def fit_over_decades(
     return Fits(fitted, **best, iterations=plain.iterations + steps + more.iterations)
 
 
-def _begun(engine: Backend, batch: Batch, points: Points, stream: np.ndarray) -> tuple[Batch, int]:
+def _begun(
+    engine: Backend,
+    batch: Batch,
+    points: Points,
+    effort: Effort,
+    stream: np.ndarray,
+    always: tuple[int, ...],
+) -> tuple[Batch, int]:
     """The programs with the constants of their best window, and the iterations that took."""
     begun, steps = batch.take(slice(None)), 0
+    interpolated = replace(_INTERPOLATED, anew=effort.anew)
     for k in np.unique(batch.k).tolist():
         rows = np.flatnonzero(batch.k == k)
         some, best = batch.take(rows), np.full(len(rows), np.inf)
         for number in range(WINDOWS):
-            window = points.take(_window(number, k * (1 + number % 2), len(points.x)))
+            window = points.take(_window(number, k * (1 + number % 2), len(points.x), always))
             worth = np.zeros(len(rows))
-            found = engine.fit(some, window, _INTERPOLATED, stream[rows], worth)
+            found = engine.fit(some, window, interpolated, stream[rows], worth)
             found = engine.fit(found.batch, points, _RANKED, stream[rows], worth)
             better = found.error < best
             best[better] = found.error[better]
@@ -72,10 +121,10 @@ def _begun(engine: Backend, batch: Batch, points: Points, stream: np.ndarray) ->
     return begun, steps
 
 
-def _window(number: int, wanted: int, points: int) -> np.ndarray:
-    """`wanted` of the points, or all there are, evenly chosen from the window of that number."""
+def _window(number: int, wanted: int, points: int, always: tuple[int, ...]) -> np.ndarray:
+    """`wanted` of the points, or all there are: those always taken, and some of the window of that number."""
     width = _NARROWEST + (1 - _NARROWEST) * ((0.5 + _WIDTHS * number) % 1.0)
     first = (0.5 + _PLACES * number) % 1.0 * (1 - width)
-    wanted = min(wanted, points)
+    wanted = min(max(wanted - len(always), 0), points)
     part = first + width * (np.arange(wanted) + 0.5) / wanted
-    return np.unique((part * points).astype(int))
+    return np.unique([*(part * points).astype(int), *(place % points for place in always)])
