@@ -17,7 +17,7 @@ from evo.complete.enumeration import kept_families
 from evo.complete.finish import finished
 from evo.complete.kept import load, refuse_others, save
 from evo.complete.result import Completed
-from evo.complete.survey import HOPS, NEAR, ROUNDS, STARTS, Survey, Surveyor
+from evo.complete.survey import FURTHER, NEAR, ROUNDS, STARTS, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
 from evo.programs.ops import BY_TEXT
@@ -129,7 +129,7 @@ def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) ->
         "max_ops": max_ops,
         "starts": starts,
         "rounds": ROUNDS,
-        "hops": HOPS,
+        "further": FURTHER,
         "near": NEAR,
     }
 
@@ -148,7 +148,7 @@ def surveyed(surveyor: Surveyor, survey: Survey, keep: Callable[[Survey], None],
     while not survey.ended:
         survey = surveyor.advance(survey).at(before + time.monotonic() - began)
         if survey.rounds:
-            clock.tell("fitting again", survey.rounds, ROUNDS + HOPS, survey.best.tolist())
+            clock.tell("fitting again", survey.rounds, ROUNDS + FURTHER, survey.best.tolist())
         else:
             clock.tell("fitting", survey.done, whole, survey.best.tolist())
         if survey.ended or time.monotonic() - saved > SAVE_EVERY:
