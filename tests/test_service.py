@@ -90,6 +90,24 @@ def test_a_formula_is_exported_as_the_command_does_and_the_best_of_all_jobs_is_f
     )
 
 
+def test_a_core_that_a_job_found_is_given_to_another_which_keeps_it(service):
+    floats = {"dtype": "bfloat16", "full": True, "interval": None, "max_ops": 4, "time": None, "metric": None}
+    first = service.submit(target="softplus", part="exp", generations=1, **floats)
+    service.wait(first, "succeeded")
+    ops = service.get(f"/jobs/{first}/front")[-1]["ops"]
+    asked = {**SPEC, "target": "softplus", "part": "log1p", "generations": 1, **floats}
+    for core in ("a1b2:3", f"{first}:31"):
+        refused = service.ask("POST", "/api/v1/jobs", json={"spec": {**asked, "given": [core]}})
+        assert refused.status_code == 422, refused.text
+        assert str(service.data) not in refused.text
+    second = service.submit(**{**asked, "given": [f"{first}:{ops}"]})
+    assert service.ask("DELETE", f"/api/v1/jobs/{first}").status_code == 204
+    service.wait(second, "succeeded")
+    member = service.get(f"/jobs/{second}/front")[-1]
+    assert [piece["core"] for piece in member["given"]] == ["exp"]
+    assert service.get(f"/jobs/{second}")["spec"]["given"] == [f"{first}:{ops}"]
+
+
 def test_a_job_is_stopped_with_its_front_resumed_and_deleted(service):
     id = service.submit(time=600)
     service.wait(id, "running")

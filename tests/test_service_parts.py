@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +18,17 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from evo.service import tokens
+from evo.service.answers import ROOM, Answers
 from evo.service.guard import Guard
 from evo.service.job import Job
 from evo.service.problems import ProblemError
-from evo.service.processes import Process, of_directory, process
+from evo.service.processes import Process, of_directory, process, step_back
 from evo.service.queue import plan
 from evo.service.request import checked_changes, checked_entries
 from evo.service.settings import Settings
 from evo.service.states import ACTIVE, ENDED, FOLLOWERS, STATES
 from evo.service.store import Spent, Store, StoreError
+from evo.service.streams import LOOK, Streams, _read
 from services import until
 
 
@@ -228,6 +231,69 @@ def test_a_token_for_nobody_or_for_an_unknown_scope_is_refused(store, owner, sco
         tokens.create(store, owner, scopes)
 
 
+def test_an_answer_is_made_once_for_each_version_of_what_it_tells_of(store):
+    made = []
+    answers = Answers(store)
+
+    def count():
+        made.append(len(store.jobs()))
+        return {"jobs": made[-1], "share": float("inf")}
+
+    assert [answers.of("jobs", count) for _ in range(3)] == [b'{"jobs":0,"share":null}'] * 3
+    added(store)
+    assert answers.of("jobs", count) == b'{"jobs":1,"share":null}'
+    assert answers.of("jobs", count, mark="the cluster is away") == b'{"jobs":1,"share":null}'
+    assert made == [0, 1, 1]
+    with pytest.raises(ZeroDivisionError):
+        answers.of("fault", lambda: 1 / 0)
+    for n in range(40):
+        answers.of(n, lambda: "x" * (ROOM // 16))
+    assert sum(len(text) for _, text in answers._kept.values()) == answers._size <= ROOM
+
+
+def test_streams_of_a_job_share_one_reading_and_are_woken_by_what_happens(store, tmp_path, monkeypatch):
+    streams, one = Streams(store, Settings(data=tmp_path)), added(store)[0]
+    records = tmp_path / "jobs" / one.id / "search" / "records.jsonl"
+    records.parent.mkdir(parents=True)
+    readings = []
+    monkeypatch.setattr("evo.service.streams._read", lambda *args: readings.append(args) or _read(*args))
+
+    async def follow():
+        return b"".join([part async for part in streams.of(one.id)]).decode()
+
+    async def happen():
+        followers = [asyncio.create_task(follow()) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        assert streams.open == 5
+        line = {"kind": "metrics", "time": 1.0, "step": 3, "values": {"search/evaluations": 7}}
+        records.write_text(json.dumps(line) + "\n")
+        await asyncio.sleep(2 * LOOK)
+        store.change(store.find(one.id), "stopped", "enough")
+        return await asyncio.gather(*followers)
+
+    told = asyncio.run(happen())
+    assert len(set(told)) == 1
+    assert [line.partition(": ")[2] for line in told[0].splitlines() if line.startswith("event")] == [
+        "state", "progress", "state", "end",
+    ]  # fmt: skip
+    assert len(readings) == 1
+    assert streams.open == 0
+
+
+def test_a_job_s_session_yields_to_its_service():
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        step_back(child.pid, 3)
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 3, 19)
+        groups = [Path(f"/proc/{pid}/autogroup") for pid in ("self", child.pid)]
+        if groups[0].exists():  # a kernel that shares processors among sessions
+            own, other = (int(group.read_text().rpartition(" ")[2]) for group in groups)
+            assert other == min(own + 3, 19)
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_a_process_is_told_from_another_of_its_number_and_from_a_zombie(tmp_path):
     words = [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)]
     child = subprocess.Popen(words, start_new_session=True)
@@ -311,6 +377,9 @@ def test_the_page_s_link_to_mlflow_has_no_password(tmp_path):
 REFUSED = {
     "a file of seeds": {"seeds": "/etc/passwd"},
     "a file of a core": {"given": "/etc/passwd:3"},
+    "a file among cores": {"given": ["/etc/passwd:3"], "full": True, "dtype": "bfloat16"},
+    "a core of a folder above": {"given": ["..:3"], "full": True, "dtype": "bfloat16"},
+    "too many cores": {"given": ["a1:3"] * 9, "full": True, "dtype": "bfloat16"},
     "another backend": {"backend": "cuda"},
     "how often it is saved": {"save_every": 1},
     "another entry": {"out": "/tmp/x"},

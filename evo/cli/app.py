@@ -42,8 +42,10 @@ from evo.cli.options import (
     MaxError,
     MaxOps,
     Ops,
+    Part,
     Seed,
     Time,
+    Way,
     folder,
 )
 from evo.cli.plain import print_json
@@ -166,8 +168,8 @@ def search(
     metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
     dtype: Dtype = None,
     full: Full = None,
-    way: Annotated[str | None, typer.Option(help="Which reduction, where the function has several.")] = None,
-    part: Annotated[str | None, typer.Option(help="Which of its cores, where it has several.")] = None,
+    way: Way = None,
+    part: Part = None,
     given: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE:OPS", help="A core that is there already, with those given for it."),

@@ -19,6 +19,8 @@ Dtype = Annotated[str | None, typer.Option(help=DTYPE)]
 Full = Annotated[
     bool | None, typer.Option("--full", help="On all floats, by a range reduction: for a dtype.")
 ]
+Way = Annotated[str | None, typer.Option(help="Which reduction, where the function has several.")]
+Part = Annotated[str | None, typer.Option(help="Which of its cores, where it has several.")]
 MaxOps = Annotated[int | None, typer.Option(help="Largest program. [default: 10]")]
 Time = Annotated[str | None, typer.Option(help="Budget: 60s, 10m, 1h. [default: 60s]")]
 Generations = Annotated[int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")]

@@ -23,9 +23,11 @@ from evo.cli.options import (
     MaxError,
     MaxOps,
     Ops,
+    Part,
     Seed,
     Server,
     Time,
+    Way,
 )
 from evo.cli.plain import print_json
 from evo.cli.tables import printable, visible
@@ -87,6 +89,12 @@ def submit_command(
     metric: Annotated[str | None, typer.Option(help=FLOAT_METRIC)] = None,
     dtype: Dtype = None,
     full: Full = None,
+    way: Way = None,
+    part: Part = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JOB:OPS", help="A core that a job found, with those given for it."),
+    ] = None,
     max_ops: MaxOps = None,
     time: Time = None,
     generations: Generations = None,
@@ -106,8 +114,8 @@ def submit_command(
 ) -> None:
     """Submit a search to a service; prints the job's name."""
     own = {"spec", "cores", "key", "follow", "server", "as_json"}
-    given = {n: v for n, v in context.params.items() if v is not None and n not in own}
-    entries = {**(api.read_entries(spec) if spec is not None else {}), **given}
+    typed = {n: v for n, v in context.params.items() if v is not None and n not in own}
+    entries = {**(api.read_entries(spec) if spec is not None else {}), **typed}
     client = Client(server)
     headers = {"Idempotency-Key": key} if key is not None else {}
     asked = {"spec": entries, "cores": cores}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evo import api
+from evo.service.given import at_jobs, keep
 from evo.service.helpers import Helpers
 from evo.service.job import Job
 from evo.service.problems import ProblemError
@@ -38,7 +39,11 @@ class Jobs:
             ProblemError: 422, with the entry that is wrong.
         """
         entries = checked_entries(given, self.settings.max_time)
-        self.helpers.ask("check_search", entries=entries)
+        try:
+            self.helpers.ask("check_search", entries=at_jobs(entries, self.settings))
+        except ProblemError as wrong:  # of a job its folder's place is nobody's business
+            told = str(wrong).replace(f"{self.settings.jobs}/", "")
+            raise ProblemError(wrong.status, told, wrong.entry, wrong.headers) from None
         return entries
 
     def submit(self, request: JobRequest, access: Access, key: str | None = None) -> tuple[Job, bool]:
@@ -62,10 +67,13 @@ class Jobs:
         entries = self.check(request.spec)
         if request.cores > (os.cpu_count() or 1):  # as many islands as cores, at least
             entries.setdefault("islands", min(request.cores, MOST["islands"]))
+        id = secrets.token_hex(6)
         try:
-            made, new = self.store.add(
-                secrets.token_hex(6), access.owner, entries, request.cores, key, digest
-            )
+            keep(entries, self.settings, self.settings.folder(id))
+        except OSError as error:
+            raise ProblemError(503, f"given: its cores cannot be kept: {error.strerror}") from None
+        try:
+            made, new = self.store.add(id, access.owner, entries, request.cores, key, digest)
         except KeyError:
             raise _other_use(key) from None
         self.watcher.wake()

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any, Protocol
 
 from evo import api
 from evo.files import write_atomically
+from evo.service.given import at_copies
 from evo.service.job import Job
-from evo.service.processes import Process, of_directory, process
+from evo.service.processes import Process, of_directory, process, step_back
 from evo.service.settings import Settings
 
 COMMAND = ("-m", "evo", "search")
@@ -95,8 +95,7 @@ class LocalLauncher:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._children[child.pid] = child
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+        step_back(child.pid, NICE)
         return process(child.pid) or Process(child.pid, -1)
 
     def find(self, job: Job) -> Process | Gone:
@@ -126,7 +125,9 @@ class LocalLauncher:
 
     def _begin(self, job: Job, folder: Path) -> Sequence[str]:
         file = folder / "spec.json"
-        write_atomically(file, json.dumps(dict(job.entries), indent=1, ensure_ascii=False).encode())
+        write_atomically(
+            file, json.dumps(at_copies(job.entries, folder), indent=1, ensure_ascii=False).encode()
+        )
         return "--spec", str(file), "--out", str(self._settings.search(job.id))
 
     def _go_on(self, job: Job, changes: Mapping[str, Any]) -> Sequence[str]:

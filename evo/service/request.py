@@ -1,8 +1,8 @@
 """What may be asked for from outside: a specification's entries but for those that reach out of the job.
 
-The schema is that of YAML files and the command line (`api.check_entries`). Refused are entries that name
-files (seeds), that choose the service's own matters (backend, save_every), and sizes that would take its
-memory.
+The schema is that of YAML files and the command line (`api.check_entries`), but that `given` names cores of
+jobs, and no files (`evo.service.given`). Refused are entries that name files (seeds), that choose the
+service's own matters (backend, save_every), and sizes that would take its memory.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from evo import api
+from evo.service import given as given_cores
 from evo.service.problems import ProblemError
 
 TAKEN = frozenset(
     {
-        "target", "interval", "metric", "dtype", "full", "ops", "max_ops", "time", "generations", "error",
-        "seed", "islands", "offspring", "parents", "niche", "epoch", "cache_entries", "stretch", "tiers",
-        "mutations",
+        "target", "interval", "metric", "dtype", "full", "way", "part", "given", "ops", "max_ops", "time",
+        "generations", "error", "seed", "islands", "offspring", "parents", "niche", "epoch", "cache_entries",
+        "stretch", "tiers", "mutations",
     }
 )  # fmt: skip
 """Entries that a request may have: no others, as later ones may name files, too."""
@@ -130,6 +131,10 @@ def checked_entries(given: Mapping[str, Any], max_time: float) -> dict[str, Any]
         spec = api.check_entries(given)
     except api.EvonumError as error:
         raise ProblemError(422, str(error), _entry(str(error))) from None
+    if len(spec.given) > given_cores.MOST:
+        raise ProblemError(422, f"given: at most {given_cores.MOST} cores", "spec.given")
+    for core in spec.given:
+        given_cores.parsed(core)
     for name, most in MOST.items():
         if (value := getattr(spec, name)) is not None and value > most:
             raise ProblemError(422, f"{name}: at most {most} here (got {value})", f"spec.{name}")

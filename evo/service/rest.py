@@ -1,13 +1,14 @@
 """The service over HTTP: paths, and what of `jobs`, `results` and `streams` answers them. FastAPI is imported
 here alone.
 
-Every refusal is problem details (`problems`). Functions that wait (for the store, a helper, a disk) are
-plain ones, which FastAPI runs in threads.
+Every refusal is problem details (`problems`). Functions that wait (for the store's writer, a helper, a disk)
+are plain ones, which FastAPI runs in threads. What many ask for again and again is made once for each version
+of it (`answers`), without a thread: a reader of the store never waits.
 """
 
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 from evo import api
+from evo.service.answers import Answers
 from evo.service.guard import COOKIE, Guard, is_page
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs, described, require
@@ -30,7 +32,7 @@ from evo.service.problems import TITLES, ProblemError, ProblemObject, problem
 from evo.service.request import ChangesRequest, CheckRequest, JobRequest, SessionRequest, SpecRequest
 from evo.service.results import Results, suffix
 from evo.service.settings import Settings
-from evo.service.states import State
+from evo.service.states import ACTIVE, State
 from evo.service.store import Store
 from evo.service.streams import Streams
 from evo.service.tokens import Access, find
@@ -63,6 +65,7 @@ class Parts:
     watcher: Watcher
     helpers: Helpers
     jobs: Jobs
+    answers: Answers
     results: Results
     streams: Streams
     measures: Measures
@@ -94,7 +97,7 @@ def _describe(app: FastAPI) -> None:
     schema["components"]["schemas"]["Problem"] = ProblemObject.model_json_schema()
 
 
-def _access(request: Request) -> Access:
+async def _access(request: Request) -> Access:
     access: Access | None = request.state.access
     if access is None:
         raise ProblemError(401, "A token is needed.", headers={"WWW-Authenticate": "Bearer"})
@@ -104,11 +107,17 @@ def _access(request: Request) -> Access:
 Caller = Annotated[Access, Depends(_access)]
 
 
-def _reader(access: Caller) -> None:
+async def _reader(access: Caller) -> None:
     require(access, "read")
 
 
 READS = [Depends(_reader)]
+
+
+def held(parts: Parts, key: Hashable, make: Callable[[], Any], mark: Hashable = None) -> Response:
+    """An answer of `parts.answers`; what waiting jobs wait for is of the watcher, not of the store."""
+    made = parts.answers.of(key, make, (mark, parts.watcher.trouble))
+    return Response(made, media_type="application/json")
 
 
 def _add_refusals(app: FastAPI) -> None:
@@ -197,24 +206,28 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return described(job, jobs.places().get(job.id))
 
-    @app.get("/api/v1/jobs", dependencies=READS, **more)
-    def listed(
+    @app.get("/api/v1/jobs", dependencies=READS, response_model=dict[str, Any], **more)
+    async def listed(
         state: Annotated[list[State] | None, Query()] = None,
         owner: Text = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         before: Annotated[int | None, Query(ge=0, lt=1 << 62)] = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Jobs, the newest first; `next` is the `before` of the next page."""
         states = frozenset(state) if state else None
-        found = parts.store.jobs(owner=owner, before=before, limit=limit + 1, newest=True, states=states)
-        places = jobs.places()
-        page = [described(job, places.get(job.id)) for job in found[:limit]]
-        return {"jobs": page, "next": found[limit - 1].seq if len(found) > limit else None}
 
-    @app.get("/api/v1/jobs/{id}", **more)
-    def shown(id: Name, access: Caller) -> dict[str, Any]:
+        def page() -> dict[str, Any]:
+            found = parts.store.jobs(owner=owner, before=before, limit=limit + 1, newest=True, states=states)
+            places = jobs.places()
+            told = [described(job, places.get(job.id)) for job in found[:limit]]
+            return {"jobs": told, "next": found[limit - 1].seq if len(found) > limit else None}
+
+        return held(parts, ("jobs", states, owner, limit, before), page)
+
+    @app.get("/api/v1/jobs/{id}", dependencies=READS, response_model=dict[str, Any], **more)
+    async def shown(id: Name, access: Caller) -> Response:
         """A job."""
-        return described(jobs.find(id, access), jobs.places().get(id))
+        return held(parts, ("job", id), lambda: described(jobs.find(id, access), jobs.places().get(id)))
 
     @app.get("/api/v1/jobs/{id}/history", **more)
     def history(id: Name, access: Caller) -> list[dict[str, Any]]:
@@ -259,10 +272,10 @@ def _add_results(app: FastAPI, parts: Parts) -> None:
         text, end = results.log(jobs.find(id, access), offset)
         return PlainTextResponse(text, headers={"Next-Offset": str(end)})
 
-    @app.get("/api/v1/jobs/{id}/front", **more)
-    def front(id: Name, access: Caller) -> list[dict[str, Any]]:
+    @app.get("/api/v1/jobs/{id}/front", dependencies=READS, response_model=list[dict[str, Any]], **more)
+    async def front(id: Name, access: Caller) -> Response:
         """The members of the front, as front.json has them."""
-        return results.front(jobs.find(id, access))
+        return held(parts, ("front", id), lambda: results.front(jobs.find(id, access)), results.mark(id))
 
     @app.get("/api/v1/jobs/{id}/pictures", **more)
     def pictures(id: Name, access: Caller) -> dict[str, Any]:
@@ -316,10 +329,10 @@ def _add_results(app: FastAPI, parts: Parts) -> None:
 def _add_knowledge(app: FastAPI, parts: Parts) -> None:
     more: dict[str, Any] = {"tags": ["knowledge"], "responses": REFUSALS, "dependencies": READS}
 
-    @app.get("/api/v1/targets", **more)
-    def targets() -> list[dict[str, Any]]:
+    @app.get("/api/v1/targets", response_model=list[dict[str, Any]], **more)
+    async def targets() -> Response:
         """The catalogue."""
-        return [row._asdict() for row in api.targets()]
+        return held(parts, "targets", lambda: [row._asdict() for row in api.targets()])
 
     @app.post("/api/v1/targets/check", **more)
     def check(request: CheckRequest) -> Any:
@@ -347,25 +360,25 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
             for row in api.EXPORT_FORMATS.values()
         ]
 
-    @app.get("/api/v1/queue", **more)
-    def queue() -> dict[str, Any]:
+    @app.get("/api/v1/queue", response_model=dict[str, Any], **more)
+    async def queue() -> Response:
         """Cores, who has them, who waits for what; where MLflow is."""
-        active = [job for job in parts.store.jobs() if not job.is_over and job.state != "queued"]
-        waiting = [
-            {
-                "job": p.job.id,
-                "owner": p.job.owner,
-                "cores": p.job.cores,
-                "place": p.number,
-                "reason": p.reason,
-            }
-            for p in parts.watcher.places()
-        ]
-        held = [{"job": job.id, "owner": job.owner, "cores": job.cores, "state": job.state} for job in active]
-        return {
-            "cores": parts.settings.cores, "active": held, "waiting": waiting, "recent": parts.store.used(),
-            "mlflow": parts.settings.mlflow,
-        }  # fmt: skip
+        return held(parts, "queue", lambda: _queue(parts))
+
+
+def _queue(parts: Parts) -> dict[str, Any]:
+    waiting = [
+        {"job": p.job.id, "owner": p.job.owner, "cores": p.job.cores, "place": p.number, "reason": p.reason}
+        for p in parts.watcher.places()
+    ]
+    active = [
+        {"job": job.id, "owner": job.owner, "cores": job.cores, "state": job.state}
+        for job in parts.store.jobs(ACTIVE)
+    ]
+    return {
+        "cores": parts.settings.cores, "active": active, "waiting": waiting, "recent": parts.store.used(),
+        "mlflow": parts.settings.mlflow,
+    }  # fmt: skip
 
 
 def _add_session(app: FastAPI, parts: Parts) -> None:

@@ -26,17 +26,21 @@ class Results:
     settings: Settings
     _fronts: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = field(default_factory=dict)
 
+    def mark(self, id: str) -> tuple[int, int] | None:
+        """Changes with a job's front; None before there is one."""
+        try:
+            stat = (self.settings.search(id) / "front.json").stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
     def front(self, job: Job) -> list[dict[str, Any]]:
         """The members of front.json; none before there is one."""
-        path = self.settings.search(job.id) / "front.json"
-        try:
-            stat = path.stat()
-        except OSError:
+        if (mark := self.mark(job.id)) is None:
             return []
-        mark = stat.st_mtime_ns, stat.st_ino
         kept = self._fronts.get(job.id)
         if kept is None or kept[0] != mark:
-            found = _json(path)
+            found = _json(self.settings.search(job.id) / "front.json")
             members = [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
             self._fronts[job.id] = kept = mark, members
         return kept[1]

@@ -14,6 +14,7 @@ from typing import Any
 
 from evo.errors import EvonumError
 from evo.files import open_lock
+from evo.service.answers import Answers
 from evo.service.deliverer import Deliverer
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs
@@ -55,7 +56,8 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
         watcher = Watcher(store, settings, LAUNCHERS["ray" if settings.cluster else "local"](settings))
         jobs, streams = Jobs(store, settings, watcher, helpers), Streams(store, settings)
         measures = Measures(store, settings, watcher, streams)
-        parts = Parts(store, settings, watcher, helpers, jobs, Results(store, settings), streams, measures)
+        answers, results = Answers(store), Results(store, settings)
+        parts = Parts(store, settings, watcher, helpers, jobs, answers, results, streams, measures)
         stack.enter_context(_thread(watcher))
         stack.enter_context(_thread(Deliverer(store, settings)))
 
@@ -85,7 +87,7 @@ def _answer(app: Any, listener: socket.socket, ready: Callable[[], None]) -> Non
 
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_S,
-        server_header=False, timeout_keep_alive=30,
+        server_header=False, timeout_keep_alive=30, proxy_headers=False,
     )  # fmt: skip
     Server(config).run(sockets=[listener])
 
@@ -110,7 +112,7 @@ def _held(settings: Settings) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

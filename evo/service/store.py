@@ -144,6 +144,11 @@ class Store:
         """Rows of a query."""
         return self._reader.execute(query, values).fetchall()
 
+    def version(self) -> int:
+        """Another number after every change that is not this thread's own, whichever process made it."""
+        (found,) = self._reader.execute("PRAGMA data_version").fetchone()
+        return int(found)
+
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
@@ -275,6 +280,11 @@ class Store:
             "SELECT * FROM events WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, limit
         )
         return [Event(**row) for row in rows]
+
+    def last_event(self, job: str) -> int:
+        """The number of the last thing that happened to a job; 0 if there is none."""
+        (row,) = self.read("SELECT max(seq) AS last FROM events WHERE job = ?", job)
+        return row["last"] or 0
 
     def used(self) -> dict[str, float]:
         """Core seconds that owners had lately."""

@@ -6,7 +6,10 @@ that comes back with its last id gets all after it and nothing twice. What many 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,44 +30,108 @@ _KEPT = 256
 """Readings of files that are kept for other clients."""
 
 
+@dataclass
+class _Feed:
+    """A job whose events are followed, as last looked at.
+
+    Attributes:
+        over: whether nothing more happens by itself.
+        mark: changes with everything worth telling.
+        changed: set, and replaced, when it did.
+        told: by the position of a stream, what it is told next, and where it is then.
+        streams: that follow.
+    """
+
+    over: bool = False
+    mark: Hashable = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    told: dict[tuple[int, int], tuple[bytes, tuple[int, int]]] = field(default_factory=dict)
+    streams: int = 0
+
+
 class Streams:
-    """The events of all jobs."""
+    """The events of all jobs: one task looks at what is followed, and wakes the streams of what changed."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._read: dict[tuple[str, int, int], tuple[list[tuple[int, str]], int]] = {}
-        self.open = 0
+        self._feeds: dict[str, _Feed] = {}
+        self._looking: asyncio.Task[None] | None = None
 
-    async def of(self, id: str, last: str = "") -> AsyncIterator[str]:
+    @property
+    def open(self) -> int:
+        """How many streams there are."""
+        return sum(feed.streams for feed in list(self._feeds.values()))
+
+    async def of(self, id: str, last: str = "") -> AsyncIterator[bytes]:
         """The events of a job after an id, as text; ends after the job did."""
-        offset, seq = _position(last)
-        records = self._settings.search(id) / "records.jsonl"
-        quiet = 0.0
-        self.open += 1
+        position = _position(last)
+        feed = self._feeds.setdefault(id, _Feed())
+        feed.streams += 1
         try:
-            yield "retry: 2000\n\n"
+            yield b"retry: 2000\n\n"
+            self._look_at(id, feed)
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
             while True:
-                over = (job := self._store.find(id)) is None or job.is_over
-                told = ""
-                for event in self._store.events(id, seq):
-                    seq = event.seq
-                    told += _text("state", f"{offset}.{seq}", _state(event))
-                found, offset_after = self._after(records, offset)
-                for end, event_text in found:
-                    told += f"id: {end}.{seq}\n{event_text}"
-                offset = offset_after
+                over, changed = feed.over, feed.changed
+                if position not in feed.told:
+                    feed.told[position] = self._next(id, position)
+                told, position = feed.told[position]
                 if told:
-                    quiet = 0.0
                     yield told
                 elif over:
-                    yield _text("end", f"{offset}.{seq}", {"state": job.state if job else "deleted"})
+                    job = self._store.find(id)
+                    state = {"state": job.state if job else "deleted"}
+                    yield _text("end", f"{position[0]}.{position[1]}", state).encode()
                     return
-                elif (quiet := quiet + LOOK) >= ALIVE:
-                    quiet = 0.0
-                    yield ": alive\n\n"
-                await asyncio.sleep(LOOK)
+                else:
+                    try:
+                        async with asyncio.timeout(ALIVE):
+                            await changed.wait()
+                    except TimeoutError:
+                        yield b": alive\n\n"
         finally:
-            self.open -= 1
+            feed.streams -= 1
+            if not feed.streams:
+                self._feeds.pop(id, None)
+
+    async def _look(self) -> None:
+        """Looks at every job that is followed, until none is."""
+        while self._feeds:
+            await asyncio.sleep(LOOK)
+            for id, feed in list(self._feeds.items()):
+                with suppress(sqlite3.Error):  # the next look comes
+                    self._look_at(id, feed)
+
+    def _look_at(self, id: str, feed: _Feed) -> None:
+        job = self._store.find(id)
+        over = job is None or job.is_over
+        try:
+            size = self._records(id).stat().st_size
+        except OSError:
+            size = 0
+        mark = over, self._store.last_event(id), size
+        if mark != feed.mark:
+            feed.over, feed.mark = over, mark
+            feed.told.clear()
+            feed.changed.set()
+            feed.changed = asyncio.Event()
+
+    def _next(self, id: str, position: tuple[int, int]) -> tuple[bytes, tuple[int, int]]:
+        """What a stream is told after a position, and its position then."""
+        offset, seq = position
+        told = ""
+        for event in self._store.events(id, seq):
+            seq = event.seq
+            told += _text("state", f"{offset}.{seq}", _state(event))
+        found, offset = self._after(self._records(id), offset)
+        for end, event_text in found:
+            told += f"id: {end}.{seq}\n{event_text}"
+        return told.encode(), (offset, seq)
+
+    def _records(self, id: str) -> Path:
+        return self._settings.search(id) / "records.jsonl"
 
     def _after(self, path: Path, offset: int) -> tuple[list[tuple[int, str]], int]:
         """The events of a file's whole lines after a byte, each with its end, and where to go on."""

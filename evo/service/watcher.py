@@ -47,17 +47,18 @@ class Watcher:
 
     Attributes:
         looked: when it last looked at all [s, monotonic].
+        trouble: why no job can begin now, as last asked.
     """
 
     store: Store
     settings: Settings
     launcher: Launcher
     looked: float = field(default_factory=time.monotonic)
+    trouble: str | None = None
     _seen: defaultdict[str, _Seen] = field(default_factory=lambda: defaultdict(_Seen))
     _wake: threading.Event = field(default_factory=threading.Event)
     _ends: bool = False
     _wrong: dict[str | None, str] = field(default_factory=dict)
-    _trouble: str | None = None
     _noted: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -109,15 +110,15 @@ class Watcher:
             self.store.jobs(["queued"]), self.store.jobs(ACTIVE), self.store.used(), self.settings.cores,
             core_limits(self.store),
         )  # fmt: skip
-        trouble = self._trouble
+        trouble = self.trouble
         return found if trouble is None else [replace(place, reason=trouble) for place in found]
 
     def _may_begin(self, job: Job | None = None) -> bool:
         """Whether a process can begin now; a job that waits for that says so, once."""
         trouble = self.launcher.trouble()
-        if job is not None and trouble is not None and trouble != self._trouble:
+        if job is not None and trouble is not None and trouble != self.trouble:
             self.store.note(job, f"waits: {trouble}")
-        self._trouble = trouble
+        self.trouble = trouble
         return trouble is None
 
     def _look_at(self, job: Job) -> None:
