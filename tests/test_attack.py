@@ -16,6 +16,7 @@ from evo.runs.directory import locked
 from evo.runs.sources import load_source
 from evo.targets.anchors import candidates
 from hostile import Command
+from inputs import PARTS, tried
 from records import F2, F3
 from searches import SMALL, evonum_here
 
@@ -187,3 +188,18 @@ def test_every_error_has_a_documented_exit_code():
     for kind in kinds:
         kinds += kind.__subclasses__()
         assert EXIT_CODES[kind.kind] in (1, 2)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_strange_inputs_are_taken_or_refused_and_nothing_else(part):
+    seen = tried(part, 7, 1500)
+    assert seen.faults == []
+    assert seen.taken + seen.refused == 1500
+    assert seen.taken > 0 < seen.refused
+
+
+def test_an_input_that_is_neither_taken_nor_refused_is_a_fault(monkeypatch):
+    monkeypatch.setitem(PARTS, "broken", lambda rng: 1 / rng.randrange(2) > 0)
+    seen = tried("broken", 0, 50)
+    assert len(seen.faults) + seen.taken == 50
+    assert "ZeroDivisionError" in seen.faults[0]
