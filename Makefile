@@ -19,7 +19,7 @@ test: check
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
 
 # What slow tests take of Debian, as root: a browser without a download.
 browser:
