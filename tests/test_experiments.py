@@ -10,6 +10,7 @@ import pytest
 import ablation
 import peers
 import runs
+import truth
 from evo.islands.generation import step
 from evo.islands.newcomers import told_apart
 from evo.islands.operators import Operators
@@ -140,3 +141,10 @@ def test_a_report_is_of_results_alone(tmp_path, data):
     (tmp_path / "x.json").write_bytes(data)
     with pytest.raises(argparse.ArgumentTypeError, match="is not the result of a run"):
         runs.results_in(str(tmp_path))
+
+
+def test_a_size_is_reached_when_the_last_front_has_it_and_since_it_first_was_near():
+    seen = [(1.0, {2: 0.5}), (2.0, {2: 0.5, 3: 0.1}), (3.0, {2: 0.3, 3: 0.1}), (4.0, {2: 0.3, 3: 0.2})]
+    assert truth.reached(seen, 2, 0.3) == (1.0, 3.0)
+    assert truth.reached(seen, 3, 0.2) == (1.0, 2.0)
+    assert truth.reached(seen, 3, 0.1) == (2.0, None)  # the end does not have it: it was not true
