@@ -15,11 +15,12 @@ import math
 import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from evo import api
+from evo.files import write_atomically
 
 Fronts = list[tuple[float, dict[int, float]]]
 """Time [s] and errors by ops, of each front that a search had."""
@@ -143,7 +144,7 @@ def work(asked: argparse.Namespace, names: list[str]) -> None:
 
     def keep(name: str) -> None:
         path = asked.out / f"truth-{name}-{asked.max_ops}.json"
-        path.write_text(json.dumps(entries[name]) + "\n")
+        write_atomically(path, f"{json.dumps(entries[name])}\n".encode())
 
     for name in names:
         if "survey" not in entries[name]:
@@ -154,12 +155,13 @@ def work(asked: argparse.Namespace, names: list[str]) -> None:
             )
     with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         begun = {
-            (name, seed): pool.submit(searched, name, asked.max_ops, asked.time, seed, asked.out)
+            pool.submit(searched, name, asked.max_ops, asked.time, seed, asked.out): (name, seed)
             for seed in range(asked.seeds)
             for name in names
             if str(seed) not in entries[name]["searches"]
         }
-        for (name, seed), done in begun.items():
+        for done in as_completed(begun):
+            name, seed = begun[done]
             entries[name]["searches"][str(seed)] = done.result()
             keep(name)
             print(f"{name}: searched with seed {seed}", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,10 +22,11 @@ from evo.service import tokens
 from evo.service.answers import ROOM, Answers
 from evo.service.guard import Guard
 from evo.service.job import Job
+from evo.service.jobs import Jobs
 from evo.service.problems import ProblemError
 from evo.service.processes import Process, of_directory, process, step_back
 from evo.service.queue import plan
-from evo.service.request import checked_changes, checked_entries
+from evo.service.request import JobRequest, checked_changes, checked_entries
 from evo.service.settings import Settings
 from evo.service.states import ACTIVE, ENDED, FOLLOWERS, STATES
 from evo.service.store import Spent, Store, StoreError
@@ -445,3 +447,22 @@ def test_any_value_of_any_entry_is_refused_or_makes_a_specification_that_json_ho
         again = json.loads(json.dumps(found, allow_nan=False))
         assert checked_entries(again, 86400.0) == found
         assert not {"seeds", "save_every", "backend"} & set(found)
+
+
+@pytest.mark.parametrize("spec", [{"target": "exp"}, {"target": "exp2"}], ids=["the same", "another"])
+def test_cores_kept_for_a_job_that_was_not_made_are_not_left(store, tmp_path, monkeypatch, spec):
+    """Two requests with one key come at once: the second finds out when it adds its job."""
+    monkeypatch.setattr("evo.service.jobs.keep", lambda entries, settings, folder: folder.mkdir(parents=True))
+    nobody: Any = SimpleNamespace(ask=lambda *args, **more: None, wake=lambda: None)
+    settings = Settings(tmp_path / "data")
+    jobs = Jobs(store, settings, nobody, nobody)
+    made, new = jobs.submit(JobRequest(spec={"target": "exp"}, cores=1), tokens.EVERYTHING, "key")
+    assert new
+    monkeypatch.setattr(Jobs, "_known", lambda *args: None)
+    request = JobRequest(spec=spec, cores=1)
+    if spec == {"target": "exp"}:
+        assert jobs.submit(request, tokens.EVERYTHING, "key") == (made, False)
+    else:
+        with pytest.raises(ProblemError):
+            jobs.submit(request, tokens.EVERYTHING, "key")
+    assert [path.name for path in settings.folder(made.id).parent.iterdir()] == [made.id]

@@ -18,10 +18,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from evo.backends.backend import Backend, Programs
+from evo.backends.backend import Backend
 from evo.backends.fit import Fits
 from evo.kernels.effort import Effort
-from evo.programs.batch import Batch
+from evo.programs.batch import Batch, Programs
 from evo.targets.axis import is_logarithmic
 from evo.targets.checks import anchors
 from evo.targets.points import Points
@@ -63,7 +63,7 @@ def fit_at(
 @lru_cache(maxsize=256)
 def _poles(target: Target) -> tuple[int, ...]:
     """Where among ascending points the target has a pole next to it: 0 for the first, -1 for the last."""
-    return tuple(min(a.side - 1, 0) // 2 for a in anchors(target) if a.order < 0 and a.at != 0)
+    return tuple(0 if a.side > 0 else -1 for a in anchors(target) if a.order < 0 and a.at != 0)
 
 
 def fit_in_windows(

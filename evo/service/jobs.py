@@ -67,15 +67,18 @@ class Jobs:
         entries = self.check(request.spec)
         if request.cores > (os.cpu_count() or 1):  # as many islands as cores, at least
             entries.setdefault("islands", min(request.cores, MOST["islands"]))
-        id = secrets.token_hex(6)
+        id, new = secrets.token_hex(6), False
+        folder = self.settings.folder(id)
         try:
-            keep(entries, self.settings, self.settings.folder(id))
+            keep(entries, self.settings, folder)
+            made, new = self.store.add(id, access.owner, entries, request.cores, key, digest)
         except OSError as error:
             raise ProblemError(503, f"given: its cores cannot be kept: {error.strerror}") from None
-        try:
-            made, new = self.store.add(id, access.owner, entries, request.cores, key, digest)
         except KeyError:
             raise _other_use(key) from None
+        finally:
+            if not new:  # what was kept is nobody's
+                shutil.rmtree(folder, ignore_errors=True)
         self.watcher.wake()
         return made, new
 
