@@ -38,3 +38,17 @@ def test_ctrl_c_ends_silently_whenever_it_comes(when, code):
     )
     assert done.stderr == ""
     assert done.returncode == code
+
+
+def test_a_thread_that_still_delivers_does_not_spoil_the_exit_code():
+    """Python ends such threads wherever they are, amid C++ code with an abort; so it does not end itself."""
+    start = (
+        "import atexit, os, sys, threading\nfrom tracking.mlflow_sink import THREAD\n"
+        "threading.Thread(target=threading.Event().wait, name=THREAD, daemon=True).start()\n"
+        "atexit.register(os.abort)\nfrom evo.__main__ import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start, "front", "none"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("evonum: ")

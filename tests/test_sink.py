@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -347,6 +348,7 @@ def test_a_store_that_never_opened_does_not_hold_up_the_end(tmp_path, monkeypatc
         tried.set()
         raise ConnectionError("two\nlines")
 
+    monkeypatch.setattr(mlflow_sink, "_prepare_store", lambda uri: None)
     monkeypatch.setattr(mlflow_sink, "_open_store", away)
     monkeypatch.setattr(mlflow_sink, "GIVE_UP_S", 0.01)
     monkeypatch.setattr(mlflow_sink, "POLL_S", 0.01)
@@ -360,10 +362,30 @@ def test_a_store_that_never_opened_does_not_hold_up_the_end(tmp_path, monkeypatc
     assert not any("\n" in text for text in said)
 
 
+def test_a_store_that_a_busy_machine_still_makes_is_waited_for(tmp_path, monkeypatch):
+    """It is made once the search waits for it, and takes long then; a server that does not answer is left."""
+    store = Store()
+    monkeypatch.setattr(mlflow_sink, "FIRST_S", 0.0)
+    monkeypatch.setattr(mlflow_sink, "GIVE_UP_S", 0.0)
+    sink = mlflow_sink.MlflowSink(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", warn=pytest.fail)
+
+    def prepare(uri):
+        sink._closing.wait()
+        time.sleep(0.3)
+
+    monkeypatch.setattr(mlflow_sink, "_prepare_store", prepare)
+    monkeypatch.setattr(mlflow_sink, "_open_store", lambda ledger: store)
+    (tmp_path / "records.jsonl").write_text(json.dumps(start()) + "\n")
+    sink.write(start())
+    sink.close(timeout_s=60)
+    assert len(store.runs) == 1
+
+
 def test_a_store_that_is_away_from_the_start_is_remembered(tmp_path, monkeypatch):
     def away(ledger):
         raise ConnectionError("away")
 
+    monkeypatch.setattr(mlflow_sink, "_prepare_store", lambda uri: None)
     monkeypatch.setattr(mlflow_sink, "_open_store", away)
     sink = mlflow_sink.open_sink(tmp_path, "http://127.0.0.1:9")
     sink.write(start())

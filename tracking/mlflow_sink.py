@@ -5,6 +5,7 @@ records and goes out when MLflow is back, when the search is resumed, or by `del
 imported in the thread, because that takes seconds.
 """
 
+import math
 import os
 import threading
 import time
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
 """How addresses begin of stores that are no server's."""
+THREAD = "evonum-mlflow"
 POLL_S = 1.0
 GIVE_UP_S = 5.0  # for a store that failed before and has taken nothing
-FIRST_S = 30.0  # for one that is being opened: MLflow's import and a new database take many seconds
+FIRST_S = 30.0  # for the first answer of a server
 SETTINGS = {  # a dead server is noticed in seconds; the records are kept and sent again anyway
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -110,6 +112,7 @@ class MlflowSink:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._opened = self._failed = False
+        self._asked: float | None = None  # since when a server is waited for, which may never answer
 
     @property
     def tracking_uri(self) -> str:
@@ -124,24 +127,21 @@ class MlflowSink:
     def write(self, record: Record) -> None:
         """Make sure that the thread runs; it finds the record in the file."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="evonum-mlflow", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
             self._thread.start()
 
     def close(self, timeout_s: float) -> None:
         """Deliver what is left, trying once; warn if anything stays behind.
 
-        A store that could not be opened so far is waited for no longer than a few seconds.
+        A store that could not be opened so far is waited for no longer than a few seconds. What this machine
+        does itself ends, however busy it is, and is waited for: MLflow's import, a new file of tables.
         """
         self._closing.set()
         if self._thread is None:
             return
-        deadline = time.monotonic() + timeout_s
-        first = min(deadline, time.monotonic() + FIRST_S)
-        later = min(deadline, time.monotonic() + GIVE_UP_S)
-        while self._thread.is_alive():
-            until = deadline if self._opened else later if self._failed else first
-            if time.monotonic() >= until:
-                break
+        now = time.monotonic()
+        deadline, later = now + timeout_s, now + GIVE_UP_S
+        while self._thread.is_alive() and time.monotonic() < min(deadline, self._patience(later)):
             self._thread.join(0.05)
         if left := self._outbox.undelivered():
             self._warn(
@@ -149,6 +149,14 @@ class MlflowSink:
                 f"{self._outbox.records} and delivered when the search is resumed."
             )
         self._thread = None
+
+    def _patience(self, later: float) -> float:
+        """Until when the store may take the rest; `later` is for one that failed before."""
+        if self._opened:
+            return math.inf
+        if self._failed:
+            return later
+        return math.inf if self._asked is None else max(later, self._asked + FIRST_S)
 
     def _run(self) -> None:
         store: MlflowStore | None = None
@@ -158,7 +166,7 @@ class MlflowSink:
             try:
                 if self._outbox.acquire():
                     self._outbox.remember()
-                    store = store or _open_store(self._outbox.ledger)
+                    store = store or self._open()
                     self._outbox.deliver(store, draw_now=last)
                     self._opened = True
                 failures, self._failed = 0, False
@@ -171,6 +179,12 @@ class MlflowSink:
                 break
             self._closing.wait(min(MAX_BACKOFF_S, POLL_S * 2**failures))
         self._outbox.release()
+
+    def _open(self) -> "MlflowStore":
+        _prepare_store(self.tracking_uri)
+        if sqlite_path(self.tracking_uri) is None:
+            self._asked = self._asked or time.monotonic()
+        return _open_store(self._outbox.ledger)
 
 
 def deliver(
@@ -310,12 +324,18 @@ def _open_outbox(
     return Outbox(directory, Ledger(resolve_tracking_uri(tracking_uri, base), experiment), warn)
 
 
+def _prepare_store(tracking_uri: str) -> None:
+    """What opening a store takes of this machine alone: a SQLite store's tables and MLflow's import."""
+    if file := sqlite_path(tracking_uri):
+        prepare_database(file)
+    import tracking.mlflow_store  # noqa: F401
+
+
 def _open_store(ledger: Ledger) -> "MlflowStore":
+    _prepare_store(ledger.tracking_uri)
     from tracking.mlflow_store import MlflowStore
 
     file = sqlite_path(ledger.tracking_uri)
-    if file is not None:
-        prepare_database(file)
     return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
 
 

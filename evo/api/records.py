@@ -1,5 +1,6 @@
 """Records of searches: sent to MLflow, counted, looked at in its dashboard."""
 
+import threading
 import time as clock
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,13 @@ def undelivered(directory: str | Path) -> int:
     from tracking.mlflow_sink import undelivered as count
 
     return count(directory)
+
+
+def is_delivering() -> bool:
+    """Whether a thread still delivers: its store did not answer in time."""
+    from tracking.mlflow_sink import THREAD
+
+    return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 def store_of(directory: str | Path) -> str | None:
