@@ -169,6 +169,22 @@ def test_best_takes_exactly_one_condition(condition):
         FRONT.best(**condition)
 
 
+def test_what_gains_less_than_a_thousandth_is_not_visible_unless_it_reaches_what_is_sought():
+    members = (
+        member(2, 0.1),
+        member(3, 0.09995),
+        member(4, 0.0999),
+        member(5, 0.05),
+        member(6, 0.05 * 0.9995),
+    )
+    front = Front(members)
+    assert [m.ops for m in front.visible()] == [2, 5]
+    assert [m.ops for m in front.visible(sought=0.09996)] == [2, 3, 5]
+    assert [m.ops for m in front.visible(sought=1e-3)] == [2, 5]
+    floats = Front(tuple(replace(m, dtype="float32") for m in members))
+    assert floats.visible() == floats
+
+
 def test_a_front_is_a_sequence_and_a_member_a_function():
     assert len(FRONT) == 3
     assert [m.ops for m in FRONT] == [2, 4, 7]

@@ -20,6 +20,7 @@ from records import F2, F3, F5
 from searches import SMALL, evonum_here
 
 QUICK = {**SMALL, "workers": "serial", "record": False, "islands": 1, "generations": 1}
+QUICK_WORDS = ["--generations", "1", "--islands", "1", "--workers", "serial", "--no-record"]
 LONG = """# target: exp2
 # c1 = 0.02
 # c2 = 0.05
@@ -125,6 +126,16 @@ def test_what_no_search_can_begin_with_is_one_line(name, in_tmp):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert re.search(reason, done.stderr)
     assert not (in_tmp / "s").exists()
+
+
+def test_of_several_seeds_those_that_the_search_takes_are_taken_and_that_is_said(in_tmp):
+    (in_tmp / "some.json").write_text(json.dumps([F2, F3, F5]))
+    few = [*QUICK_WORDS, "--max-ops", "3"]
+    done = evonum_here("search", "exp2", "--seeds", "some.json", *few, "--out", "s", cwd=in_tmp)
+    assert done.returncode == 0, done.stderr
+    assert "begins with 2 of 3 formulas of some.json. The seed" in done.stdout
+    assert "too many for --max-ops 3" in done.stdout
+    assert Front.load(in_tmp / "s" / "seeds.json") == Front.from_objects([F2, F3])
 
 
 def test_python_says_it_as_an_error(in_tmp):

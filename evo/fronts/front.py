@@ -24,6 +24,9 @@ from evo.targets.metric import ULP
 from evo.targets.points import Points
 from evo.targets.target import Target
 
+_GAIN = 0.999
+"""An error that is more than this share of another is shown, and counts, as the same."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -121,13 +124,26 @@ class Front(Sequence[Member]):
                 kept.append(m)
         return cls(tuple(kept))
 
+    def visible(self, sought: float | None = None) -> "Front":
+        """The members that are a thousandth better than the one before, or reach the error that is sought.
+
+        A front that is added to keeps them all: which of them gain something depends on those to come.
+        """
+        kept: list[Member] = []
+        for m in self.members:
+            before = kept[-1].sampled_error if kept else inf
+            reaches = sought is not None and m.sampled_error <= sought < before
+            if m.dtype != REAL or m.sampled_error < _GAIN * before or reaches:
+                kept.append(m)
+        return Front(tuple(kept))
+
     def found_first(self, before: "Front") -> "Front":
         """The same front; a member no more than a thousandth better than the one before it keeps its time."""
         earlier = {m.ops: m for m in before}
 
         def timed(m: Member) -> Member:
             first = earlier.get(m.ops, m)
-            same = m.sampled_error > 0.999 * first.sampled_error
+            same = m.sampled_error > _GAIN * first.sampled_error
             return replace(m, seconds_to_find=min(m.seconds_to_find, first.seconds_to_find)) if same else m
 
         return Front(tuple(timed(m) for m in self))

@@ -31,7 +31,7 @@ from evo.runs.archipelago import Archipelago
 from evo.runs.directory import DirectoryError, cannot_keep
 from evo.runs.news import news
 from evo.runs.older import of_older
-from evo.runs.seeds import read_given, read_seeds, seed_pool
+from evo.runs.seeds import read_given, read_seeds, seed_pool, taken
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.ends import end_text
@@ -125,14 +125,12 @@ class Search:
         self.spec = spec.settled()
         self.directory = directory
         self.problem = make_problem(self.spec)
-        self.seeds = self._read_seeds()
+        self.seeds, remarks = self._read_seeds()
         self._pool = seed_pool(self.seeds, self.problem) if self.seeds else None
         self.front = Front.of(Members(self.problem).of(self._pool) if self._pool else ())
         self.archipelago = self._new_islands(self.spec.islands)
         self.seconds = 0.0
-        self.remarks: tuple[str, ...] = ()
-        if self.seeds:
-            self.remarks = (f"It begins with {len(self.seeds)} formulas of {self.spec.seeds}.",)
+        self.remarks = remarks
         self._whole = True
 
     @property
@@ -144,12 +142,19 @@ class Search:
         spec = self.spec
         return Archipelago(islands, spec.epoch, spec.generations, spec.max_ops, len(spec.stretch), self._pool)
 
-    def _read_seeds(self) -> Front:
-        """Those that the directory keeps, if it has some: the file may be another one by now."""
+    def _read_seeds(self) -> tuple[Front, tuple[str, ...]]:
+        """Those that the search takes, and what is to be said of them.
+
+        They are what the directory keeps, if it has some: the file may be another one by now.
+        """
         if self.spec.seeds is None:
-            return Front(())
+            return Front(()), ()
         kept = self.directory / SEEDS
-        return Front.load(kept) if kept.exists() else read_seeds(Path(self.spec.seeds))
+        given = Front.load(kept) if kept.exists() else read_seeds(Path(self.spec.seeds))
+        seeds, reason = taken(given, self.problem)
+        number = f"{len(seeds)} of {len(given)}" if reason else str(len(seeds))
+        begins = f"It begins with {number} formulas of {self.spec.seeds}."
+        return seeds, (f"{begins} {reason}" if reason else begins,)
 
     def refuse_if_taken(self) -> None:
         """Checks that a new search may use the directory; the caller holds its lock.
@@ -256,14 +261,17 @@ class Search:
                 self.save(fetch)
 
     def prove(self) -> None:
-        """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input."""
+        """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input.
+
+        What gains nothing that can be seen is left out there; the checkpoint has it.
+        """
         if self.problem.goal is not None and self.problem.goal.missing:
             return  # no function yet
         if self.problem.goal is not None:
             self.front = Front.of(check(member).measured for member in self.front)
             self.front.save(self.directory / "front.json")
             return
-        found = [verify(member) for member in self.front]
+        found = [verify(member) for member in self.front.visible(self.spec.error)]
         front = verified_front(found)
         save_certificates(self.directory, found)
         front.save(self.directory / "front.json")

@@ -32,6 +32,28 @@ def read_seeds(path: Path) -> Front:
     return found
 
 
+class _NotTakenError(FrontError):
+    """A seed has an op or a size that the search does not take."""
+
+
+def taken(seeds: Front, problem: Problem) -> tuple[Front, str]:
+    """Those that the search may make, and why it may not make the first of the others, if there are any.
+
+    Raises:
+        FrontError: none can be made, or one is no function with its constants.
+    """
+    kept, reasons = list[Member](), list[str]()
+    for seed in seeds:
+        try:
+            _canonical(seed, problem)
+            kept.append(seed)
+        except _NotTakenError as reason:
+            reasons.append(str(reason))
+    if not kept:
+        raise FrontError(reasons[0])
+    return Front(tuple(kept)), reasons[0] if reasons else ""
+
+
 def seed_pool(seeds: Front, problem: Problem) -> Pool:
     """The formulas as candidates of a problem: canonical, constants polished for its target.
 
@@ -41,8 +63,8 @@ def seed_pool(seeds: Front, problem: Problem) -> Pool:
     Raises:
         FrontError: one has an op or a size that the search does not take, or none has a finite error.
     """
-    width = max(problem.variation.max_ops, 2)
-    made = [_canonical(seed, problem, width) for seed in seeds]
+    made = [_canonical(seed, problem) for seed in seeds]
+    width = _width(problem)
     batch, _ = texts(Batch.of([program for program, _ in made], [numbers for _, numbers in made], width))
     pool = deepen(problem.target, batch, functions(batch)[0], 0.0)
     if not len(pool):
@@ -53,7 +75,12 @@ def seed_pool(seeds: Front, problem: Problem) -> Pool:
     return pool
 
 
-def _canonical(seed: Member, problem: Problem, width: int) -> tuple[Program, list[float]]:
+def _width(problem: Problem) -> int:
+    """Most constants of a program."""
+    return max(problem.variation.max_ops, 2)
+
+
+def _canonical(seed: Member, problem: Problem) -> tuple[Program, list[float]]:
     """A seed's program and constants, if the search may make it."""
     try:
         program, numbers = seed.code.simplify([float(exact(text)) for text in seed.constants])
@@ -61,13 +88,13 @@ def _canonical(seed: Member, problem: Problem, width: int) -> tuple[Program, lis
         what = f"The seed {seed.formula[:80]!r} is no function with these constants"
         raise FrontError(f"{what}: {wrong}") from None
     if others := sorted({i.op for i in program.instructions} - set(problem.variation.ops)):
-        raise FrontError(
+        raise _NotTakenError(
             f"The seed {program.formula()[:80]!r} uses {', '.join(others)}, which the search's --ops do not "
             "have: add it there, or leave out the seed."
         )
     most = problem.variation.max_ops
-    if program.ops > most or program.n_constants > width:
-        raise FrontError(
+    if program.ops > most or program.n_constants > _width(problem):
+        raise _NotTakenError(
             f"The seed {program.formula()[:80]!r} has {program.ops} ops and {program.n_constants} constants, "
             f"too many for --max-ops {most}: give more, or leave out the seed."
         )
