@@ -13,6 +13,7 @@ import pytest
 
 from browser import chromium
 from records import F3, F5, end, start
+from services import running
 from tracking.mlflow_sink import deliver
 from tracking.views import best_at, link
 
@@ -90,6 +91,15 @@ def names(page):
         if said := re.search(r"seed \d", row.inner_text()):
             found[int(row.get_attribute("row-index"))] = said[0]
     return [found[index] for index in sorted(found)]
+
+
+def test_a_job_s_page_of_the_service_leads_to_its_run(page, tmp_path):
+    with running(tmp_path / "data", tracking_uri=HERE) as service:
+        id = service.submit(time=None, generations=3, seed=7)
+        opened(page, f"{service.url}/#/job/{id}")
+        page.get_by_role("link", name="Its run in MLflow").click(timeout=120_000)
+        page.wait_for_url(f"**/experiments/*/runs/{service.get(f'/jobs/{id}')['run']['id']}*", timeout=60_000)
+        page.get_by_text("seed 7").first.wait_for(timeout=60_000)
 
 
 def test_one_link_answers_best_at_seven_operations(page):

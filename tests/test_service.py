@@ -301,6 +301,26 @@ def test_the_commands_do_what_the_interface_does(service, done, tmp_path, monkey
         assert len(refused.stderr.splitlines()) == 1 or words[0] == "serve"
 
 
+def test_a_job_tells_where_its_run_in_mlflow_is_once_there_is_one(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVONUM_SERVER", service.url)
+    id = service.submit(time=None, generations=1)
+    service.wait(id, "succeeded")
+    assert service.get(f"/jobs/{id}")["run"] is None
+    ledger = service.search(id) / "mlflow.json"
+    kept = {"tracking_uri": "https://ann@mlflow.example:5000/", "experiment": "", "run_id": None}
+    ledger.write_text(json.dumps(kept))
+    assert service.get(f"/jobs/{id}")["run"] is None
+    ledger.unlink()  # another file: what changes is told by time and number
+    ledger.write_text(json.dumps({**kept, "run_id": "a1b2"}))
+    run = {"id": "a1b2", "url": "https://mlflow.example:5000/#/runs/a1b2?workflowType=machine_learning"}
+    assert service.get(f"/jobs/{id}")["run"] == run
+    assert f"MLflow: {run['url']}" in evonum_here("show", id, cwd=tmp_path).stdout.splitlines()
+    ledger.unlink()
+    ledger.write_text(json.dumps({**kept, "tracking_uri": "sqlite:///mlflow.db", "run_id": "c3d4"}))
+    assert service.get(f"/jobs/{id}")["run"] == {"id": "c3d4", "url": None}
+    assert "MLflow: run c3d4" in evonum_here("show", id, cwd=tmp_path).stdout.splitlines()
+
+
 def test_tokens_say_who_may_do_what_and_how_much(service, tmp_path):
     def token(*words: str) -> str:
         made = evonum_here("token", "create", *words, "--data", service.data, cwd=tmp_path)

@@ -41,6 +41,11 @@ def link(experiment_id: str, view: str) -> str:
     return f"#/experiments/{experiment_id}/runs?{urlencode({**MODE, 'viewStateShareKey': view, **mode})}"
 
 
+def run_link(run_id: str) -> str:
+    """The address of a run, behind that of the server and a slash."""
+    return f"#/runs/{run_id}?{urlencode(MODE)}"
+
+
 def views(sizes: Iterable[int], time_ms: int) -> dict[str, str]:
     """The tags of an experiment whose searches have members of these sizes."""
     found = {TAG + best_at(n): _view(f"Best at {n} ops", _table(n), time_ms) for n in sizes}

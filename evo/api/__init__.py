@@ -9,7 +9,17 @@ from evo.api.directories import clean, searches
 from evo.api.exporting import Exported, check_library, export, export_library, export_source, library
 from evo.api.functions import MAX_CLASSICAL, baselines, check_target, complete, drawn, targets
 from evo.api.pictures import draw, draw_timings
-from evo.api.records import dashboard, deliver, deliver_all, is_delivering, store_of, undelivered
+from evo.api.records import (
+    Run,
+    dashboard,
+    dashboard_of,
+    deliver,
+    deliver_all,
+    is_delivering,
+    run_of,
+    store_of,
+    undelivered,
+)
 from evo.api.searching import (
     check_entries,
     check_search,
@@ -57,11 +67,12 @@ from evo.targets.target import Target
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "MAX_CLASSICAL", "METRICS", "MOST_OPS", "STARTS",
     "Baseline", "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures",
-    "Front", "Kept", "Leftover", "Member", "Point", "Progress", "SearchSpec", "Shipped", "Stage",
+    "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec", "Shipped", "Stage",
     "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms", "check_certificate",
     "check_entries", "check_library", "check_search", "check_source", "check_target", "clean",
-    "cluster_trouble", "complete", "dashboard", "deliver", "deliver_all", "draw", "draw_timings", "drawn",
-    "export", "export_library", "export_source", "front", "is_delivering", "library", "local_sink",
-    "read_entries", "refuse_changed", "refuse_false", "resume", "search", "searches", "standing", "store_of",
-    "targets", "time_source", "undelivered", "verify", "verify_source",
+    "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
+    "draw_timings", "drawn", "export", "export_library", "export_source", "front", "is_delivering",
+    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of",
+    "search", "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify",
+    "verify_source",
 ]  # fmt: skip

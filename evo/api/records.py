@@ -3,11 +3,25 @@
 import threading
 import time as clock
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from evo.fronts.front import FrontError
 from evo.runs.directory import DirectoryError, UnwritableError
 from evo.runs.sources import StoreError
+
+
+@dataclass(frozen=True)
+class Run:
+    """What MLflow has of a search.
+
+    Attributes:
+        id: of the run.
+        url: where a browser finds it; None where the store is no server.
+    """
+
+    id: str
+    url: str | None
 
 
 def deliver(directory: str | Path, tracking_uri: str | None = None) -> None:
@@ -98,6 +112,24 @@ def store_of(directory: str | Path) -> str | None:
     from tracking.mlflow_sink import store_of as found
 
     return found(directory)
+
+
+def run_of(directory: str | Path) -> Run | None:
+    """MLflow's run of a search; None before there is one."""
+    from tracking.outbox import Ledger
+    from tracking.views import run_link
+
+    ledger = Ledger.load(Path(directory) / "mlflow.json")
+    if ledger is None or ledger.run_id is None:
+        return None
+    server = dashboard_of(ledger.tracking_uri)
+    return Run(ledger.run_id, f"{server}/{run_link(ledger.run_id)}" if server else None)
+
+
+def dashboard_of(tracking_uri: str | None) -> str | None:
+    """Where a browser finds the pages of an MLflow store, without an account; None if it is no server."""
+    scheme, _, place = (tracking_uri or "").rstrip("/").partition("://")
+    return f"{scheme}://{place.rpartition('@')[2]}" if scheme in ("http", "https") else None
 
 
 def dashboard(tracking_uri: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:

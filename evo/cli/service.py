@@ -161,6 +161,8 @@ def show_command(job: Id, server: Server = HERE, as_json: Json = False) -> None:
         terminal.print(
             printable(f"{at}  {event['state']:10}  {event['cause']}"), soft_wrap=True, highlight=False
         )
+    if run := found["run"]:
+        print(visible(f"MLflow: {run['url'] or 'run ' + run['id']}"))
     if front:
         terminal.print(_members(front))
 

@@ -226,8 +226,13 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/jobs/{id}", dependencies=READS, response_model=dict[str, Any], **more)
     async def shown(id: Name, access: Caller) -> Response:
-        """A job."""
-        return held(parts, ("job", id), lambda: described(jobs.find(id, access), jobs.places().get(id)))
+        """A job, with its run in MLflow: id and, where the store is a server, address."""
+
+        def told() -> dict[str, Any]:
+            job = jobs.find(id, access)
+            return {**described(job, jobs.places().get(id)), "run": parts.results.run(job)}
+
+        return held(parts, ("job", id), told, parts.results.mark(id, "mlflow.json"))
 
     @app.get("/api/v1/jobs/{id}/history", **more)
     def history(id: Name, access: Caller) -> list[dict[str, Any]]:

@@ -26,13 +26,18 @@ class Results:
     settings: Settings
     _fronts: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = field(default_factory=dict)
 
-    def mark(self, id: str) -> tuple[int, int] | None:
-        """Changes with a job's front; None before there is one."""
+    def mark(self, id: str, file: str = "front.json") -> tuple[int, int] | None:
+        """Changes with a file of a job, its front or its ledger; None before there is one."""
         try:
-            stat = (self.settings.search(id) / "front.json").stat()
+            stat = (self.settings.search(id) / file).stat()
         except OSError:
             return None
         return stat.st_mtime_ns, stat.st_ino
+
+    def run(self, job: Job) -> dict[str, Any] | None:
+        """MLflow's run of a job: id, and address where the store is a server; None before there is one."""
+        found = api.run_of(self.settings.search(job.id))
+        return None if found is None else vars(found)
 
     def front(self, job: Job) -> list[dict[str, Any]]:
         """The members of front.json; none before there is one."""

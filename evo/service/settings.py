@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from evo import api
 from evo.errors import EvonumError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -63,11 +64,7 @@ class Settings:
     @property
     def mlflow(self) -> str | None:
         """Where a browser finds MLflow; None if its store is no server."""
-        uri = self.tracking_uri
-        if uri is None or not uri.startswith(("http://", "https://")):
-            return None
-        scheme, _, rest = uri.rstrip("/").partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        return api.dashboard_of(self.tracking_uri)
 
     @property
     def jobs(self) -> Path:

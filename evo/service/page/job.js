@@ -1,6 +1,6 @@
 // A job as it happens: its state, its front beside the classical forms, what it did so far.
 
-import { ask, get, post } from "./api.js";
+import { ask, get, post, repeat } from "./api.js";
 import { error, h, say, seconds, table, when } from "./dom.js";
 import { reason, state } from "./jobs.js";
 import { drawFront, place } from "./plots.js";
@@ -17,7 +17,7 @@ function members(id, front) {
 
 export async function job(id, signal) {
   const head = h("div", {}), chart = place("Largest error against operations"), list = h("div", {});
-  const numbers = h("p", { class: "dim" }), history = h("ol", {});
+  const run = h("p", {}), numbers = h("p", { class: "dim" }), history = h("ol", {});
   let events, shown = "";
 
   async function act(what, after) {
@@ -62,6 +62,13 @@ export async function job(id, signal) {
     shown = found.state;
   }
 
+  // The link to the job's run in MLflow, which the service makes some time after the job's end.
+  async function link() {
+    if (run.hasChildNodes()) return;
+    const found = (await get(`/jobs/${id}`)).run;
+    if (found?.url) run.append(h("a", { href: found.url }, "Its run in MLflow"));
+  }
+
   function follow() {
     events?.close();
     history.replaceChildren();
@@ -89,8 +96,9 @@ export async function job(id, signal) {
 
   await show();
   follow();
+  if ((await get("/queue")).mlflow) await repeat(link, 5, signal);
   signal.addEventListener("abort", () => events.close());
-  return h("div", {}, head,
+  return h("div", {}, head, run,
     h("h2", {}, "Front"), numbers, h("div", { class: "pair" }, chart, list),
     h("h2", {}, "History"), history);
 }
