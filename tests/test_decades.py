@@ -17,7 +17,7 @@ from evo.kernels.effort import Effort
 from evo.kernels.vary import Variation
 from evo.programs.batch import Batch
 from evo.programs.program import parse
-from evo.targets.points import fit_points
+from evo.targets.points import fit_points, select_points
 from evo.targets.target import make_target
 
 SQRT = make_target("sqrt(x)", ("1e-5", "1e5"))
@@ -42,7 +42,8 @@ def fits(batch: Batch, fit, rows: slice = slice(None)):
 
 
 def over_decades(*args):
-    return fit_in_windows(ENGINE, *args)
+    batch, points, *rest = args
+    return fit_in_windows(ENGINE, batch, points, select_points(SQRT), *rest)
 
 
 def test_most_fits_come_near_the_optimum_where_plain_ones_do_not():

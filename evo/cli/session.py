@@ -4,7 +4,9 @@ import contextlib
 import os
 import shlex
 import signal
+import sys
 from pathlib import Path
+from threading import Timer
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,6 +15,7 @@ from evo.cli.display import Display, Teller, Terminal
 from evo.cli.tables import front_table
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOMENT = 0.05  # seconds, in which Python is out of what drops exceptions
 
 
 class StoppedError(Exception):
@@ -27,7 +30,9 @@ class Signals:
     """Ctrl-C, SIGTERM and SIGHUP; a context.
 
     Before `begin` the first one ends everything at once, as there is nothing to lose. After it the first one
-    asks for a stop at a safe point, and a second one ends at once. Both ends are a KeyboardInterrupt.
+    asks for a stop at a safe point, and a second one ends at once. Both ends are a KeyboardInterrupt. Where
+    Python drops that with a word on stderr (amid a fork, a finalizer, a callback of the import system), the
+    signal comes once more, a moment later, and nothing is said.
 
     Attributes:
         received: the numbers of the signals that came.
@@ -43,10 +48,12 @@ class Signals:
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
         self._noted, note = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._note = note, signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._dropped
         self._install()
         return self
 
     def __exit__(self, *error: object) -> None:
+        sys.unraisablehook = self._hook
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._note[1])
@@ -75,6 +82,14 @@ class Signals:
         for number in SIGNALS:
             if not (number == signal.SIGHUP and self._before[number] == signal.SIG_IGN):  # nohup
                 signal.signal(number, self._stop)
+
+    def _dropped(self, what: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            self._hook(what)
+        elif self.received:
+            again = Timer(_MOMENT, os.kill, (os.getpid(), self.received[-1]))
+            again.daemon = True
+            again.start()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)

@@ -233,7 +233,7 @@ class Surveyor:
         for number, effort in enumerate(self._efforts(turn)):
             batch.constants[:] = nowhere if effort.anew else constants
             stream = mixed(np.stack(np.broadcast_arrays(rows, turn, number), axis=-1).astype(np.uint64))
-            fits = fit_at(self.target, self.backend, batch, self.points, effort, stream, worth)
+            fits = fit_at(self.target, self.backend, batch, self.points, self.select, effort, stream, worth)
             measured = np.full(len(rows), math.inf)
             near = np.flatnonzero(fits.error <= worth)
             measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error

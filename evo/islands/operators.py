@@ -68,7 +68,9 @@ class Operators:
         """Programs with fitted constants, in the goal's format if there is one; see `Backend.fit`."""
         effort, points = self.problem.effort, self.fit_points
         if self.goal is None:
-            return fit_at(self.problem.target, self.engine, batch, points, effort, stream, worth)
+            return fit_at(
+                self.problem.target, self.engine, batch, points, self.select_points, effort, stream, worth
+            )
         fits = self.engine.fit(batch, points, effort, stream, worth)
         return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None))))
 

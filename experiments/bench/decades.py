@@ -18,7 +18,7 @@ from evo.backends.windows import fit_in_windows
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
-from evo.targets.points import fit_points
+from evo.targets.points import fit_points, select_points
 from evo.targets.target import Target, make_target
 
 TARGETS = (
@@ -42,14 +42,14 @@ ENGINE = backend("native")
 
 def errors(target: Target, text: str, fits: int, rng: np.random.Generator) -> list[tuple[np.ndarray, float]]:
     """For each number of windows: the largest errors [fits], and the seconds of processor time they took."""
-    program, points = parse(text), fit_points(target)
+    program, points, select = parse(text), fit_points(target), select_points(target)
     shape = (fits, program.n_constants)
     starts = rng.choice([-1.0, 1.0], shape) * 10 ** rng.uniform(-2, 2, shape)
     batch, stream = Batch.of([program] * fits, starts.tolist()), np.arange(fits, dtype=np.uint64)
     out = []
     for decades.WINDOWS in WINDOWS:
         began = time.process_time()
-        fitted = fit_in_windows(ENGINE, batch, points, Effort(), stream, np.full(fits, np.inf))
+        fitted = fit_in_windows(ENGINE, batch, points, select, Effort(), stream, np.full(fits, np.inf))
         out.append((fitted.error.copy(), time.process_time() - began))
     return out
 
