@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -21,6 +22,7 @@ SPEC = {
 PROGRAM = """
 import json, sys
 from pathlib import Path
+from types import MappingProxyType
 from evo.service.serve import serve
 from evo.service.settings import Settings
 entries = json.loads(sys.argv[1])
@@ -32,8 +34,9 @@ QUICK = {"port": 0, "cores": 2, "pause": 0.2, "look": 0.1, "helpers": 1}
 class Service:
     """A running service; see `running`."""
 
-    def __init__(self, data: Path, **settings: Any) -> None:
+    def __init__(self, data: Path, environment: Mapping[str, str], **settings: Any) -> None:
         self.data, self._settings = data, {**QUICK, "data": str(data), **settings}
+        self._environment = {**os.environ, "EVONUM_TOKEN": "", **environment}
         self.process: subprocess.Popen[str] | None = None
         self.begin()
 
@@ -42,7 +45,7 @@ class Service:
         self.log = open(self.data.parent / f"{self.data.name}.log", "a")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, json.dumps(self._settings)],
-            stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, "EVONUM_TOKEN": ""},
+            stdout=subprocess.PIPE, stderr=self.log, text=True, env=self._environment,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -104,9 +107,11 @@ def until(condition: Callable[[], Any], seconds: float = 60, what: Callable[[], 
 
 
 @contextmanager
-def running(data: Path, **settings: Any) -> Iterator[Service]:
-    """A service, ended at the end with the processes of its jobs."""
-    service = Service(data, **settings)
+def running(
+    data: Path, environment: Mapping[str, str] = MappingProxyType({}), **settings: Any
+) -> Iterator[Service]:
+    """A service, ended at the end with the processes of its jobs; with variables besides this process's."""
+    service = Service(data, environment, **settings)
     try:
         yield service
     finally:

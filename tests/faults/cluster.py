@@ -2,45 +2,62 @@
 
 python tests/faults/cluster.py [FAULT ...] [--times N]
 
-For each: jobs that were lost, processes that a job was begun with, and the time until it ran again [s]; that
-of a head from its return on. Ends with code 1 if a job was lost.
+Prints a table (`table`); the time of a head that was killed counts from its return on. Ends with code 1 if
+anything was lost, hung, or left behind.
 """
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from services import Service, running, until
-from test_ray import free_port, islands_of, start_node, stop
+from faults import table
+from services import Service, processes_of, running, until
+from test_ray import children, free_port, islands_of, raylet, start_node, stop
 
-TIME = 25.0
-"""Of a job [s]."""
+TIME = 60.0
+"""Of a job [s]; Ray takes half of it to miss a node, unless its head is told to be quicker."""
 
 
 class Cluster:
-    """A head of two CPUs, which may die and come back at the same address."""
+    """A head and another node, of one CPU each; the head may die and come back at the same address."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
-        self.begin()
+        self.nodes: list[subprocess.Popen[bytes]] = []
 
     def begin(self) -> None:
-        """Starts it, and waits until it is there."""
-        self.node = start_node(self.folder, "head", "--head", "--port", self.port, "--num-cpus", 2)
+        """Starts both, and waits until they are there."""
+        self.nodes = [start_node(self.folder, "head", "--head", "--port", self.port, "--num-cpus", 1)]
+        address = f"127.0.0.1:{self.port}"
+        self.nodes.append(start_node(self.folder, "second", "--address", address, "--num-cpus", 1))
+
+    def islands(self) -> list[int]:
+        """Processes of islands."""
+        found = []
+        for node in self.nodes:
+            with suppress(StopIteration):  # it is gone
+                found += islands_of(node)
+        return found
 
     def kill(self) -> None:
-        """Ends all of its processes at once."""
-        for group in {os.getpgid(pid) for pid in tree(self.node.pid)}:
+        """Ends the head with all of its processes at once; the other node ends without a head."""
+        head, second = self.nodes
+        for group in {os.getpgid(pid) for pid in tree(head.pid)}:
             os.killpg(group, signal.SIGKILL)
-        self.node.wait()
+        head.wait()
+        second.wait(120)
+
+    def end(self) -> None:
+        """Ends those that were started, whatever is left of them."""
+        for node in reversed(self.nodes):
+            stop(node)
 
 
 def tree(pid: int) -> list[int]:
@@ -55,9 +72,9 @@ def tree(pid: int) -> list[int]:
 
 def worker_killed(service: Service, cluster: Cluster, id: str) -> float:
     """SIGKILL to a process of islands: Ray begins another, and the job does not notice."""
-    os.kill(islands_of(cluster.node)[0], signal.SIGKILL)
+    os.kill(islands_of(cluster.nodes[1])[0], signal.SIGKILL)
     began = time.monotonic()
-    until(lambda: len(islands_of(cluster.node)) == 2, 120)
+    until(lambda: len(cluster.islands()) == 2, 120)
     assert service.get(f"/jobs/{id}")["attempts"] == 1
     return time.monotonic() - began
 
@@ -73,45 +90,46 @@ def head_killed(service: Service, cluster: Cluster, id: str) -> float:
     return time.monotonic() - began
 
 
+def node_killed(service: Service, cluster: Cluster, id: str) -> float:
+    """SIGKILL to the raylet of the second node and to all that it started, its islands among them."""
+    victims = [raylet(cluster.nodes[1]), *children(raylet(cluster.nodes[1]))]
+    for number in victims:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    began = time.monotonic()
+    log, records = service.data / "jobs" / id / "log.txt", service.search(id) / "records.jsonl"
+    until(lambda: "Going back from" in log.read_text(), 120)
+    size = records.stat().st_size
+    until(lambda: records.stat().st_size > size, 60)
+    assert service.get(f"/jobs/{id}")["attempts"] == 1
+    return time.monotonic() - began
+
+
 FAULTS: dict[str, Callable[[Service, Cluster, str], float]] = {
-    fault.__name__: fault for fault in (worker_killed, head_killed)
+    fault.__name__: fault for fault in (worker_killed, node_killed, head_killed)
 }
 
 
-def once(fault: Callable[[Service, Cluster, str], float], folder: Path) -> tuple[bool, int, float]:
-    """Whether the job was lost, how many processes it took, and the time until it ran again [s]."""
+def once(fault: Callable[[Service, Cluster, str], float], folder: Path) -> table.Cost:
+    """Does a fault to a job of two CPUs, one on each node."""
     cluster = Cluster(folder)
     try:
+        cluster.begin()
         with running(folder / "data", cluster=f"127.0.0.1:{cluster.port}") as service:
             id = service.submit(time=TIME, cores=2, islands=4)
-            until((service.search(id) / "checkpoint.npz").exists, 120)
+            search = service.search(id)
+            until((search / "checkpoint.npz").exists, 120)
+            until(lambda: [len(islands_of(node)) for node in cluster.nodes] == [1, 1], 120)
+            before = table.errors(search)
             back = fault(service, cluster, id)
             end = service.wait(id, "succeeded", "failed", seconds=180)
+            gone = table.worse(before, table.errors(search))
+            until(lambda: not processes_of(folder / "data"), 60, lambda: "processes were left behind")
+            until(lambda: not cluster.islands(), 60, lambda: "islands were left behind")
     finally:
-        stop(cluster.node)
-    return end["state"] != "succeeded", end["attempts"], back
-
-
-def main() -> None:
-    """The table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], default=[])
-    parser.add_argument("--times", type=int, default=20)
-    asked = parser.parse_args()
-    bad = 0
-    print("| fault | times | jobs lost | processes of a job | back after [s], median and most |")
-    print("|---|---|---|---|---|")
-    for name in asked.faults or FAULTS:
-        found = []
-        for _ in range(asked.times):
-            with tempfile.TemporaryDirectory() as folder:
-                found.append(once(FAULTS[name], Path(folder)))
-        lost, times = sum(one[0] for one in found), sorted(one[2] for one in found)
-        bad += lost
-        row = f"{max(one[1] for one in found)} | {times[len(times) // 2]:.1f}, {times[-1]:.1f}"
-        print(f"| {name.replace('_', ' ')} | {len(found)} | {lost} | {row} |", flush=True)
-    sys.exit(1 if bad else 0)
+        cluster.end()
+    return table.Cost(end["state"] != "succeeded", gone, end["attempts"], back)
 
 
 if __name__ == "__main__":
-    main()
+    table.main(FAULTS, once, __doc__)

@@ -4,32 +4,38 @@ setsid --wait python tests/faults/crowd.py [--clients N] [--seconds S] [--cores 
 
 The clients are tasks of this process, each with a connection that it keeps, and this process goes before the
 service where it may: times are then those of the service, not of a client that waits for a processor.
-Searches alone and beside the crowd take turns. On a machine with other work, --nice -10 (as root) puts all
-of it, clients, service and searches, before that.
+Times with and without the crowd take turns while the same searches go on. On a machine with other work,
+--nice -10 (as root) puts all of it, clients, service and searches, before that.
 
-Prints requests, errors, median and 99th percentile of their times [s], events, processor time, and the
-programs that the searches fitted with and without the crowd. Ends with code 1 after an error.
+How many programs a search fits in a time says more of the machine's other work than of the crowd. It is a
+product of two numbers that say little of it: the programs fitted in a second of the searches' processor time
+(beside the crowd, against the mean of the times before and after), and the searches' share of what they, the
+service and the clients had. Prints what is kept of each; and of the whole machine, what the crowd costs the
+service. Ends with code 1 after an error.
 """
 
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import random
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from evo.service.processes import step_back
+from evo.service.launcher import COMMAND
+from evo.service.processes import of_directory, step_back
+from faults import table
 from services import Service, running, until
 
 ARRIVAL = 10.0
@@ -38,6 +44,10 @@ PATIENCE = 30.0
 """With an answer [s]."""
 FIRST = -5
 """How much the clients go before the service: a niceness."""
+WARM = 60.0
+"""Until the searches fit at a steady rate [s]."""
+SEARCH = {"max_ops": 10, "cache_entries": 1 << 20}
+"""Where new programs do not become rare within minutes."""
 PATHS = ("/jobs", "/jobs/{id}", "/jobs/{id}/front", "/queue", "/targets")
 """What clients ask, in turns."""
 
@@ -131,13 +141,52 @@ class Crowd:
         connection.transport.close()
 
 
-def fitted(service: Service, ids: list[str]) -> int:
-    """Programs that finished searches fitted."""
-    found = 0
-    for id in ids:
-        lines = (service.search(id) / "records.jsonl").read_text().splitlines()
-        found += json.loads(lines[-1])["final"]["final/evaluations"]
-    return found
+class Clocks(NamedTuple):
+    """What was used and done up to a moment.
+
+    Attributes:
+        searches, service, clients: processor time [s].
+        fitted: programs, as the searches last recorded.
+    """
+
+    searches: float
+    service: float
+    clients: float
+    fitted: float
+
+    def since(self, before: "Clocks") -> "Clocks":
+        """Of the time between two moments."""
+        return Clocks(*(now - then for now, then in zip(self, before, strict=True)))
+
+    @property
+    def rate(self) -> float:
+        """Programs fitted in a second of the searches' processor time."""
+        return self.fitted / self.searches
+
+    @property
+    def share(self) -> float:
+        """Of the processor time of searches and service, what the searches have."""
+        return self.searches / (self.searches + self.service)
+
+    @property
+    def share_of_all(self) -> float:
+        """Of that of the clients, too."""
+        return self.searches / (self.searches + self.service + self.clients)
+
+
+def clocks(service: Service, ids: list[str]) -> Clocks:
+    """As they are now."""
+    found = [of_directory(service.search(id), COMMAND) for id in ids]
+    searches = sum(used(process.pid) for process in found if process is not None)
+    return Clocks(
+        searches, used(service.process.pid), used(os.getpid()), sum(fitted(service, i) for i in ids)
+    )
+
+
+def fitted(service: Service, id: str) -> float:
+    """Programs that a search fitted, as last recorded."""
+    values = (record["values"]["search/evaluations"] for record in table.metrics(service.search(id)))
+    return max(values, default=0.0)
 
 
 def used(pid: int) -> float:
@@ -146,27 +195,23 @@ def used(pid: int) -> float:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def searched(folder: Path, cores: int, seconds: float, clients: int) -> tuple[int, Crowd, float, float]:
-    """Four searches, with a crowd beside them.
+async def visited(service: Service, ids: list[str], clients: int, seconds: float) -> tuple[Clocks, Crowd]:
+    """A crowd for a time from when all have come: what was used and done then, what the crowd saw."""
+    crowd = Crowd(service.url, ids)
+    there = asyncio.create_task(crowd.run(clients, ARRIVAL + seconds + 1))
+    await asyncio.sleep(ARRIVAL)
+    before = clocks(service, ids)
+    await asyncio.sleep(seconds)
+    spent = clocks(service, ids).since(before)
+    await there
+    return spent, crowd
 
-    Returns:
-        The programs that they fitted, what the crowd saw, processor time of the service and of the crowd [s].
-    """
-    folder.mkdir()
-    with running(folder / "data", cores=cores, look=0.25) as service, raised():
-        until(lambda: service.ask("GET", "/readyz").status_code == 200)
-        ids = [service.submit(time=seconds, seed=i) for i in range(4)]
-        service.wait(ids[-1], "running", "succeeded")
-        crowd = Crowd(service.url, ids)
-        before = used(service.process.pid), used(os.getpid())
-        if clients:
-            uvloop.run(crowd.run(clients, 0.97 * seconds))
-        else:
-            time.sleep(0.97 * seconds)
-        spent = used(service.process.pid) - before[0], used(os.getpid()) - before[1]
-        for id in ids:
-            service.wait(id, "succeeded")
-        return fitted(service, ids), crowd, *spent
+
+def alone(service: Service, ids: list[str], seconds: float) -> Clocks:
+    """What was used and done in a time without a crowd."""
+    before = clocks(service, ids)
+    time.sleep(seconds)
+    return clocks(service, ids).since(before)
 
 
 @contextmanager
@@ -192,22 +237,50 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.nice:
         step_back(os.getpid(), asked.nice)
-    errors, shares = 0, []
-    for _ in range(asked.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            alone, *_ = searched(Path(folder) / "alone", asked.cores, asked.seconds, 0)
-            beside, crowd, service, client = searched(
-                Path(folder) / "beside", asked.cores, asked.seconds, asked.clients
-            )
-        times, errors = sorted(crowd.times), errors + len(crowd.errors)
-        shares.append(beside / alone)
-        print(f"{len(times)} requests, {len(crowd.errors)} errors {sorted(set(crowd.errors))[:5]}")
-        print(f"median {times[len(times) // 2]:.3f} s, 99 % within {times[len(times) * 99 // 100]:.3f} s")
-        print(f"{crowd.events} events in {asked.clients} streams")
-        print(f"processor time: service {service:.1f} s, clients {client:.1f} s of {asked.seconds:g} s")
-        print(f"programs fitted: {alone} alone, {beside} beside the crowd: {beside / alone:.2f}", flush=True)
-    print(f"share of programs, median of {asked.rounds}: {sorted(shares)[asked.rounds // 2]:.2f}")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "data", cores=asked.cores, look=0.25) as service,
+        raised(),
+    ):
+        until(lambda: service.ask("GET", "/readyz").status_code == 200)
+        ids = [service.submit(time=3600, seed=i, **SEARCH) for i in range(4)]
+        until(lambda: all(fitted(service, id) for id in ids), 300)
+        time.sleep(WARM)
+        errors = compare(service, ids, asked.clients, asked.seconds, asked.rounds)
     sys.exit(1 if errors else 0)
+
+
+def row(name: str, had: Clocks) -> Clocks:
+    """Prints what was had in a time."""
+    values = f"{had.rate:,.0f} | {had.searches:.1f} | {had.service:.1f} | {had.clients:.1f}"
+    print(f"| {name} | {values} |", flush=True)
+    return had
+
+
+def compare(service: Service, ids: list[str], clients: int, seconds: float, rounds: int) -> int:
+    """Prints the numbers of so many pairs of times; how many errors there were."""
+    kept, errors = [], 0
+    print("| | programs in a second of searches | searches [s] | service [s] | clients [s] |")
+    print("|---|---|---|---|---|")
+    before = row("alone", alone(service, ids, seconds))
+    for _ in range(rounds):
+        busy, crowd = uvloop.run(visited(service, ids, clients, seconds))
+        row("beside", busy)
+        after = row("alone", alone(service, ids, seconds))
+        rate, share = (before.rate + after.rate) / 2, (before.share + after.share) / 2
+        more = busy.service - (before.service + after.service) / 2
+        whole = 1 - more / (seconds * len(os.sched_getaffinity(0)))
+        kept.append((busy.rate / rate, busy.share / share, busy.share_of_all / share, whole))
+        errors, times, before = errors + len(crowd.errors), sorted(crowd.times), after
+        print(
+            f"{len(times)} requests, {len(crowd.errors)} errors {sorted(set(crowd.errors))[:5]}, "
+            f"median {times[len(times) // 2]:.3f} s, 99 % within {times[len(times) * 99 // 100]:.3f} s, "
+            f"{crowd.events} events", flush=True,
+        )  # fmt: skip
+    names = ("programs in a second of searches", "share", "share, clients counted", "processors")
+    for name, values in zip(names, zip(*kept, strict=True), strict=True):
+        print(f"kept, {name}: {statistics.median(values):.3f} of {min(values):.3f} to {max(values):.3f}")
+    return errors
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 python tests/faults/local.py [FAULT ...] [--times N]
 
-For each: jobs that were lost (accepted, and not succeeded at the end), members of the front that got worse,
-and the time until the job ran again [s]. Ends with code 1 if anything was lost, hung, or left behind.
+Prints a table (`table`). Ends with code 1 if anything was lost, hung, or left behind. What sets the clock
+needs Debian's package faketime.
 """
 
-import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from evo.service.launcher import COMMAND
 from evo.service.processes import of_directory
+from faults import table
 from services import Service, processes_of, running, until
 
 TIME = 6.0
@@ -35,11 +34,13 @@ class Case:
     Attributes:
         service: that runs it.
         id: of the job.
+        clock: a file with what the clocks of the service and of its jobs are ahead.
         back: time until the job ran again [s].
     """
 
     service: Service
     id: str
+    clock: Path
     back: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
@@ -65,14 +66,6 @@ class Case:
 
         until(there, 120)
         self.back = time.monotonic() - self.began
-
-    def errors(self) -> dict[int, float]:
-        """Of the front, by operations."""
-        try:
-            members = json.loads((self.service.search(self.id) / "front.json").read_text())
-        except OSError:
-            return {}
-        return {m["ops"]: m["sampled_error"] for m in members}
 
 
 def driver_killed(case: Case) -> None:
@@ -154,50 +147,76 @@ def stale_driver(case: Case) -> None:
     assert job["attempts"] == 1
 
 
+def clock_set_back(case: Case) -> None:
+    """An hour, of the service and the search; both go on, and the search has its whole time."""
+    reached = table.generations(case.service.search(case.id))
+    set_back(case)
+    until(lambda: table.generations(case.service.search(case.id)) > reached or over(case))
+    case.back = time.monotonic() - case.began
+    case.service.wait(case.id, "succeeded", "failed")
+    lines = (case.service.search(case.id) / "records.jsonl").read_text().splitlines()
+    first, last = json.loads(lines[0]), json.loads(lines[-1])
+    assert last["time"] < first["time"], "the search's clock was not set back"
+    assert last["final"]["final/seconds"] >= 0.95 * TIME, last["final"]
+
+
+def clock_set_back_driver_killed(case: Case) -> None:
+    """An hour; then SIGKILL to the search."""
+    set_back(case)
+    driver_killed(case)
+
+
+def set_back(case: Case) -> None:
+    """Sets the clocks back by an hour."""
+    case.clock.write_text("-3600\n")
+    case.hit()
+
+
+def over(case: Case) -> bool:
+    """Whether the job has ended."""
+    return case.service.get(f"/jobs/{case.id}")["state"] in ("succeeded", "failed")
+
+
+def shifted(clock: Path) -> dict[str, str]:
+    """The environment of processes whose clock, not the monotonic one, a file sets.
+
+    Raises:
+        RuntimeError: there is no libfaketime.
+    """
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise RuntimeError("libfaketime is missing: apt-get install faketime")
+    return {
+        "LD_PRELOAD": str(found[0]), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
+    }  # fmt: skip
+
+
 FAULTS: dict[str, Callable[[Case], None]] = {
     fault.__name__: fault
     for fault in (
         driver_killed, driver_terminated, service_killed, both_killed, checkpoint_truncated,
-        checkpoint_flipped, stale_driver,
+        checkpoint_flipped, stale_driver, clock_set_back, clock_set_back_driver_killed,
     )
 }  # fmt: skip
 
 
-def once(fault: Callable[[Case], None], folder: Path) -> tuple[bool, int, float]:
-    """Whether the job was lost, how many members got worse, and the time until it ran again [s]."""
-    with running(folder / "data") as service:
-        case = Case(service, service.submit(time=TIME))
-        until(lambda: (service.search(case.id) / "checkpoint.npz").exists())
-        before = case.errors()
+def once(fault: Callable[[Case], None], folder: Path) -> table.Cost:
+    """Does a fault to a job."""
+    clock = folder / "clock"
+    clock.write_text("+0\n")
+    environment = shifted(clock) if fault.__name__.startswith("clock") else {}
+    with running(folder / "data", environment) as service:
+        case = Case(service, service.submit(time=TIME), clock)
+        search = service.search(case.id)
+        until((search / "checkpoint.npz").exists)
+        before = table.errors(search)
         fault(case)
         end = service.wait(case.id, "succeeded", "failed", "stopped")
-        after = case.errors()
-        worse = sum(after.get(ops, float("inf")) > error * 1.001 for ops, error in before.items())
+        gone = table.worse(before, table.errors(search))
         until(lambda: not processes_of(folder / "data"), 60, lambda: "processes were left behind")
-    return end["state"] != "succeeded", worse, case.back
-
-
-def main() -> None:
-    """The table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], default=[])
-    parser.add_argument("--times", type=int, default=20)
-    asked = parser.parse_args()
-    bad = 0
-    print("| fault | times | jobs lost | members lost | back after [s], median and most |")
-    print("|---|---|---|---|---|")
-    for name in asked.faults or FAULTS:
-        found = []
-        for _ in range(asked.times):
-            with tempfile.TemporaryDirectory() as folder:
-                found.append(once(FAULTS[name], Path(folder)))
-        lost, worse = sum(one[0] for one in found), sum(one[1] for one in found)
-        times = sorted(one[2] for one in found)
-        bad += lost + worse
-        row = f"{times[len(times) // 2]:.1f}, {times[-1]:.1f}"
-        print(f"| {name.replace('_', ' ')} | {len(found)} | {lost} | {worse} | {row} |", flush=True)
-    sys.exit(1 if bad else 0)
+    return table.Cost(end["state"] != "succeeded", gone, end["attempts"], case.back)
 
 
 if __name__ == "__main__":
-    main()
+    table.main(FAULTS, once, __doc__)
