@@ -1,10 +1,14 @@
 """The classical forms against the published tables, mpmath and Sollya."""
 
+import ctypes
 import json
 import math
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 
 import flint
 import mpmath
@@ -28,6 +32,9 @@ from evo.targets.catalogue import CATALOGUE
 from evo.targets.target import make_target
 from records import F2, F3, F5
 from searches import evonum
+
+CHILD_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of Linux."""
 
 HORNER = dict(zip(range(2, 13, 2), ["3.0e-2", "1.7e-3", "7.5e-5", "2.6e-6", "7.5e-8", "1.9e-9"], strict=True))
 BEST = {
@@ -336,3 +343,28 @@ def test_a_front_is_drawn_with_its_baselines_and_curves(in_tmp):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     done = evonum("front", ".", "--baselines", cwd=in_tmp)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_the_process_of_the_baselines_dies_with_a_search_that_is_killed():
+    """This process becomes the parent of those that lose theirs, and so sees how they end."""
+    code = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from evo.classical.pictures import BackgroundLines\n"
+        "from evo.targets.target import make_target\n"
+        "made = BackgroundLines(make_target('sin', ('0', '1'), 'relative'), 24)\n"
+        "child = made._process.pid\n"
+        "while 'flint' not in Path(f'/proc/{child}/maps').read_text():\n"
+        "    time.sleep(0.01)\n"
+        "print(child, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(CHILD_SUBREAPER, 1) == 0
+    try:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+        _, status = os.waitpid(int(done.stdout), 0)
+    finally:
+        prctl(CHILD_SUBREAPER, 0)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGKILL

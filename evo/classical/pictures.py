@@ -29,6 +29,12 @@ GROUPS = (
 )
 """The families that a line of a figure is the best of (chebyshev hides behind polynomial)."""
 
+_MORTAL = """
+import ctypes, runpy
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
+runpy.run_module("evo", run_name="__main__", alter_sys=True)
+"""
+"""The command, killed by the kernel when the thread that started it ends, however that ends: kill -9, too."""
 _POINTS = 400
 _PRECISION = 256
 
@@ -52,7 +58,7 @@ class BackgroundLines:
     """The lines of a target's classical forms, computed beside a search by a process of low priority."""
 
     def __init__(self, target: Target, max_ops: int) -> None:
-        command = [sys.executable, "-m", "evo", "baselines", "--json", "--metric", target.metric]
+        command = [sys.executable, "-c", _MORTAL, "baselines", "--json", "--metric", target.metric]
         command += [
             "--max-ops",
             str(min(max(max_ops, 2), 24)),

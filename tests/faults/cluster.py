@@ -34,7 +34,19 @@ class Cluster:
 
     def begin(self) -> None:
         """Starts both, and waits until they are there."""
-        self.nodes = [start_node(self.folder, "head", "--head", "--port", self.port, "--num-cpus", 1)]
+        self.nodes = [
+            start_node(
+                self.folder,
+                "head",
+                "--head",
+                "--include-dashboard",
+                "false",
+                "--port",
+                self.port,
+                "--num-cpus",
+                1,
+            )
+        ]
         address = f"127.0.0.1:{self.port}"
         self.nodes.append(start_node(self.folder, "second", "--address", address, "--num-cpus", 1))
 
