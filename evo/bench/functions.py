@@ -22,7 +22,7 @@ from evo.exports.export import export
 from evo.fronts.front import Member
 from evo.kernels.build import BuildError, find_compiler
 from evo.numbers.arithmetic import REAL, find_arithmetic
-from evo.numbers.formats import FLOAT_FORMATS, ulp
+from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.table import find_reduction
 
 ROUNDS, SIZE = 41, 8192
@@ -39,6 +39,13 @@ _ALIKE = (
     *("atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "cbrt", "sqrt", "lgamma"),
 )
 """Functions that libm has under these names; NumPy some of them, a few under another name."""
+_WRITTEN = {
+    "sigmoid": "1 / (1 + exp{f}(-x[i]))",
+    "silu": "x[i] / (1 + exp{f}(-x[i]))",
+    "softplus": "fmax{f}(x[i], 0) + log1p{f}(exp{f}(-fabs{f}(x[i])))",
+    "gelu": "x[i] * erfc{f}(x[i] * ({kind})-0.70710678118654752) / 2",
+}
+"""Functions that no library has, as people write them with what it has."""
 _NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 
@@ -112,14 +119,16 @@ def _ours(member: Member, members: Sequence[Member]) -> str:
 
 def _errors(calls: Mapping[str, Call], member: Member, x: np.ndarray) -> dict[str, float]:
     """Largest errors of the others at a sample of inputs with normal results [ulp]."""
-    exact = find_reduction(member.function, member.way, member.core).float64_at(x)
+    reduction = find_reduction(member.function, member.way, member.core)
+    exact = reduction.float64_at(x)
     fmt, y, found = FLOAT_FORMATS[x.dtype.name], np.empty_like(x), {}
     normal = np.isfinite(exact) & (np.abs(exact) >= 2.0**fmt.emin) & (np.abs(exact) < 2.0**fmt.bias)
     for name, call in calls.items():
         if not name.startswith(("evonum", "x + 1")):
             call(1, x, y)
             with np.errstate(all="ignore"):
-                off = np.abs(y.astype(float) - exact) / ulp(np.where(normal, exact, 0), fmt)
+                unit = reduction.unit(x, np.where(normal, exact, 0), fmt)
+                off = np.abs(y.astype(float) - exact) / unit
             found[name] = float(off[normal].max(initial=0))
     return found
 
@@ -189,14 +198,17 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
         found[_ours(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
     found["x + 1 (floor)"] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
     name = members[0].target
-    if name not in _ALIKE:
+    if name not in (*_ALIKE, *_WRITTEN):
         return found
-    value = _EACH.format(value=f"{name}{'f' if shop.single else ''}(x[i])")
+    words = {"f": "f", "kind": "float"} if shop.single else {"f": "", "kind": "double"}
+    value = _EACH.format(value=_WRITTEN.get(name, name + "{f}(x[i])").format(**words))
     found["libm"] = shop.loop(_FAST, _GNU, value, "-lm")
     for width, more in (("256", ()), ("512", (_WIDE,))):
         with suppress(BuildError):
             flags = (*_FAST, "-ffast-math", *more)
             found[f"libmvec, {width} bits"] = shop.loop(flags, _GNU, value, "-lmvec", "-lm")
+    if name in _WRITTEN:
+        return found
     for vectors in _VECTORS if _has_avx512() else ("AVX2",):
         for digits in ("u10", "u35"):
             with suppress(BuildError):

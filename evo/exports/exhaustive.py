@@ -151,7 +151,7 @@ static void errors(uint32_t first, uint32_t n, Piece at, int64_t (*e)[SOME])
         memcpy(&b, &power, sizeof b);
         b &= 0x7ff0000000000000;
         memcpy(&power, &b, sizeof power);
-        power = power < 0x1p-126 ? 0x1p-126 : power;
+        power = power < 0x1p-126 ? 0x1p-126 : power;{tail}
         power = power > 0x1p127 ? 0x1p127 : power;
         const double by_ulp = miss / power * 0x1p23, by_metric = {metric};
         memcpy(&e[0][i], &by_metric, sizeof b);
@@ -222,6 +222,8 @@ _REFERENCE = """
     {name}_array(SOME, wide, f);
     (void)at;
 """
+_TAIL = """
+        power = x[i] < {below!r} && power < {size!r} ? {size!r} : power;"""
 _MISS, _QUOTIENT = "miss", "size < 0x1p-126 ? 0.0 : miss / size"
 """The error in C; a quotient at a subnormal result says nothing about the formula."""
 
@@ -231,7 +233,9 @@ def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -
     source, library = folder / "screen.c", folder / "screen.so"
     error = _QUOTIENT if divides(formula.member.metric) else _MISS
     exact = _REFERENCE.format(name=reference.name) if reference else _POLYNOMIAL
-    words = {"name": formula.name, "metric": error, "nodes": _NODES, "exact": exact}
+    known = formula.reduction.tail if formula.reduction else None
+    tail = _TAIL.format(**known._asdict()) if known else ""
+    words = {"name": formula.name, "metric": error, "nodes": _NODES, "exact": exact, "tail": tail}
     formulas = [formula, *([reference] if reference else [])]
     source.write_text(render(formulas) + _SOURCE.format(**words))
     flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]

@@ -21,10 +21,10 @@ from evo.exports.exhaustive import CurvedError, Screened, screened
 from evo.exports.formula import Figure, Formula, Origin
 from evo.exports.names import ExportError
 from evo.kernels.build import BuildError
-from evo.numbers.formats import FloatFormat, ulp
+from evo.numbers.formats import FloatFormat
 from evo.programs.floats import evaluate
 from evo.proofs.rounding import RoundingBound, bound_float64_error
-from evo.reductions.reduction import Reduction
+from evo.reductions.reduction import Reduction, Tail
 from evo.targets.metric import METRICS, divides
 from evo.targets.points import holdout_floats
 from evo.targets.target import Target
@@ -126,27 +126,36 @@ def all_points(fmt: FloatFormat, first: float, last: float, count: int = PER_OCT
 
 
 def largest(
-    got: np.ndarray, x: np.ndarray, exact: Callable[[Any], Any], fmt: FloatFormat, unit: str
+    got: np.ndarray,
+    x: np.ndarray,
+    exact: Callable[[Any], Any],
+    fmt: FloatFormat,
+    unit: str,
+    tail: Tail | None = None,
 ) -> Figure:
     """The largest error of `got`, against a function on balls.
 
     A result of zero or infinity is right where the exact one rounds to it.
+
+    Args:
+        tail: where an ulp has a least size.
     """
     worst = Figure(-1.0, None, unit)
     with flint.ctx.workprec(_PRECISION):
         for value, point in zip(np.asarray(got, float).tolist(), np.asarray(x, float).tolist(), strict=True):
-            error = _error(value, exact(arb(point)), fmt, unit)
+            least = tail.size if tail is not None and point < tail.below else 0.0
+            error = _error(value, exact(arb(point)), fmt, unit, least)
             if error > worst.value:
                 worst = Figure(error, point, unit)
     return worst
 
 
-def _error(value: float, exact: Any, fmt: FloatFormat, unit: str) -> float:
+def _error(value: float, exact: Any, fmt: FloatFormat, unit: str, least: float) -> float:
     if unit == "ulp":  # as if the exponents went one further: infinity stands for the first power beyond
         beyond = arb(2) ** (fmt.bias + 1)
         exact = arb.min(arb.max(exact, -beyond), beyond)
         got = beyond * (1 if value > 0 else -1) if math.isinf(value) else arb(value)
-        error = abs(got - exact) / arb(2) ** _ulp_exponent(exact, fmt)
+        error = abs(got - exact) / arb(2) ** _ulp_exponent(arb.max(abs(exact), arb(least)), fmt)
     else:
         metric = METRICS[unit]
         if metric.divides and abs(exact) < arb(2) ** fmt.emin:  # results lose digits, whatever the formula
@@ -172,7 +181,7 @@ def _on_all_floats(formula: Formula) -> Formula:
         x, tried = _with_worst(formula, x, first, last)
         count += tried
     got = formula.reduction.evaluate(formula.program, formula.numbers, x, formula.fmt)
-    figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp")
+    figure = largest(got, x, formula.reduction.ball, formula.fmt, "ulp", formula.reduction.tail)
     words = f"largest of a sample of {count:,} inputs of every exponent, subnormal results included"
     return replace(formula, float_errors=(figure,), float_points=words, float_inputs=count)
 
@@ -192,6 +201,7 @@ def _with_worst(formula: Formula, x: np.ndarray, first: float, last: float) -> t
     more = more[(more > first) & (more < last)]
     got = formula.reduction.evaluate(formula.program, formula.numbers, more, fmt).astype(float)
     exact = formula.reduction.float64_at(more)
+    unit = formula.reduction.unit(more, exact, fmt)
     with np.errstate(all="ignore"):
-        error = np.where(np.isfinite(got), np.abs(got - exact) / ulp(exact, fmt), 0.0)
+        error = np.where(np.isfinite(got), np.abs(got - exact) / unit, 0.0)
     return np.unique(np.concatenate([x, more[np.argsort(error)[-SEEN:]]])), len(more)

@@ -63,7 +63,7 @@ def whole(formula: Formula) -> Whole:
     lo, hi = reduction.span(fmt)
     found = _screened(plain, lo, hi)
     x = np.unique(found.inputs[1])
-    figure = largest(results(formula, x), x, reduction.ball, fmt, "ulp")
+    figure = largest(results(formula, x), x, reduction.ball, fmt, "ulp", reduction.tail)
     with tempfile.TemporaryDirectory() as folder:
         faults = tuple(_beyond(plain, Path(folder)))
     return Whole(figure, 1 << fmt.bits, faults, x)
@@ -129,13 +129,14 @@ def _beyond(formula: Formula, folder: Path) -> Iterator[str]:
     assert reduction is not None
     screen = compiled(formula, folder)
     lo, hi = reduction.span(fmt)
-    zeros = np.array([0.0, -0.0], fmt.type)
-    for x, got, right in zip(zeros, results(formula, zeros), _right(formula, zeros), strict=True):
+    ends = [end for end in (lo, hi) if np.isfinite(end) and float(fmt.type(end)) == end]
+    single = np.array([0.0, -0.0, *ends], fmt.type)
+    for x, got, right in zip(single, results(formula, single), _right(formula, single), strict=True):
         if not _same(got, right):
             yield f"{x!s} gives {got!s}, not {right!s}"
     ranges = [(sign | _INFINITY + 1, 0x7FFFFF, np.float32("nan")) for sign in (0, _SIGN)]
     for sign, end in ((0, hi), (_SIGN, -lo)):
-        first = max(least_from(end), 1)
+        first = max(least_from(end) + (abs(end) in np.abs(ends)), 1)
         (right,) = _right(formula, np.array([-np.inf if sign else np.inf], fmt.type))
         ranges.append((sign | first, _INFINITY - first + 1, right))
     for first, count, right in ranges:

@@ -91,7 +91,7 @@ def points_at(
     prepared = reduction.prepared(x, fmt)
     order = np.argsort(prepared.r, kind="stable")
     x, exact, prepared = x[order], exact[order], prepared.take(order)
-    unit = ulp(exact, fmt)
+    unit = reduction.unit(x, exact, fmt)
     start = core_values(core, prepared.r)
     low, high = interval_of_core(reduction, x, exact - _PROBE * unit, exact + _PROBE * unit, start, fmt)
     weight = 2 * _PROBE / np.maximum(high - low, ulp(start, fmt))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.reduction import Core, Reduction, Tail, written
 from evo.reductions.rules import (
     Rule,
     bits,
@@ -126,13 +126,14 @@ def _erf(x: Any) -> Any:
 def _composed(
     name: str, way: str, steps: str, cores: tuple[Core, ...], rules: dict[str, Rule],
     span: Callable[[FloatFormat], tuple[float, float]], float64: Callable[[Any], Any], scaled: bool = False,
+    tail: Tail | None = None,
 ) -> Reduction:  # fmt: skip
     """One with an exponential inside, written both ways."""
     last = "m = sub n SHIFT\nv = scale y m" if scaled else "v = scale y n"
     vector = written(steps.format(power=f"{_VECTOR}\n{last}"))
     return Reduction(
         name, way, (*cores, _EXP_CORE), written(steps.format(power=_EXP)), {**_POWER, **rules}, span, float64,
-        vector=vector,
+        vector=vector, tail=tail,
     )  # fmt: skip
 
 
@@ -149,7 +150,7 @@ COMPOSED = (
             "FAR": value(14.5), "MINUS_FAR": value(-14.5), "SCALE": value(2.0**-_SHIFT),
             "SHIFT": value(float(_SHIFT)), "LOWEST": negative(largest),
             "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias + _SHIFT,
-        }, lambda fmt: (-14.4, float("inf")), _gelu, scaled=True,
+        }, lambda fmt: (-14.4, float("inf")), _gelu, scaled=True, tail=Tail(-1.0, 0.125),
     ),
     _composed(
         "erf", "pieces", _ERF, (

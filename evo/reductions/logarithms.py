@@ -4,6 +4,7 @@ e comes from the exponent bits of x over 3/4, taken apart as signed integers; su
 by 2^p. Next to 1, e is 0 and log x = log(1 + f) is the core's alone, so that its zero is kept. Two cores
 compete: log(1 + x)/x, times f by the multiply-add that adds e; and what is left of it after x, times f^2,
 which rounds once where e = 0. 0, infinity and NaN are chosen at the end by unsigned comparison of bits.
+log(1 + x) takes e from the rounded sum, and f = x 2^-e + (2^-e - 1) by one multiply-add.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,19 +48,19 @@ _VECTOR = written(
 )
 
 
-def _specials() -> Iterator[Step]:
-    """`result` from `inside`: -infinity at zeros, NaN below, x itself at infinity and NaN."""
+def _specials(x: str = "x", result: str = "result") -> Iterator[Step]:
+    """A result from `inside`: -infinity at zeros, NaN below, `x` itself at infinity and NaN."""
     yield from written(
-        """
-        bits_of_x = bits x
+        f"""
+        bits_of_x = bits {x}
         before = minus bits_of_x LEAST_BITS
         proper = less before ROOM
         bits_of_size = plus bits_of_x bits_of_x
         zero = less bits_of_size LEAST_BITS
-        negative = below x ZERO
-        below_zero = choose negative NOTHING x
+        negative = below {x} ZERO
+        below_zero = choose negative NOTHING {x}
         beside = choose zero MINUS_INFINITY below_zero
-        result = choose proper inside beside
+        {result} = choose proper inside beside
         """
     )
 
@@ -103,6 +104,72 @@ _SHORT = """
     low = fma e UNIT_REST rest
     inside = fma e UNIT low
 """
+_LONG = """
+    square = mul f f
+    low = fma e UNIT_REST f
+    rest = fma square y low
+    inside = fma e UNIT rest
+"""
+_OF_SUM = written(
+    """
+    u = add x ONE
+    pattern = bits u
+    over = minus pattern BORDER
+    exponent = sink over
+    e = count exponent
+    lifted = lift exponent
+    bits_of_scale = minus FOUR_BITS lifted
+    scale = float bits_of_scale
+    less_one = fma scale QUARTER MINUS_ONE
+    part = mul x QUARTER
+    f = fma part scale less_one
+    y = core f
+    """
+)
+"""2^-e is subnormal where x is largest; 4 2^-e is not."""
+_OF_SUM_VECTOR = written(
+    """
+    u = add x ONE
+    m = significand u
+    floored = exponent u
+    next = add floored ONE
+    under = below m ONE
+    e = choose under next floored
+    minus_e = sub ZERO e
+    scale = scale ONE minus_e
+    less_one = sub scale ONE
+    f = fma x scale less_one
+    y = core f
+    """
+)
+_SMALL = written(
+    """
+    absolute = size x
+    tiny = below absolute TINY
+    result = choose tiny x found
+    """
+)
+
+
+def _log1p(way: str, core: str, inside: str) -> Reduction:
+    """As `_logarithm`; x itself where it is the result."""
+    tail = written(inside)
+    rules: dict[str, Rule] = {
+        "FOUR_BITS": bits(value(4.0)), "QUARTER": value(0.25), "MINUS_ONE": value(-1.0),
+        "TINY": lambda fmt: 2.0 ** -(fmt.digits + 2),
+    }  # fmt: skip
+    bounds = written("""
+    ended = ends inside u
+    negative = below u ZERO
+    found = choose negative NOTHING ended
+    """)
+    return Reduction(
+        "log1p", way, (Core(core, *_ENDS),), (*_OF_SUM, *tail, *_specials("u", "found"), *_SMALL),
+        {**_RULES, **_parts("log(2)"), **rules}, lambda fmt: (-1.0, float("inf")), np.log1p,
+        vector=(*_OF_SUM_VECTOR, *tail, *bounds, *_SMALL),
+    )  # fmt: skip
+
+
 LOGARITHMS = (
     _logarithm("log2", "short", "log2(1+x)/x", "inside = fma f y e", np.log2),
     _logarithm(
@@ -111,15 +178,10 @@ LOGARITHMS = (
         inside = fma f y start
         """, np.log2,
     ),
-    _logarithm(
-        "log", "long", "(log1p(x)-x)/x^2", """
-        square = mul f f
-        low = fma e UNIT_REST f
-        rest = fma square y low
-        inside = fma e UNIT rest
-        """, np.log, **_parts("log(2)"),
-    ),
+    _logarithm("log", "long", "(log1p(x)-x)/x^2", _LONG, np.log, **_parts("log(2)")),
     _logarithm("log", "short", "log1p(x)/x", _SHORT, np.log, **_parts("log(2)")),
     _logarithm("log10", "short", "log1p(x)/(x*log(10))", _SHORT, np.log10, **_parts("log(2)/log(10)")),
+    _log1p("long", "(log1p(x)-x)/x^2", _LONG),
+    _log1p("short", "log1p(x)/x", _SHORT),
 )  # fmt: skip
 """Rows."""

@@ -1,8 +1,9 @@
-"""Functions with an exponential or a reciprocal before their core: tanh, expm1, atan.
+"""Functions with an exponential or a reciprocal before their core: tanh, expm1, sinh, cosh, atan.
 
 tanh x = -m/(m + 2) with m = e^t - 1, t = -2|x|, which has no cancellation; e^t - 1 = 2^n q + (2^n - 1) with
 q = e^r - 1 = r + r^2 core(r). expm1 takes half of 2^n, which is a number where 2^n is none any more.
-atan x = pi/2 - atan 1/x where |x| > 1.
+With a quarter of 2^n, and of m, nothing of sinh and cosh overflows before they do. atan x = pi/2 - atan 1/x
+where |x| > 1.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from evo.reductions.rules import (
     negative,
     number,
     part,
+    rounded,
     smallest,
     value,
     whole_above,
@@ -56,11 +58,21 @@ def _everywhere(fmt: FloatFormat) -> tuple[float, float]:
     return -float("inf"), float("inf")
 
 
+def _finite(fmt: FloatFormat) -> tuple[float, float]:
+    """Where half of e^|x| is a number."""
+    beyond = (fmt.bias + 2) * length("log(2)")
+    return -beyond, beyond
+
+
 def _far(fmt: FloatFormat) -> float:
     """e^-far is below half an ulp of 1."""
     return whole_above("log(2)", fmt.digits + 2)
 
 
+_QUARTERS: dict[str, Rule] = {
+    "QUARTER_BITS": bits(value(0.25)),
+    "MOST": lambda fmt: rounded(f"{fmt.bias + 2}*log(2)+1/8", fmt.digits),  # no n above bias + 2
+}
 OTHERS = (
     Reduction(
         "tanh", "power", (Core("(expm1(x)-x)/x^2", *_HALF_PERIOD),), written(f"""
@@ -98,6 +110,45 @@ OTHERS = (
             **_PERIOD, "SMALLEST": smallest, "HALF": value(0.5), "HALF_BITS": bits(value(0.5)),
             "LEAST": lambda fmt: -_far(fmt), "MOST": lambda fmt: whole_above("log(2)", fmt.bias + 1),
         }, lambda fmt: (-float("inf"), (fmt.bias + 1) * length("log(2)")), np.expm1,
+    ),
+    Reduction(
+        "sinh", "power", (Core("(expm1(x)-x)/x^2", *_HALF_PERIOD),), written(f"""
+        absolute = size x
+        t = atmost absolute MOST
+        {_REDUCED}
+        bits_of_quarter = plus lifted QUARTER_BITS
+        power = float bits_of_quarter
+        less = sub power QUARTER
+        m = fma power q less
+        under = fma m FOUR ONE
+        quotient = div m under
+        sum = add m quotient
+        twice = add sum sum
+        tiny = below absolute TINY
+        found = choose tiny absolute twice
+        {_SIGN}
+        """), {
+            **_PERIOD, **_QUARTERS, "FOUR": value(4.0), "QUARTER": value(0.25),
+            "TINY": lambda fmt: 2.0 ** -(fmt.digits // 2),
+        }, _finite, np.sinh,
+    ),
+    Reduction(
+        "cosh", "power", (Core("exp", *_HALF_PERIOD),), written("""
+        absolute = size x
+        t = atmost absolute MOST
+        shifted = fma t INVERSE MAGIC
+        n = sub shifted MAGIC
+        r1 = fma n MINUS_FIRST t
+        r = fma n MINUS_SECOND r1
+        y = core r
+        bits_of_n = bits shifted
+        lifted = lift bits_of_n
+        bits_of_quarter = plus lifted QUARTER_BITS
+        power = float bits_of_quarter
+        v = mul y power
+        other = div EIGHTH v
+        result = fma v TWO other
+        """), {**_PERIOD, **_QUARTERS, "EIGHTH": value(0.125), "TWO": value(2.0)}, _finite, np.cosh,
     ),
     Reduction(
         "atan", "reciprocal", (Core("(atan(sqrt(x))/sqrt(x)-1)/x", "0", "1"),), written(f"""

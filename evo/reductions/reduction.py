@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.numbers.formats import FloatFormat
+from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import compute, evaluate, functions_on
 from evo.programs.program import Program
 from evo.reductions.rules import Rule, length, numbers
@@ -41,6 +41,18 @@ class Core(NamedTuple):
     lo: str
     hi: str
     name: str = "core"
+
+
+class Tail(NamedTuple):
+    """Where an ulp of the result says nothing, for the function is far smaller than what it is made of.
+
+    Attributes:
+        below: inputs below are the tail.
+        size: an ulp there is at least that of this number, a power of two.
+    """
+
+    below: float
+    size: float
 
 
 Given = Callable[[np.ndarray], np.ndarray]
@@ -75,6 +87,7 @@ class Reduction:
         vector: steps with the same bits by instructions that some processors have (`VECTOR_STEPS`).
         bends: whether it bends too often for polynomials on parts of its span.
         remark: what else users must know.
+        tail: where errors are absolute.
         given: cores that are known.
     """
 
@@ -89,6 +102,7 @@ class Reduction:
     vector: tuple[Step, ...] = ()
     bends: bool = False
     remark: str = ""
+    tail: Tail | None = None
     given: Mapping[str, Given] = field(default_factory=dict, repr=False)
 
     def constants(self, fmt: FloatFormat) -> dict[str, float | int]:
@@ -169,6 +183,12 @@ class Reduction:
         """The function in float64, to a few ulp."""
         with np.errstate(all="ignore"):
             return np.asarray(self.float64(np.asarray(x, float)))
+
+    def unit(self, x: np.ndarray, exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:
+        """What an ulp is at these inputs, where these are the exact values."""
+        if self.tail is None:
+            return ulp(exact, fmt)
+        return ulp(np.where(x < self.tail.below, np.maximum(np.abs(exact), self.tail.size), exact), fmt)
 
     def searching(self, name: str) -> "Reduction":
         """The same with the core of this name first; "": as it is."""

@@ -10,6 +10,7 @@ from evo.reductions.logarithms import LOGARITHMS
 from evo.reductions.others import OTHERS
 from evo.reductions.powers import Power
 from evo.reductions.reduction import Reduction, ReductionError
+from evo.reductions.roots import ROOTS
 from evo.reductions.rules import length
 from evo.targets.target import Target
 
@@ -52,7 +53,10 @@ _POWERS = (
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
     name: tuple(ways)
     for name, ways in groupby(
-        (*(way for power in _POWERS for way in power.ways()), *LOGARITHMS, *CIRCULAR, *OTHERS, *COMPOSED),
+        (
+            *(way for power in _POWERS for way in power.ways()),
+            *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED),
+        ),
         key=lambda reduction: reduction.name,
     )
 }

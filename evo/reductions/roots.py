@@ -1,0 +1,171 @@
+"""The cube root, and functions of a square root: asin, acos.
+
+cbrt x = 2^k c (1 + f)^(1/3) with |x| = (1 + f) 2^(3k + j), f from -1/4 to below 1/2, j one of -1, 0, 1, and
+c = 2^(j/3) in two parts, to which what the core adds to 1 is added last. asin x = pi/2 - 2 asin r with
+r^2 = (1 - |x|)/2 where |x| > 0.55; there and elsewhere asin r = r + r^3 core(r^2).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from evo.numbers.formats import FloatFormat
+from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.rules import Rule, bits, infinity, magic, number, part, smallest, value
+
+_SIGN = """
+    bits_of_x = bits x
+    bits_of_size = bits absolute
+    own = flip bits_of_x bits_of_size
+    bits_of_found = bits found
+    marked = flip bits_of_found own
+"""
+_CUBE_ROOT = """
+    f = sub m ONE
+    y = core f
+    raised = below ZERO j
+    lowered = below j ZERO
+    above = choose raised UPPER ONE
+    c = choose lowered LOWER above
+    rest_above = choose raised UPPER_REST ZERO
+    d = choose lowered LOWER_REST rest_above
+    cf = mul c f
+    low = fma cf y d
+    root = add c low
+"""
+_ROOT_IN_BITS = written(f"""
+    absolute = size x
+    small = below absolute SMALLEST
+    larger = mul absolute UP
+    normal = choose small larger absolute
+    pattern = bits normal
+    over = minus pattern BORDER
+    exponent = sink over
+    lifted = lift exponent
+    bits_of_m = minus pattern lifted
+    m = float bits_of_m
+    e = count exponent
+    shifted = fma e THIRD MAGIC
+    k = sub shifted MAGIC
+    j = fma k MINUS_THREE e
+    {_CUBE_ROOT}
+    down = choose small MINUS_UP ZERO
+    whole = add shifted down
+    bits_of_k = bits whole
+    exponent_of_root = lift bits_of_k
+    bits_of_root = bits root
+    sum = plus bits_of_root exponent_of_root
+    found = float sum
+    {_SIGN}
+    with_sign = float marked
+    before = minus bits_of_size LEAST_BITS
+    proper = less before ROOM
+    result = choose proper with_sign x
+""")
+_ROOT_BY_INSTRUCTIONS = written(f"""
+    absolute = size x
+    m = significand absolute
+    floored = exponent absolute
+    next = add floored ONE
+    under = below m ONE
+    e = choose under next floored
+    third = mul e THIRD
+    k = nearest third
+    j = fma k MINUS_THREE e
+    {_CUBE_ROOT}
+    found = scale root k
+    {_SIGN}
+    result = float marked
+""")
+
+
+def _thirds(fmt: FloatFormat) -> int:
+    """What subnormal numbers are raised by, so that they are normal: a power of 8."""
+    return -(-fmt.digits // 3)
+
+
+_BORDER = "0.55"
+"""|x| beyond which there are halves: asin r is below 1/2 then, where its ulp is half of that above."""
+_HALVES = """
+    absolute = size x
+    far = below BORDER absolute
+    halved = fma absolute MINUS_HALF HALF
+    square = mul x x
+    s = choose far halved square
+    root = sqrt halved
+    y = core s
+"""
+_ASIN_CORE = Core("(asin(sqrt(x))/sqrt(x)-1)/x", "0", f"({_BORDER})^2")
+_ASIN: dict[str, Rule] = {
+    "BORDER": number(_BORDER),
+    "HALF": value(0.5),
+    "MINUS_HALF": value(-0.5),
+    "TWO": value(2.0),
+    "MINUS_TWO": value(-2.0),
+    "ONE": value(1.0),
+    "MINUS_ONE": value(-1.0),
+    "ZERO": value(0.0),
+    "UPPER": number("pi/2"),
+    "REST": part("pi/2", 1),
+    "PI": number("pi"),
+    "PI_REST": part("pi", 1),
+}
+
+
+def _to_one(fmt: FloatFormat) -> tuple[float, float]:
+    """1 is an input that counts."""
+    beyond = 1 + 2.0 ** (1 - fmt.digits)
+    return -beyond, beyond
+
+
+def _everywhere(fmt: FloatFormat) -> tuple[float, float]:
+    return -float("inf"), float("inf")
+
+
+def _cbrt(x: Any) -> Any:
+    return np.cbrt(x)
+
+
+ROOTS = (
+    Reduction(
+        "cbrt", "thirds", (Core("(cbrt(1+x)-1)/x", "-1/4", "1/2"),), _ROOT_IN_BITS, {
+            "SMALLEST": smallest, "UP": lambda fmt: 8.0 ** _thirds(fmt),
+            "MINUS_UP": lambda fmt: float(-_thirds(fmt)), "BORDER": bits(value(0.75)),
+            "LEAST_BITS": lambda fmt: 1, "ROOM": lambda fmt: int(bits(infinity)(fmt)) - 1, "MAGIC": magic,
+            "THIRD": number("1/3"), "MINUS_THREE": value(-3.0), "ZERO": value(0.0), "ONE": value(1.0),
+            "UPPER": number("cbrt(2)"), "UPPER_REST": part("cbrt(2)", 1),
+            "LOWER": number("cbrt(1/2)"), "LOWER_REST": part("cbrt(1/2)", 1),
+        }, _everywhere, _cbrt, vector=_ROOT_BY_INSTRUCTIONS,
+    ),
+    Reduction(
+        "asin", "halves", (_ASIN_CORE,), written(f"""
+        {_HALVES}
+        r = choose far root absolute
+        cube = mul r s
+        p = fma cube y r
+        low = fma p MINUS_TWO REST
+        complement = add UPPER low
+        found = choose far complement p
+        {_SIGN}
+        result = float marked
+        """), _ASIN, _to_one, np.arcsin,
+    ),
+    Reduction(
+        "acos", "halves", (_ASIN_CORE,), written(f"""
+        {_HALVES}
+        r = choose far root x
+        cube = mul r s
+        p = fma cube y r
+        opposite = below x ZERO
+        end = choose opposite PI ZERO
+        end_rest = choose opposite PI_REST ZERO
+        twice = choose opposite MINUS_TWO TWO
+        start = choose far end UPPER
+        rest = choose far end_rest REST
+        factor = choose far twice MINUS_ONE
+        low = fma p factor rest
+        result = add start low
+        """), _ASIN, _to_one, np.arccos,
+    ),
+)  # fmt: skip
+"""Rows."""
