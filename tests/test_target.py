@@ -42,6 +42,10 @@ REFERENCES = {
     "erf": mpmath.erf,
     "erfc": mpmath.erfc,
     "atan": mpmath.atan,
+    "asin": mpmath.asin,
+    "acos": mpmath.acos,
+    "sinh": mpmath.sinh,
+    "cosh": mpmath.cosh,
     "sqrt": mpmath.sqrt,
     "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x),
@@ -249,7 +253,7 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest():
     reason = refusal("exp3")
     assert all(name in reason for name in NAMES)
     assert "'exp2'" in reason.split("Did you mean")[1]
-    assert "write sinh(x)" in refusal("sinh")
+    assert "write asinh(x)" in refusal("asinh")
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from flint import arb
 
 from evo.exports.check import check
 from evo.exports.exhaustive import screened
 from evo.exports.export import export, prepare, reduction_of
 from evo.exports.formula import make_formula
+from evo.exports.measure import largest
 from evo.exports.samples import results
 from evo.exports.whole import reference, whole
 from evo.floats.goal import FloatGoal
 from evo.fronts.front import Front
+from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.batch import Batch
 from evo.programs.piece import Piece
-from evo.reductions.table import core_interval
+from evo.reductions.table import REDUCTIONS, core_interval
 from evo.targets.target import Target
 from exported import assert_same, call, compiled
 from test_floats import fitted, horner, member_of
@@ -143,3 +146,26 @@ def test_a_shifted_border_is_caught():
     early = replace(row, rules={**row.rules, "LEAST": lambda fmt: -140.0}, vector=())
     asked = whole(replace(formula, reduction=early))
     assert asked.figure.value > 100 or asked.faults
+
+
+@pytest.mark.slow
+def test_an_end_that_is_an_input_has_its_own_value():
+    """log1p is -infinity at -1, and NaN beyond."""
+    found, _ = of_degree(goal_of("log1p", way="long"), 6)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found))
+    row = formula.reduction
+    assert row is not None
+    asked = whole(formula)
+    assert asked.faults == ()
+    assert asked.figure.value < 6
+    other = replace(row, rules={**row.rules, "MINUS_INFINITY": lambda fmt: float("nan")}, vector=())
+    assert "-1.0 gives nan, not -inf" in whole(replace(formula, reduction=other)).faults
+
+
+def test_in_a_tail_an_ulp_has_a_least_size():
+    (gelu,) = REDUCTIONS["gelu"]
+    x, exact, fmt = np.array([-9.0, -0.5, 2.0]), np.array([-1e-18, -0.15, 1.95]), FLOAT_FORMATS["float32"]
+    assert gelu.unit(x, exact, fmt).tolist() == [2.0**-26, 2.0**-26, 2.0**-23]
+    got = (exact + [2.0**-26, 0, 0]).astype(fmt.type)
+    figure = largest(got[:1], x[:1], lambda _: arb(-1e-18), fmt, "ulp", gelu.tail)
+    assert figure.value == pytest.approx(1)
