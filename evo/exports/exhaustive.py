@@ -180,7 +180,7 @@ uint32_t evonum_near(uint32_t first, uint32_t n, const double *p, double middle,
 {{
     uint32_t used = 0;
     int64_t e[2][SOME];
-    for (uint32_t k = 0; k < n; k += SOME) {{
+    for (uint32_t k = 0; k < n && used < room; k += SOME) {{
         errors(first + k, n - k, (Piece){{p, middle, scale}}, e);
         for (uint32_t i = 0; i < SOME && i < n - k && used < room; i++)
             if (e[which][i] >= least) found[used++] = first + k + i;
@@ -375,6 +375,8 @@ def _collected(screen: ctypes.CDLL, chunks: Sequence[Any], most: np.ndarray, whi
     for row in np.flatnonzero(most[:, which] >= least).tolist():
         first, count, p, middle, scale = chunks[row]
         room = _MOST - len(found)
+        if not room:
+            break
         used = screen.evonum_near(
             first, count, p.ctypes.data, middle, scale, which, least, buffer.ctypes.data, room
         )
