@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import forked
 from evo.cli.app import main
 
 SMALL = {
@@ -42,17 +43,8 @@ def command_of(words: Sequence[object], recorded: bool = False) -> list[str]:
 def evonum(
     *words: object, cwd: Path, env: dict[str, str] | None = None, recorded: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
-    command = command_of(words, recorded)
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    """Runs the command to its end, in a process of its own."""
+    return forked.run(command_of(words, recorded)[len(EVONUM) :], cwd, {**os.environ, **(env or {})}, 240)
 
 
 def evonum_here(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
 from evo.runs.workers import SerialWorkers, WorkersError
-from searches import EVONUM, SMALL, command_of, evonum, start, wait_for, without_times, write_spec
+from searches import EVONUM, SMALL, command_of, start, wait_for, without_times, write_spec
 
 
 def make(directory: Path, **entries: object) -> Search:
@@ -381,5 +381,7 @@ def test_a_full_output_is_one_line(in_tmp):
 
 
 def test_letters_that_the_output_does_not_know_are_written_otherwise(in_tmp):
-    done = evonum("targets", "--json", cwd=in_tmp, env={"PYTHONIOENCODING": "ascii"})
+    ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}  # read as Python starts
+    words = [*EVONUM, "targets", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, env=ascii, check=False)
     assert done.returncode == 0, done.stderr
