@@ -3,7 +3,7 @@
 import sys
 import time as clock
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -32,16 +32,23 @@ from evo.cli.options import (
 from evo.cli.plain import print_json
 from evo.cli.tables import printable, visible
 from evo.files import write_atomically
-from evo.service.client import HERE, Client
-from evo.service.serve import serve
-from evo.service.settings import PORT, Settings
+from evo.service.settings import HERE, PORT, Settings
 from evo.service.states import ENDED, STATES
+
+if TYPE_CHECKING:
+    from evo.service.client import Client
 
 FOLDER = Path("evonum-service")
 """Of a service, by default."""
 Id = Annotated[str, typer.Argument(metavar="JOB", help="As evonum jobs shows it.")]
 _LOOK = 0.5
 """Between two looks at a job that is followed [s]."""
+
+
+def _client(server: str) -> "Client":
+    from evo.service.client import Client  # HTTP takes 0.2 s, which commands without a service can do without
+
+    return Client(server)
 
 
 def serve_command(
@@ -72,6 +79,8 @@ def serve_command(
     max_time: Annotated[float, typer.Option(help="Largest --time of a search, in hours.", min=0.001)] = 24.0,
 ) -> None:
     """Serve searches to users, browsers and programs; Ctrl-C ends it, and jobs go on until it is back."""
+    from evo.service.serve import serve  # as for `_client`
+
     if ray is not None:
         api.cluster_trouble(ray)  # what is no address is refused at once
     settings = Settings(
@@ -116,7 +125,7 @@ def submit_command(
     own = {"spec", "cores", "key", "follow", "server", "as_json"}
     typed = {n: v for n, v in context.params.items() if v is not None and n not in own}
     entries = {**(api.read_entries(spec) if spec is not None else {}), **typed}
-    client = Client(server)
+    client = _client(server)
     headers = {"Idempotency-Key": key} if key is not None else {}
     asked = {"spec": entries, "cores": cores}
     job = client.ask("POST", "/jobs", json=asked, headers=headers).json()
@@ -136,7 +145,7 @@ def jobs_command(
     as_json: Json = False,
 ) -> None:
     """List a service's jobs, the newest first."""
-    found = Client(server).get("/jobs", state=state, owner=owner, limit=limit)["jobs"]
+    found = _client(server).get("/jobs", state=state, owner=owner, limit=limit)["jobs"]
     if as_json:
         print_json(found)
     elif found:
@@ -147,7 +156,7 @@ def jobs_command(
 
 def show_command(job: Id, server: Server = HERE, as_json: Json = False) -> None:
     """Show a job: its state, the reason for it, its history and its front."""
-    client = Client(server)
+    client = _client(server)
     found = client.get(f"/jobs/{job}")
     front = client.get(f"/jobs/{job}/front")
     history = client.get(f"/jobs/{job}/history")
@@ -173,7 +182,7 @@ def logs_command(
     server: Server = HERE,
 ) -> None:
     """Print what a job's search says; with -f until it ends, and the exit code says how."""
-    client = Client(server)
+    client = _client(server)
     if follow:
         raise typer.Exit(_follow(client, job))
     _print_log(client, job, 0)
@@ -181,7 +190,7 @@ def logs_command(
 
 def stop_command(job: Id, server: Server = HERE) -> None:
     """Stop a job at the next safe point; its front is proved and kept."""
-    print(Client(server).ask("POST", f"/jobs/{job}/stop").json()["state"])
+    print(_client(server).ask("POST", f"/jobs/{job}/stop").json()["state"])
 
 
 def best_command(
@@ -197,7 +206,7 @@ def best_command(
     as_json: Json = False,
 ) -> None:
     """Print the best formulas of all jobs of a service for TARGET, or export the one."""
-    client = Client(server)
+    client = _client(server)
     found = client.get(
         "/best", target=target, interval=interval, metric=metric, dtype=dtype, ops=ops, error=error
     )
@@ -215,7 +224,7 @@ def best_command(
         print("No job has found any yet.")
 
 
-def _export(client: Client, member: dict[str, Any], to: str, output: Path | None) -> None:
+def _export(client: "Client", member: dict[str, Any], to: str, output: Path | None) -> None:
     path = f"/jobs/{member['job']}/export/{to}"
     content = client.ask("GET", path, params={"ops": member["ops"]}).content
     if output is not None:
@@ -225,7 +234,7 @@ def _export(client: Client, member: dict[str, Any], to: str, output: Path | None
         sys.stdout.buffer.flush()
 
 
-def _follow(client: Client, id: str) -> int:
+def _follow(client: "Client", id: str) -> int:
     """Prints a job's log until it ends; 0 if it succeeded, else 1."""
     offset = 0
     while True:
@@ -237,7 +246,7 @@ def _follow(client: Client, id: str) -> int:
         clock.sleep(_LOOK)
 
 
-def _print_log(client: Client, id: str, offset: int) -> int:
+def _print_log(client: "Client", id: str, offset: int) -> int:
     """Prints a log after a byte; where to go on."""
     while True:
         answer = client.ask("GET", f"/jobs/{id}/log", params={"offset": offset})

@@ -14,7 +14,6 @@ from evo.backends.windows import fit_at
 from evo.floats.goal import FloatGoal
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
-from evo.islands.selection import select
 from evo.islands.state import State
 from evo.kernels.layout import NOT_FINITE
 from evo.kernels.vary import Offspring
@@ -88,4 +87,7 @@ class Operators:
 
     def select(self, pool: Pool) -> Pool:
         """The parents of the next generation."""
+        # DEAP takes 0.2 s to import, which commands that search nothing can do without.
+        from evo.islands.selection import select
+
         return select(pool, self.problem.parents)

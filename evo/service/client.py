@@ -6,9 +6,8 @@ from typing import Any
 import requests
 
 from evo.errors import EvonumError
-from evo.service.settings import LOOPBACK, PORT
+from evo.service.settings import HERE
 
-HERE = f"http://{LOOPBACK[0]}:{PORT}"
 TOKEN = "EVONUM_TOKEN"
 """The variable with the token: a command's words are for everybody to see."""
 PATIENCE = 150.0

@@ -9,6 +9,7 @@ from evo.errors import EvonumError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 8765
+HERE = f"http://{LOOPBACK[0]}:{PORT}"
 
 
 class SettingsError(EvonumError, ValueError):
