@@ -16,7 +16,7 @@ search: $(READY)
 	$(BIN)/evonum search exp2 --interval 0 1 --max-ops 8 --time 60s --seed 0
 
 test: check
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile

@@ -25,6 +25,25 @@ settings.register_profile(  # a busy machine is no failure
 )
 settings.load_profile("untimed")
 
+LONGEST = (
+    "test_ray", "test_backends", "test_service", "test_mlflow", "test_floats", "test_baselines",
+    "test_keeping", "test_bench", "test_exports", "test_attack", "test_fingerprint", "test_discover",
+    "test_cli", "test_whole", "test_losing", "test_native", "test_readme", "test_exports_full", "test_stack",
+    "test_added_rows", "test_refusals", "test_enumeration", "test_house", "test_dashboard",
+)  # fmt: skip
+"""Files of half a minute and more begin first, so that all processes end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: tests of servers and of commands wait now and then."""
+    return len(os.sched_getaffinity(0)) + 1
+
 
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

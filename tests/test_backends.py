@@ -31,6 +31,8 @@ REALS = function_module(sqrt=mpmath.sqrt)
 WIDTH = 10
 """One width for all batches: the JAX backend compiles once."""
 DEFAULT = Effort()
+SHORT = Effort(starts=1, first_steps=4, final_steps=6, lawson_rounds=3, lawson_steps=2)
+"""One for all tests that need no optimum, for the same reason: JAX compiles each effort for itself."""
 
 F3 = "v1 = x + c1\nv2 = c2 / v1\nv3 = v2 - c3"
 F5 = "v1 = c1 / x\nv2 = x + v1\nv3 = v2 + c2\nv4 = c3 / v3\nv5 = v4 - c4"
@@ -163,13 +165,12 @@ def test_backends_agree_to_rounding_on_random_programs(other):
 )
 def test_what_is_not_finite_has_a_status_infinite_errors_and_disturbs_nobody(engine, text, constants):
     bad, good = line(text, *constants), batch_of("f3", "f5")
-    effort = Effort(starts=1, first_steps=5, final_steps=5, lawson_rounds=3, lawson_steps=2)
     assert not np.isfinite(engine_of(engine).values(bad, X)).all()
-    fits = fit(engine, Batch.concatenate([good, bad]), effort)
+    fits = fit(engine, Batch.concatenate([good, bad]), SHORT)
     assert fits.status.tolist() == [FITTED, FITTED, NOT_FINITE]
     assert fits.rms[2] == fits.error[2] == np.inf
     np.testing.assert_array_equal(fits.constants[2], bad.constants[0])
-    alone = fit(engine, good, effort)
+    alone = fit(engine, good, SHORT)
     np.testing.assert_array_equal(fits.constants[:2], alone.constants)
     np.testing.assert_array_equal(fits.error[:2], alone.error)
 
@@ -189,7 +190,7 @@ def test_published_structures_reach_their_optimum_within_one_percent(engine, nam
 
 @every_backend
 def test_a_fit_depends_on_the_row_and_its_stream_alone(engine):
-    batch, effort = random_batch(), Effort(first_steps=4, final_steps=6, lawson_rounds=3, lawson_steps=2)
+    batch, effort = random_batch(), replace(SHORT, starts=4)
     stream = np.arange(7, 7 + len(batch), dtype=np.uint64)
     worth = np.full(len(batch), 0.1)
     whole = fit(engine, batch, effort, stream, worth)
@@ -225,11 +226,12 @@ def test_the_final_steps_go_on_where_the_best_start_ended(engine):
 
 @every_backend
 def test_rows_not_worth_it_get_least_squares_only_and_iterations_are_counted(engine):
-    batch, effort = batch_of("f3", "f3"), Effort(2, 0, 3, 1, 3, 4, 6, 2)
-    fits = fit(engine, batch, effort, np.zeros(2, np.uint64), np.array([0.0, np.inf]))
+    batch = batch_of("f3", "f3")
+    fits = fit(engine, batch, SHORT, np.zeros(2, np.uint64), np.array([0.0, np.inf]))
     assert fits.rms[0] == fits.rms[1]
     assert fits.error[1] < fits.error[0]
-    assert 0 < fits.iterations <= 2 * (2 * 3 + 4) + 6 * 2
+    descents = SHORT.first_steps * (1 + SHORT.finalists) + SHORT.final_steps
+    assert 0 < fits.iterations <= 2 * descents + SHORT.lawson_rounds * SHORT.lawson_steps
 
 
 @every_backend
@@ -325,8 +327,7 @@ def test_what_a_backend_made_is_fitted_and_measured_as_if_it_were_here(engine):
         5, Variation(("add", "sub", "mul", "div"), WIDTH), random_batch(), *caches, 300
     ).batch
     here, points = made.take(slice(None)), select_points(make_target("exp2"))
-    effort = Effort(starts=1, first_steps=4, final_steps=4, lawson_rounds=1)
-    one, other = (fit(engine, batch, effort) for batch in (made, here))
+    one, other = (fit(engine, batch, SHORT) for batch in (made, here))
     np.testing.assert_array_equal(made.constants, here.constants, err_msg="the batch given was written to")
     for name in ("constants", "rms", "error", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

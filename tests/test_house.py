@@ -1,7 +1,6 @@
 """The house itself: scripts can be loaded, and what a command leaves behind changes no other's answer."""
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from searches import evonum
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
@@ -51,7 +52,7 @@ def copied(folder: Path) -> Path:
 
 def leave_things_behind(folder: Path) -> None:
     """What users' commands leave in a checkout: searches, stores, exports, pip's build folder."""
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
     search = [
         "search",
         "exp2",
@@ -64,11 +65,10 @@ def leave_things_behind(folder: Path) -> None:
         "--workers",
         "serial",
     ]
-    evonum = [sys.executable, "-m", "evo"]
-    subprocess.run([*evonum, *search], cwd=folder, env=environment, check=True, capture_output=True)
+    assert evonum(*search, cwd=folder, env=environment, recorded=True).returncode == 0
     (run,) = (folder / "runs").iterdir()
     export = ["export", str(run), "--ops", "2", "--to", "numpy", "--output", "exp2.py"]
-    subprocess.run([*evonum, *export], cwd=folder, env=environment, check=True, capture_output=True)
+    assert evonum(*export, cwd=folder, env=environment).returncode == 0
     (folder / "build" / "lib" / "evo").mkdir(parents=True)
     (folder / "build" / "lib" / "evo" / "old.py").write_text("import os, sys\nfrom evo import gone\n")
     (folder / "build" / "bdist").mkdir()
