@@ -9,12 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import requests
 
 from attack import Done, faults_of
 from evo.errors import EXIT_CODES, EvonumError
 from evo.runs.directory import locked
 from evo.runs.sources import load_source
 from evo.targets.anchors import candidates
+from faults.questions import fault_of
 from hostile import Command
 from inputs import PARTS, tried
 from records import F2, F3
@@ -203,3 +205,27 @@ def test_an_input_that_is_neither_taken_nor_refused_is_a_fault(monkeypatch):
     seen = tried("broken", 0, 50)
     assert len(seen.faults) + seen.taken == 50
     assert "ZeroDivisionError" in seen.faults[0]
+
+
+PROBLEM = {"status": 422, "detail": "target: it has no value at x = 0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault"),
+    [
+        (200, {"spec": {"target": "exp2"}}, None),
+        (422, PROBLEM, None),
+        (500, {**PROBLEM, "status": 500}, "500"),
+        (503, PROBLEM, "503"),
+        (422, {"detail": "Traceback (most recent call last)"}, "no problem of one line"),
+        (422, {"detail": "one\ntwo"}, "no problem of one line"),
+        (422, {"detail": ""}, "no problem of one line"),
+        (200, PROBLEM, "200"),
+        (200, None, "no JSON"),
+    ],
+)
+def test_an_answer_that_is_neither_a_specification_nor_a_problem_is_a_fault(status, body, fault):
+    answer = requests.Response()
+    answer.status_code, answer._content = status, b"<html>" if body is None else json.dumps(body).encode()
+    found = fault_of(answer)
+    assert found is None if fault is None else fault in found

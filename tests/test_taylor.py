@@ -77,6 +77,13 @@ def test_the_model_of_every_function_holds_its_values(name, pick, radius, order,
         assert misses(model, lambda t, true=true: expression.ball(true(t)), radius) == []
 
 
+@pytest.mark.parametrize("text", ["x^x", "x^x^2", "x^x^-1", "(x^2)^x", "2^x^3", "x^x^x^2", "x^(x^2+1)"])
+def test_the_model_of_a_power_of_powers_holds_its_values(text):
+    expression = parse_expression(text)
+    model = expression_model(expression, variable(0.75, 0.125))
+    assert misses(model, lambda t: expression.ball(arb(0.75) + arb(t)), 0.125) == []
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_models_are_narrow(name):
     expression = parse_expression(f"{name}({'1/3, ' * (FUNCTIONS[name].arity - 1)}x)")
