@@ -160,7 +160,7 @@ def test_c_gives_the_same_results_at_every_input(tmp_path):
 
 
 def test_what_is_not_shipped_is_refused():
-    with pytest.raises(AttributeError, match="there are exp"):
+    with pytest.raises(AttributeError, match=r"there are .*exp2"):
         _ = fast.sinpi
     with pytest.raises(ShelfError, match="not for float64"):
         fast.exp2(1.0)

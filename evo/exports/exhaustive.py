@@ -238,7 +238,15 @@ def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -
     words = {"name": formula.name, "metric": error, "nodes": _NODES, "exact": exact, "tail": tail}
     formulas = [formula, *([reference] if reference else [])]
     source.write_text(render(formulas) + _SOURCE.format(**words))
-    flags = ["-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared"]
+    flags = [
+        "-std=gnu11",
+        "-O3",
+        "-march=native",
+        "-ffp-contract=off",
+        "-fno-trapping-math",
+        "-fPIC",
+        "-shared",
+    ]
     command = [*find_compiler(), *flags, str(source), "-o", str(library), "-lm"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
