@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
+from scipy.special import erf
 
 from evo.exports.check import right_results
 from evo.exports.names import ExportError
@@ -34,13 +35,16 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "sin": jnp.sin,
     "cos": jnp.cos,
     "tanh": jnp.tanh,
+    "log1p": jnp.log1p,
+    "cbrt": jnp.cbrt,
     "erf": jax.scipy.special.erf,
     "atan": jnp.arctan,
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
 }
 EXACT: dict[str, Callable[[Any], Any]] = {
-    "exp": np.exp, "exp2": np.exp2, "log2": np.log2, "sin": np.sin, "tanh": np.tanh,
+    "exp": np.exp, "exp2": np.exp2, "log2": np.log2, "sin": np.sin, "tanh": np.tanh, "log1p": np.log1p,
+    "cbrt": np.cbrt, "erf": erf,
 }  # fmt: skip
 """In float64."""
 REACH = {"sin": 2.0**17}

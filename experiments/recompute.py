@@ -22,6 +22,7 @@ from mpmath import mpf
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp2": lambda x: mpf(2) ** x, "exp": mpmath.exp, "log2": lambda x: mpmath.log(x, 2), "log": mpmath.log,
     "sin": mpmath.sin, "cos": mpmath.cos, "tan": mpmath.tan, "tanh": mpmath.tanh, "atan": mpmath.atan,
+    "asin": mpmath.asin, "acos": mpmath.acos, "sinh": mpmath.sinh, "cosh": mpmath.cosh,
     "exp10": lambda x: mpf(10) ** x, "silu": lambda x: x / (1 + mpmath.exp(-x)),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "erf": mpmath.erf, "erfc": mpmath.erfc, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,

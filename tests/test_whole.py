@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 from flint import arb
 
 from evo.exports.check import check
-from evo.exports.exhaustive import screened
+from evo.exports.exhaustive import _PRECISION, _pieces, screened
 from evo.exports.export import export, prepare, reduction_of
 from evo.exports.formula import make_formula
 from evo.exports.measure import largest
@@ -169,3 +171,11 @@ def test_in_a_tail_an_ulp_has_a_least_size():
     got = (exact + 2.0**-26).astype(fmt.type)
     figure = largest(got[:1], x[:1], lambda _: arb(-1e-18), fmt, "ulp", gelu.tail)
     assert figure.value == pytest.approx(1)
+
+
+def test_balls_are_narrow_at_the_largest_inputs():
+    """log(1 + e^x) is x there."""
+    (softplus,) = REDUCTIONS["softplus"]
+    with flint.ctx.workprec(_PRECISION):
+        pieces, _ = _pieces(softplus.ball, Fraction(2.0**126), Fraction(2.0**127))
+    assert len(pieces) == 1

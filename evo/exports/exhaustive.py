@@ -49,7 +49,8 @@ _MOST = 2000
 """Inputs near the largest error that are decided.
 
 There are fewer, but for functions such as c x, whose errors repeat in every octave."""
-_PRECISION = 96
+_PRECISION = 256
+"""Bits of balls: e^x of the largest floats, as in log(1 + e^x), takes 128 for the exponent alone."""
 _OCTAVE = 1 << 23
 _INFINITY = 0x7F800000
 
