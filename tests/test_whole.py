@@ -179,3 +179,15 @@ def test_balls_are_narrow_at_the_largest_inputs():
     with flint.ctx.workprec(_PRECISION):
         pieces, _ = _pieces(softplus.ball, Fraction(2.0**126), Fraction(2.0**127))
     assert len(pieces) == 1
+
+
+def test_what_cannot_be_asked_every_input_is_asked_a_sample(monkeypatch):
+    def curved(formula):
+        raise ArithmeticError("bends too often")
+
+    found, error = of_degree(goal_of("exp2"), 5)
+    monkeypatch.setattr("evo.exports.check.whole", curved)
+    asked = check(found)
+    assert asked.of == "a sample"
+    assert asked.inputs < 1 << 24
+    assert error / 2 < asked.error < 2 * error
