@@ -131,6 +131,7 @@ def test_bench_cores_has_a_row_for_each_number_of_cores(monkeypatch):
         assert row["lm_iterations_per_s"] > row["fitted_per_s"]
 
 
+@pytest.mark.slow
 def test_bench_driver_runs_a_search_whose_epochs_are_stand_ins(in_tmp):
     words = ("--islands", 3, "--rate", 20, "--seconds", 5, "--processes", 2, "--json")
     done = evonum("bench", "driver", *words, cwd=in_tmp)  # in a process without JAX, which forbids forks
