@@ -10,17 +10,18 @@ import pytest
 from flint import arb
 
 from evo.exports.check import check
-from evo.exports.exhaustive import _PRECISION, _pieces, screened
+from evo.exports.exhaustive import _PRECISION, CurvedError, _pieces, screened
 from evo.exports.export import export, prepare, reduction_of
 from evo.exports.formula import make_formula
 from evo.exports.measure import largest
 from evo.exports.samples import results
-from evo.exports.whole import reference, whole
+from evo.exports.whole import _single, reference, whole
 from evo.floats.goal import FloatGoal
 from evo.fronts.front import Front
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.batch import Batch
 from evo.programs.piece import Piece
+from evo.reductions.reduction import Tail
 from evo.reductions.table import REDUCTIONS, core_interval
 from evo.targets.target import Target
 from exported import assert_same, call, compiled
@@ -181,13 +182,41 @@ def test_balls_are_narrow_at_the_largest_inputs():
     assert len(pieces) == 1
 
 
-def test_what_cannot_be_asked_every_input_is_asked_a_sample(monkeypatch):
+def test_the_screen_counts_a_tail_in_ulp_of_its_size():
+    """Below -11 errors of 2^x count next to 1: the largest is above."""
+    found, _ = of_degree(goal_of("exp2"), 5)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found), name="exported")
+    row = formula.reduction
+    assert row is not None
+    near = [
+        screened(replace(formula, reduction=replace(row, tail=tail)), row.ball, -12, -10).inputs[1]
+        for tail in (None, Tail(-11.0, 1.0))
+    ]
+    assert near[0].min() < -11
+    assert near[1].min() >= -11
+
+
+def test_what_cannot_be_asked_every_input_is_asked_a_sample_and_special_values(monkeypatch):
     def curved(formula):
-        raise ArithmeticError("bends too often")
+        raise CurvedError("bends too often")
 
     found, error = of_degree(goal_of("exp2"), 5)
     monkeypatch.setattr("evo.exports.check.whole", curved)
+    monkeypatch.setattr("evo.exports.check.special_faults", lambda formula: ("nan gives 0",))
     asked = check(found)
     assert asked.of == "a sample"
     assert asked.inputs < 1 << 24
+    assert asked.faults == ("nan gives 0",)
     assert error / 2 < asked.error < 2 * error
+
+
+@pytest.mark.parametrize("name", ["acos", "cosh", "log1p"])
+def test_a_zero_or_an_end_has_an_exact_result_where_the_format_has_it(name):
+    """acos(0) is no such result; cosh(0) and log1p(-1) are."""
+    found, _ = of_degree(goal_of(name), 5)
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found))
+    assert not list(_single(formula))
+    row = formula.reduction
+    assert row is not None
+    wrong = replace(row, float64=lambda x: row.float64(x) + 1.0)
+    assert bool(list(_single(replace(formula, reduction=wrong)))) == (name != "acos")

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evo.errors import EvonumError
+from evo.exports.exhaustive import CurvedError
 from evo.exports.export import prepare, reduction_of
-from evo.exports.formula import make_formula
-from evo.exports.whole import whole
+from evo.exports.formula import Formula, make_formula
+from evo.exports.whole import special_faults, whole
 from evo.floats.goal import RIGHT, FloatGoal
 from evo.floats.inputs import FEW, between, every
 from evo.floats.wanted import rounded
@@ -149,21 +150,26 @@ def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
 
 def _of_more(member: Member) -> Checked:
     """Float32 in compiled C, every input; float64 a sample, and where nothing exact is fast enough."""
+    faults: tuple[str, ...] = ()
     if member.full:
-        with suppress(ArithmeticError):
+        with suppress(CurvedError):
             return _of_all_floats(member)
+        faults = special_faults(_full(member))
     formula = prepare(member, member.dtype, member.full)
     figure = next(f for f in formula.float_errors if f.unit == member.metric)
     of = "every input" if formula.float_every else "a sample"
     place = figure.x if figure.x is not None else float("nan")
     missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
-    return Checked(member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None)
+    return Checked(member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None, faults)
+
+
+def _full(member: Member) -> Formula:
+    return replace(make_formula(member, member.dtype), reduction=reduction_of(member))
 
 
 def _of_all_floats(member: Member) -> Checked:
     """A float32 function of all floats, every input of which compiled C is asked."""
-    formula = make_formula(member, member.dtype)
-    found = whole(replace(formula, reduction=reduction_of(member)))
+    found = whole(_full(member))
     place = float("nan") if found.figure.x is None else found.figure.x
     error = found.figure.value
     missed = 0 if error <= RIGHT else None

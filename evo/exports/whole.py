@@ -41,7 +41,7 @@ class Whole:
     Attributes:
         figure: the largest error in the span [ulp].
         inputs: how many were asked.
-        faults: what is wrong beyond the span, of zeros and of NaN, one line each.
+        faults: what `special_faults` says.
         worst: inputs near the largest error.
     """
 
@@ -56,17 +56,22 @@ def whole(formula: Formula) -> Whole:
 
     Raises:
         BuildError: no C compiler.
+        CurvedError: nothing exact is fast enough.
     """
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
     plain = replace(formula, name="exported", origin=Origin(), to="")
-    lo, hi = reduction.span(fmt)
-    found = _screened(plain, lo, hi)
+    found = _screened(plain, *reduction.span(fmt))
     x = np.unique(found.inputs[1])
     figure = largest(results(formula, x), x, reduction.ball, fmt, "ulp", reduction.tail)
+    return Whole(figure, 1 << fmt.bits, special_faults(plain), x)
+
+
+def special_faults(formula: Formula) -> tuple[str, ...]:
+    """What is wrong beyond the span, of zeros, of ends and of NaN, one line each."""
+    plain = replace(formula, name="exported", origin=Origin(), to="")
     with tempfile.TemporaryDirectory() as folder:
-        faults = tuple(_beyond(plain, Path(folder)))
-    return Whole(figure, 1 << fmt.bits, faults, x)
+        return (*_single(plain), *_beyond(plain, Path(folder)))
 
 
 def _screened(formula: Formula, lo: float, hi: float) -> Screened:
@@ -84,7 +89,7 @@ def reference(formula: Formula) -> Formula:
     """The function in float64, its core interpolated.
 
     Raises:
-        ArithmeticError: it is not exact enough.
+        CurvedError: it is not exact enough.
     """
     reduction = formula.reduction
     assert reduction is not None
@@ -120,23 +125,37 @@ def _compare(made: Formula, formula: Formula) -> None:
         exact = np.array([float(formula.reduction.ball(arb(v))) for v in x.tolist()])
     off = np.abs(got - exact) / np.abs(exact)
     if not off.max() <= _AGREES:
-        raise ArithmeticError(f"{formula.member.target} in float64 is off by {off.max():.2g}, relatively.")
+        raise CurvedError(f"{formula.member.target} in float64 is off by {off.max():.2g}, relatively.")
+
+
+def _ends(formula: Formula) -> tuple[float, ...]:
+    """Ends of the span that are inputs."""
+    assert formula.reduction is not None
+    fmt = formula.fmt
+    ends = formula.reduction.span(fmt)
+    return tuple(end for end in ends if np.isfinite(end) and float(fmt.type(end)) == end)
+
+
+def _single(formula: Formula) -> Iterator[str]:
+    """What is wrong of zeros and ends whose result is a number of the format: no other has to be exact."""
+    assert formula.reduction is not None
+    x = np.array([0.0, -0.0, *_ends(formula)], formula.fmt.type)
+    exact = formula.reduction.float64_at(x)
+    for at, got, right, value in zip(x, results(formula, x), _right(formula, x), exact, strict=True):
+        if not (_same(got, right) or (np.isfinite(right) and float(right) != value)):
+            yield f"{at!s} gives {got!s}, not {right!s}"
 
 
 def _beyond(formula: Formula, folder: Path) -> Iterator[str]:
-    """What is wrong of inputs that are zero, NaN, or beyond the span."""
+    """What is wrong of inputs that are NaN or beyond the span."""
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
     screen = compiled(formula, folder)
     lo, hi = reduction.span(fmt)
-    ends = [end for end in (lo, hi) if np.isfinite(end) and float(fmt.type(end)) == end]
-    single = np.array([0.0, -0.0, *ends], fmt.type)
-    for x, got, right in zip(single, results(formula, single), _right(formula, single), strict=True):
-        if not _same(got, right):
-            yield f"{x!s} gives {got!s}, not {right!s}"
+    ends = _ends(formula)
     ranges = [(sign | _INFINITY + 1, 0x7FFFFF, np.float32("nan")) for sign in (0, _SIGN)]
     for sign, end in ((0, hi), (_SIGN, -lo)):
-        first = max(least_from(end) + (abs(end) in np.abs(ends)), 1)
+        first = max(least_from(end) + ((-end if sign else end) in ends), 1)
         (right,) = _right(formula, np.array([-np.inf if sign else np.inf], fmt.type))
         ranges.append((sign | first, _INFINITY - first + 1, right))
     for first, count, right in ranges:

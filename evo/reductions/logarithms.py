@@ -13,22 +13,14 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import take_apart, take_apart_by_instructions
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, bits, infinity, negative, nothing, number, part, smallest, value
 from evo.reductions.steps import Step
 
 _SPLIT = written(
-    """
-    small = below x SMALLEST
-    larger = mul x UP
-    normal = choose small larger x
-    pattern = bits normal
-    over = minus pattern BORDER
-    exponent = sink over
-    lifted = lift exponent
-    bits_of_m = minus pattern lifted
-    m = float bits_of_m
-    whole = count exponent
+    f"""
+    {take_apart("x")}
     down = choose small MINUS_DIGITS ZERO
     e = add whole down
     f = sub m ONE
@@ -36,12 +28,8 @@ _SPLIT = written(
     """
 )
 _VECTOR = written(
-    """
-    m = significand x
-    floored = exponent x
-    next = add floored ONE
-    under = below m ONE
-    e = choose under next floored
+    f"""
+    {take_apart_by_instructions("x")}
     f = sub m ONE
     y = core f
     """
@@ -128,13 +116,9 @@ _OF_SUM = written(
 )
 """2^-e is subnormal where x is largest; 4 2^-e is not."""
 _OF_SUM_VECTOR = written(
-    """
+    f"""
     u = add x ONE
-    m = significand u
-    floored = exponent u
-    next = add floored ONE
-    under = below m ONE
-    e = choose under next floored
+    {take_apart_by_instructions("u")}
     minus_e = sub ZERO e
     scale = scale ONE minus_e
     less_one = sub scale ONE

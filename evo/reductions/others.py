@@ -9,6 +9,7 @@ where |x| > 1.
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import SIGN_OF_X, everywhere
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import (
     Rule,
@@ -44,18 +45,6 @@ _REDUCED = """
     bits_of_n = bits shifted
     lifted = lift bits_of_n
 """
-_SIGN = """
-    bits_of_x = bits x
-    bits_of_size = bits absolute
-    own = flip bits_of_x bits_of_size
-    bits_of_found = bits found
-    marked = flip bits_of_found own
-    result = float marked
-"""
-
-
-def _everywhere(fmt: FloatFormat) -> tuple[float, float]:
-    return -float("inf"), float("inf")
 
 
 def _finite(fmt: FloatFormat) -> tuple[float, float]:
@@ -87,11 +76,12 @@ OTHERS = (
         under = add m TWO
         quotient = div m under
         found = sub ZERO quotient
-        {_SIGN}
+        {SIGN_OF_X}
+        result = float marked
         """), {
             **_PERIOD, "MINUS_TWO": value(-2.0), "TWO": value(2.0), "ZERO": value(0.0),
             "LEAST": lambda fmt: -_far(fmt),
-        }, _everywhere, np.tanh,
+        }, everywhere, np.tanh,
     ),
     Reduction(
         "expm1", "power", (Core("(expm1(x)-x)/x^2", *_HALF_PERIOD),), written(f"""
@@ -126,7 +116,8 @@ OTHERS = (
         twice = add sum sum
         tiny = below absolute TINY
         found = choose tiny absolute twice
-        {_SIGN}
+        {SIGN_OF_X}
+        result = float marked
         """), {
             **_PERIOD, **_QUARTERS, "FOUR": value(4.0), "QUARTER": value(0.25),
             "TINY": lambda fmt: 2.0 ** -(fmt.digits // 2),
@@ -165,11 +156,12 @@ OTHERS = (
         p = fma cube y r
         q = add p rest
         found = add start q
-        {_SIGN}
+        {SIGN_OF_X}
+        result = float marked
         """), {
             "ONE": value(1.0), "MINUS_ONE": value(-1.0), "ZERO": value(0.0),
             "UPPER": number("pi/2"), "LOWER": part("pi/2", 1),
-        }, _everywhere, np.arctan,
+        }, everywhere, np.arctan,
     ),
 )  # fmt: skip
 """Rows."""

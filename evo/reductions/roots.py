@@ -5,21 +5,13 @@ c = 2^(j/3) in two parts, to which what the core adds to 1 is added last. asin x
 r^2 = (1 - |x|)/2 where |x| > 0.55; there and elsewhere asin r = r + r^3 core(r^2).
 """
 
-from typing import Any
-
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import SIGN_OF_X, everywhere, take_apart, take_apart_by_instructions
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, bits, infinity, magic, number, part, smallest, value
 
-_SIGN = """
-    bits_of_x = bits x
-    bits_of_size = bits absolute
-    own = flip bits_of_x bits_of_size
-    bits_of_found = bits found
-    marked = flip bits_of_found own
-"""
 _CUBE_ROOT = """
     f = sub m ONE
     y = core f
@@ -35,28 +27,19 @@ _CUBE_ROOT = """
 """
 _ROOT_IN_BITS = written(f"""
     absolute = size x
-    small = below absolute SMALLEST
-    larger = mul absolute UP
-    normal = choose small larger absolute
-    pattern = bits normal
-    over = minus pattern BORDER
-    exponent = sink over
-    lifted = lift exponent
-    bits_of_m = minus pattern lifted
-    m = float bits_of_m
-    e = count exponent
-    shifted = fma e THIRD MAGIC
+    {take_apart("absolute")}
+    shifted = fma whole THIRD MAGIC
     k = sub shifted MAGIC
-    j = fma k MINUS_THREE e
+    j = fma k MINUS_THREE whole
     {_CUBE_ROOT}
     down = choose small MINUS_UP ZERO
-    whole = add shifted down
-    bits_of_k = bits whole
-    exponent_of_root = lift bits_of_k
+    n = add shifted down
+    bits_of_n = bits n
+    exponent_of_root = lift bits_of_n
     bits_of_root = bits root
     sum = plus bits_of_root exponent_of_root
     found = float sum
-    {_SIGN}
+    {SIGN_OF_X}
     with_sign = float marked
     before = minus bits_of_size LEAST_BITS
     proper = less before ROOM
@@ -64,17 +47,13 @@ _ROOT_IN_BITS = written(f"""
 """)
 _ROOT_BY_INSTRUCTIONS = written(f"""
     absolute = size x
-    m = significand absolute
-    floored = exponent absolute
-    next = add floored ONE
-    under = below m ONE
-    e = choose under next floored
+    {take_apart_by_instructions("absolute")}
     third = mul e THIRD
     k = nearest third
     j = fma k MINUS_THREE e
     {_CUBE_ROOT}
     found = scale root k
-    {_SIGN}
+    {SIGN_OF_X}
     result = float marked
 """)
 
@@ -118,14 +97,6 @@ def _to_one(fmt: FloatFormat) -> tuple[float, float]:
     return -beyond, beyond
 
 
-def _everywhere(fmt: FloatFormat) -> tuple[float, float]:
-    return -float("inf"), float("inf")
-
-
-def _cbrt(x: Any) -> Any:
-    return np.cbrt(x)
-
-
 ROOTS = (
     Reduction(
         "cbrt", "thirds", (Core("(cbrt(1+x)-1)/x", "-1/4", "1/2"),), _ROOT_IN_BITS, {
@@ -135,7 +106,7 @@ ROOTS = (
             "THIRD": number("1/3"), "MINUS_THREE": value(-3.0), "ZERO": value(0.0), "ONE": value(1.0),
             "UPPER": number("cbrt(2)"), "UPPER_REST": part("cbrt(2)", 1),
             "LOWER": number("cbrt(1/2)"), "LOWER_REST": part("cbrt(1/2)", 1),
-        }, _everywhere, _cbrt, vector=_ROOT_BY_INSTRUCTIONS,
+        }, everywhere, np.cbrt, vector=_ROOT_BY_INSTRUCTIONS,
     ),
     Reduction(
         "asin", "halves", (_ASIN_CORE,), written(f"""
@@ -146,7 +117,7 @@ ROOTS = (
         low = fma p MINUS_TWO REST
         complement = add UPPER low
         found = choose far complement p
-        {_SIGN}
+        {SIGN_OF_X}
         result = float marked
         """), _ASIN, _to_one, np.arcsin,
     ),

@@ -126,9 +126,8 @@ def _node_model(expression: Expression, node: Node, x: TaylorModel, args: list[A
         orders = [expression.nodes[k].number for k in node.args[:-1]]
         return function_model(FUNCTIONS[node.op], args[-1], orders)
     if node.op == "^":
-        exponent = expression.nodes[
-            node.args[1]
-        ]  # of x^(x^2) it is a power, whose number is its own exponent
+        # Of x^(x^2) the exponent is a power, whose number is its own exponent.
+        exponent = expression.nodes[node.args[1]]
         return _general_power(args, exponent.number if exponent.op == "number" else None)
     return apply_node(node, x, args)
 
