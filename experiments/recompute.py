@@ -45,9 +45,10 @@ REFINED = 4
 GOLDEN = 0.6180339887498949
 
 
-FORM = re.compile(r"[-+ 0-9pie/*^()]+")
+FORM = re.compile(r"(?:[-+ 0-9pie/*^()]|sqrt\([2357]\))+")
 TERM = re.compile(
-    r"[+-]?(?:[0-9]+|pi|e)(?:\^[0-9]{1,3})?(?:/[0-9]+)?(?:\*(?:[0-9]+(?:/[0-9]+)?|(?:pi|e)(?:\^[0-9]{1,3})?))*"
+    r"[+-]?(?:[0-9]+|pi|e|r[2357])(?:\^[0-9]{1,3})?(?:/[0-9]+)?"
+    r"(?:\*(?:[0-9]+(?:/[0-9]+)?|(?:pi|e|r[2357])(?:\^[0-9]{1,3})?))*"
 )
 
 
@@ -103,11 +104,12 @@ def number(value: Any) -> Any:
 
 
 def quotient(text: str) -> Any:
-    """A form such as 1/4*pi^2 or (3*pi + 1)/(2*e): a polynomial in pi and e with fractions, or two.
+    """A form such as 1/4*pi^2 or (3*pi + 1)/(2*e): a polynomial in pi, e and roots with fractions, or two.
 
     Raises:
         NoFrontError: it is none.
     """
+    text = re.sub(r"sqrt\(([2357])\)", r"r\1", text)
     top, _, below = text.replace(" ", "").partition(")/(")
     parts = [top.removeprefix("("), below.removesuffix(")")] if below else [top]
     values = [sum((_term(term) for term in TERM.findall(part)), mpf(0)) for part in parts]
@@ -121,7 +123,8 @@ def _term(text: str) -> Any:
     for factor in text.lstrip("+-").split("*"):
         name, _, power = factor.partition("^")
         symbol, _, divisor = name.partition("/")
-        base = {"pi": mpmath.pi, "e": mpmath.e}.get(symbol)
+        root = mpmath.sqrt(int(symbol[1:])) if symbol[0] == "r" else None
+        base = {"pi": mpmath.pi, "e": mpmath.e}.get(symbol, root)
         value *= (mpf(symbol) if base is None else base ** int(power or 1)) / int(divisor or 1)
     return value
 

@@ -1,6 +1,7 @@
 """Formulas from elsewhere are read back, or refused with a reason."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from evo.exports.export import ExportError, export
 from evo.fronts.front import FrontError
 from evo.fronts.reading import read_members
+from evo.numbers.constants import exact
+from evo.numbers.reals import Real
 from evo.programs.program import ProgramError
 from evo.targets.target import TargetError
 from exported import member
@@ -71,15 +74,25 @@ WRONG = {
     "FPCore of nothing": ("(FPCore (()) (+ x 1))", "a name is expected"),
     "FPCore of a number": ("(FPCore (1) (+ 1 1))", "a name is expected"),
     "FPCore that binds a list": ("(FPCore (x) (let ([(a) x]) x))", "a name is expected"),
-    "FPCore with an empty annotation": ("(FPCore (x) (!))", "none of evo/programs/ops.py"),
+    "FPCore with an empty annotation": ("(FPCore (x) (!))", "no operation of a formula: there are"),
     "long FPCore": (
         f'(FPCore (x) :evo-target "exp2" (let* ({"[a (* x x)] " * 1001}) (+ x 1)))',
         "at most 1000",
     ),
     "a constant of many digits": (f"# target: exp2\n# c1 = {'1' * 100_000}\nv1 = x + c1", "finite decimal"),
     "FPCore without a target": ("(FPCore (x) (+ x 1))", "approximates: add it, such as :spec"),
+    "FPCore in square brackets": ("[FPCore (x) (+ x 1)]", "begins with a round bracket"),
     "deep FPCore": ("(" * 500, "deep"),
 }
+
+
+def test_an_fpcore_may_cast_and_its_hexadecimal_numbers_are_exact_beyond_float64():
+    core = "(FPCore (x) :pre (< 0 x SQRT1_2) :spec (exp x) (cast (+ (* x SQRT2) 0x1.0000000000000001p0)))"
+    (member,) = read_members(core, "FILE")
+    assert sorted(map(exact, member.constants), key=float) == [
+        1 + Fraction(1, 1 << 64),
+        Real.of(2).sqrt(),
+    ]
 
 
 @pytest.mark.parametrize("name", WRONG)

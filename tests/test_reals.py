@@ -1,6 +1,7 @@
 """Exact numbers, exact coefficients, and the ends of intervals where functions bend."""
 
 import math
+import re
 from fractions import Fraction
 
 import flint
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from evo.minimax.polish import polish
 from evo.numbers import known
+from evo.numbers.constants import ConstantError, exact, text_of
 from evo.numbers.reals import PI, E, Real
 from evo.programs.program import parse
 from evo.proofs.certificate import Certificate
@@ -50,12 +52,33 @@ def _mpmath(x: Real) -> mpmath.mpf:
     top = x.form[0].to_dict()
     return sum(
         mpmath.mpf(int(c.p)) / int(c.q) * mpmath.pi ** int(p) * mpmath.e ** int(q)
-        for (p, q), c in top.items()
+        for (p, q, *_), c in top.items()
     ) + mpmath.mpf(0)
 
 
+@given(reals, reals, st.fractions(0, 40), st.sampled_from([2, 3, 5, 6, 7, 12, 42]))
+def test_square_roots_are_exact_and_equal_numbers_have_equal_forms(a, b, q, n):
+    root = Real.of(n).sqrt()
+    x = a + b * root
+    assert (root * root).rational == n
+    assert (x * (a - b * root)) == a * a - b * b * n
+    assert Real.of(q * q * n).sqrt() == root * q
+    if not x.is_zero:
+        inverse = 1 / x
+        assert inverse * x == 1
+        assert str(inverse) == str((a - b * root) / (a * a - b * b * n))
+        assert float(inverse) == pytest.approx(1 / float(x), rel=1e-12)
+        assert exact(text_of(inverse)) == inverse
+
+
+@pytest.mark.parametrize("text", ["r2", "sqrt(2", "sqrt(-2)", "sqrt(11)", "sqrt(2)/0", "2)/(sqrt(2)"])
+def test_what_only_looks_like_a_root_is_no_constant(text):
+    with pytest.raises(ConstantError):
+        exact(text)
+
+
 def test_numbers_without_a_form_are_never_taken_for_zero():
-    root = Real.of(2).sqrt()
+    root = Real.of(11).sqrt()
     assert not (root - root).is_zero
     assert Real.of(Fraction(121, 100)).sqrt() == Fraction(11, 10)
     assert root > 1.41
@@ -120,6 +143,12 @@ PARABOLA = "v1 = c1 * x\nv2 = v1 * x\nv3 = v1 - v2"
     [
         ("v1 = c1 * x\nv2 = c1 - v1", ["1.57"], "acos(x)", ("0", "1"), "absolute", 0.33086),
         (PARABOLA, ["3.5"], "sin(pi*x)", ("0", "1"), "relative", 0.125),
+        ("v1 = x - c1\nv2 = v1 * c2", ["sqrt(2)", "2.5"], "x^2-2", ("1", "sqrt(2)"), "relative", 0.1161164),
+        ("v1 = x - c1\nv2 = v1 * c2", ["sqrt(2)", "2.5"], "x^2-2", ("1", "2"), "relative", 0.2677669),
+        (
+            *("v1 = x * x\nv2 = c1 - v1\nv3 = c2 * v2", ["3", "0.6"]),
+            *("sqrt(3-x^2)", ("-sqrt(3)", "sqrt(3)"), "absolute", 0.4166666),
+        ),
         ("v1 = c1 / x\nv2 = v1 - c1", ["-0.75"], "log(x)", ("1", "2"), "relative", 0.45899),
         ("v1 = c1 / x\nv2 = v1 - c1", ["-0.8"], "log(x)", ("1", "2"), "relative", 0.42292),
         (
@@ -146,12 +175,17 @@ def test_errors_are_proved_where_functions_bend(text, constants, function, inter
     assert found == pytest.approx(largest, rel=2e-3)
 
 
+def _number(text):
+    root = re.fullmatch(r"(-?)sqrt\((\d)\)", text)
+    return mpmath.mpf(text) if root is None else mpmath.sqrt(int(root[2])) * (-1 if root[1] else 1)
+
+
 def _error(text, constants, target, part):
-    lo, hi = (mpmath.mpf(end) for end in target.interval)
+    lo, hi = (_number(end) for end in target.interval)
     x = lo + (hi - lo) * part
     with flint.ctx.workprec(120):
         exact = mpmath.mpf(target.ball(arb(mpmath.nstr(x, 35))).mid().str(30, radius=False))
-    got = parse(text).evaluate(mpmath, x, [mpmath.mpf(c) for c in constants])
+    got = parse(text).evaluate(mpmath, x, [_number(c) for c in constants])
     return (got - exact) / exact if target.metric == "relative" else got - exact
 
 

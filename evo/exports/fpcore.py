@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from evo.exports.comments import comment
 from evo.exports.formula import Formula
-from evo.targets.expression import Expression
+from evo.targets.expression import Expression, parse_expression
 
 NEEDS = "an FPCore tool; binary arithmetic of the stated precision, round to nearest even"
 FUNCTIONS = frozenset(
@@ -28,7 +28,7 @@ def render(formulas: Sequence[Formula]) -> str:
     bindings = [(c, str(formula.fmt.type(number))) for c, number, _ in formula.used_constants()]
     bindings += list(formula.lines("fpcore"))
     inner = "\n         ".join(f"[{name} {text}]" for name, text in bindings)
-    spec = spec_of(target.expression)
+    spec, ends = spec_of(target.expression), [spec_of(parse_expression(end)) for end in m.interval]
     constants = " ".join(f'"{c}"' for _, _, c in formula.used_constants())
     lines = [
         *comment(formula.notes(NEEDS), ";"),
@@ -36,7 +36,7 @@ def render(formulas: Sequence[Formula]) -> str:
         f'  :name "{m.target}, {m.ops} operations"',
         f"  :precision binary{formula.fmt.bits}",
         "  :round nearestEven",
-        f"  :pre (< {m.interval[0]} x {m.interval[1]})",
+        f"  :pre (< {ends[0]} x {ends[1]})",
         *([f"  :spec {spec}"] if spec else []),
         f'  :evo-target "{m.target}"',
         f'  :evo-metric "{m.metric}"',

@@ -31,7 +31,7 @@ def render(formulas: Sequence[Formula]) -> str:
 
 
 def _number(text: str) -> str:
-    """An exact number: a rational one from its decimals or its fraction, or an expression with pi or e."""
+    """An exact number: a rational one from decimals or a fraction, or an expression with pi, e or roots."""
     number = exact(text)
     return f'Rational("{text_of(number)}")' if isinstance(number, Fraction) else f'sympify("{_form(text)}")'
 

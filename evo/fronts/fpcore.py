@@ -12,7 +12,7 @@ from typing import Any
 from evo.errors import EvonumError
 from evo.fronts.fpcore_words import infix, interval_of, number_of, parsed, symbol_of
 from evo.fronts.front import FrontError
-from evo.programs.ops import BY_TEXT
+from evo.programs.ops import BY_TEXT, OPS
 from evo.programs.program import Instruction, Operand, Program, X
 
 _SAYS_NOTHING = (
@@ -201,14 +201,15 @@ class _Reader:
             return self._constant(tree)
         if name in ("let", "let*"):
             return self._let(name, args, known)
-        if name == "!" and args:
+        if (name == "!" and args) or (name == "cast" and len(args) == 1):  # both are of floats
             return self.read(args[-1], known)
         if name == "-" and len(args) == 1:
             name = "neg"
         several = name in ("+", "-", "*", "/") and len(args) > 2  # as Herbie writes sums
         if name not in BY_TEXT or (BY_TEXT[name].arity != len(args) and not several):
             raise FrontError(
-                f"The FPCore's {name[:30]!r} of {len(args)} operands is none of evo/programs/ops.py."
+                f"The FPCore's {name[:30]!r} of {len(args)} operands is no operation of a formula: there are "
+                f"{', '.join(op.symbol for op in OPS)}."
             )
         operands = [self.read(a, known) for a in args]
         first, rest = (operands[:2], operands[2:]) if several else (operands, [])

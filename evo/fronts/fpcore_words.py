@@ -4,13 +4,13 @@ Source: FPCore 2.0, https://fpbench.org/spec/fpcore-2.0.html
 """
 
 import re
+import sys
 from collections.abc import Iterator
-from decimal import Context
 from fractions import Fraction
 from typing import Any
 
 from evo.fronts.front import FrontError
-from evo.numbers.constants import exact, text_of
+from evo.numbers.constants import MAX_LENGTH, exact, text_of
 from evo.targets.ends import end_text, end_value
 from evo.targets.functions import FUNCTIONS, MACROS
 
@@ -22,13 +22,17 @@ _RATIONAL = re.compile(r"([+-]?[0-9]{1,300})/(0*[1-9][0-9]{0,300})")
 _UNSIGNED = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 _MOST_BITS = 2000
+_LARGEST = sys.float_info.max
 NAMED = {
     "E": "e", "PI": "pi", "PI_2": "pi/2", "PI_4": "pi/4", "M_1_PI": "1/pi", "M_2_PI": "2/pi",
     "M_2_SQRTPI": "2/sqrt(pi)", "SQRT2": "sqrt(2)", "SQRT1_2": "sqrt(1/2)",
     "LN2": "log(2)", "LN10": "log(10)", "LOG2E": "1/log(2)", "LOG10E": "1/log(10)",
 }  # fmt: skip
 """FPCore's constants as expressions."""
-FORMS = {"E": "e", "PI": "pi", "PI_2": "1/2*pi", "PI_4": "1/4*pi", "M_1_PI": "(1)/(pi)", "M_2_PI": "(2)/(pi)"}
+FORMS = {
+    "E": "e", "PI": "pi", "PI_2": "1/2*pi", "PI_4": "1/4*pi", "M_1_PI": "(1)/(pi)", "M_2_PI": "(2)/(pi)",
+    "SQRT2": "sqrt(2)", "SQRT1_2": "1/2*sqrt(2)",
+}  # fmt: skip
 """Those that are exact constants of a program, as evo/numbers/constants.py reads them."""
 WRITTEN = {
     "pow": (2, "({0})^({1})"),
@@ -42,7 +46,6 @@ WRITTEN = {
     "fdim": (2, "max({0} - {1}, 0)"),
 }
 """FPCore's functions that have another name or none here: number of arguments, and how they are written."""
-_EXACT = Context(prec=1200, Emin=-9999, Emax=9999)
 
 
 def parsed(text: str) -> list[Any]:
@@ -82,7 +85,7 @@ def number_of(tree: Any) -> str | None:
     """The text of an exact constant: a word, or digits with their exponent and base; None if it is no number.
 
     Raises:
-        FrontError: a named constant that is no fraction of pi or e: a program's constants are exact.
+        FrontError: a named constant without a form: a program's constants are exact.
     """
     if isinstance(tree, list):
         return text_of(_of_digits(tree)) if tree[:1] == ["digits"] else None
@@ -113,11 +116,13 @@ def _of_digits(tree: list[Any]) -> Fraction:
 
 
 def _decimal(text: str) -> str:
-    """A hexadecimal number's decimals, all of them."""
-    try:
-        return format(_EXACT.create_decimal_from_float(float.fromhex(text)), "")
-    except OverflowError:
-        raise FrontError(f"The FPCore's {text[:40]!r} is beyond the largest float64.") from None
+    """A hexadecimal number's decimals, all of them: it may have more bits than a float64."""
+    number = exact(text)
+    if abs(number) > Fraction(_LARGEST):
+        raise FrontError(f"The FPCore's {text[:40]!r} is beyond the largest float64.")
+    if len(decimals := text_of(number)) > MAX_LENGTH:
+        raise FrontError(f"The FPCore's {text[:40]!r} has more than {MAX_LENGTH} decimals.")
+    return decimals
 
 
 def symbol_of(tree: Any) -> str:
@@ -206,7 +211,7 @@ def infix(tree: Any, argument: str) -> str:
     if name in ("let", "let*") and len(tree) == 3 and isinstance(tree[1], list):
         return infix(_substituted(tree), argument)
     parts = [infix(t, argument) for t in (tree[-1:] if name == "!" else tree[1:])]
-    if name == "!" and parts:
+    if name in ("!", "cast") and parts:
         return parts[0]
     if name == "-" and len(parts) == 1:
         return f"(-{parts[0]})"

@@ -46,6 +46,8 @@ def read_members(text: str, where: str, core: str | None = None) -> Front:
     is_fpcore = start == "(" or re.match(r"\s*;", text)
     if core is not None and not is_fpcore:
         raise FrontError(f"{where} is no FPCore, so it has no core {core[:40]!r}: leave out --core.")
+    if start == "[" and re.match(r"\s*\[\s*FPCore\b", text):
+        raise FrontError(f"{where}: an FPCore begins with a round bracket: (FPCore (x) ...).")
     if start in ("[", "{"):
         try:
             data = json.loads(text)

@@ -1,14 +1,14 @@
 """The constants of formulas as texts: exact numbers, in the forms that people write.
 
 Decimals (1.5e-3), fractions (1/3), hexadecimal floats (0x1.8p-3), each perhaps with C's trailing f; and
-numbers with pi or e, as `Real` prints them, such as 1/4*pi^2 or (3*pi + 1)/(2*e).
+numbers with pi, e or roots, as `Real` prints them, such as 1/4*pi^2, (3*pi + 1)/(2*e) or 1/2*sqrt(2).
 """
 
 import re
 from fractions import Fraction
 from functools import lru_cache
 
-from evo.numbers.reals import PI, E, Number, Real
+from evo.numbers.reals import PI, PRIMES, E, Number, Real
 
 MAX_LENGTH = 5000
 """Characters of a constant."""
@@ -21,8 +21,12 @@ _HEXADECIMAL = re.compile(
 )
 _SUFFIX = re.compile(r"(?<=[0-9.])[fF]$")
 _QUOTIENT = re.compile(r"\(([^()]*)\)/\(([^()]*)\)")
-_TERM = re.compile(r"([+-]?)((?:[0-9]+(?:/[0-9]+)?|pi(?:\^[0-9]{1,3})?|e(?:\^[0-9]{1,3})?)(?:\*[^+*-]+)*)")
-_FACTOR = re.compile(r"(?:(pi|e)(?:\^([0-9]{1,3}))?|([0-9]+)(?:/([0-9]+))?)")
+_ROOT = re.compile(r"sqrt\(([0-9]+)\)")
+_NAMED = {"pi": PI, "e": E, **{f"r{prime}": Real.of(prime).sqrt() for prime in PRIMES}}
+"""What stands in a form besides fractions: r2 for sqrt(2), whose brackets would be a quotient's."""
+_NAME = "|".join(_NAMED)
+_TERM = re.compile(rf"([+-]?)((?:[0-9]+(?:/[0-9]+)?|(?:{_NAME})(?:\^[0-9]{{1,3}})?)(?:\*[^+*-]+)*)")
+_FACTOR = re.compile(rf"(?:({_NAME})(?:\^([0-9]{{1,3}}))?|([0-9]+)(?:/([0-9]+))?)")
 
 
 class ConstantError(ValueError):
@@ -49,8 +53,9 @@ def exact(text: str) -> Number:
             return Fraction(int(found[1]), int(found[2]))
         if found := _HEXADECIMAL.fullmatch(word):
             return _hexadecimal(*found.groups())
-        if "pi" in word or "e" in word:
-            value = _form(word.replace(" ", ""))
+        form = _ROOT.sub(r"r\1", word).replace(" ", "")
+        if re.search(_NAME, form) and "r" not in _ROOT.sub("", word):
+            value = _form(form)
             return value if value.rational is None else value.rational
     except ZeroDivisionError:
         raise ConstantError(f"{text[:40]!r} divides by zero") from None
@@ -60,7 +65,7 @@ def exact(text: str) -> Number:
 
 
 def text_of(number: Number) -> str:
-    """The first of these forms that is exact: a decimal, a fraction, a form with pi or e."""
+    """The first of these forms that is exact: a decimal, a fraction, a form with pi, e or roots."""
     if isinstance(number, Real) and number.rational is not None:
         number = number.rational
     if isinstance(number, Real):
@@ -98,15 +103,19 @@ def _polynomial(word: str) -> Real:
     while at < len(word):
         term = _TERM.match(word, at)
         if not term or (at and not term[1]):
-            raise ConstantError(f"{word[:40]!r} is not a finite decimal number, nor a form with pi or e")
+            raise ConstantError(
+                f"{word[:40]!r} is not a finite decimal number, nor a form with pi, e or roots"
+            )
         value = Real.of(1)
         for factor in term[2].split("*"):
             found = _FACTOR.fullmatch(factor)
             if not found:
-                raise ConstantError(f"{word[:40]!r} is not a finite decimal number, nor a form with pi or e")
+                raise ConstantError(
+                    f"{word[:40]!r} is not a finite decimal number, nor a form with pi, e or roots"
+                )
             name, power, top, below = found.groups()
             if name:
-                value = value * (PI if name == "pi" else E) ** int(power or 1)
+                value = value * _NAMED[name] ** int(power or 1)
             else:
                 value = value * Fraction(int(top), int(below or 1))
         total = total + (-value if term[1] == "-" else value)

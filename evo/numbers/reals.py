@@ -1,14 +1,16 @@
-"""Exact real numbers: rational functions of pi and e where that is known, and a ball at any precision always.
+"""Exact real numbers: rational functions of pi, e and square roots, and a ball at any precision always.
 
-A ball cannot tell that sin(pi) or 0.8/1 - 0.8 is zero; a form can. Numbers such as 1/3, pi/4 or 0.8 have a
-form: an element of Q(pi, e), where a number is zero if its form is (the converse would take a proof that pi
-and e are algebraically independent, and nothing here relies on it). Other numbers, such as sqrt(2), have
-only their ball: they are never taken for zero.
+A ball cannot tell that sin(pi) or 0.8/1 - 0.8 is zero; a form can. Numbers such as 1/3, pi/4, 0.8 or
+sqrt(2)/2 have a form: an element of Q(pi, e, sqrt(2), sqrt(3), ...), where a number is zero if its form is
+(the converse would take a proof that pi and e are algebraically independent, and nothing here relies on it).
+A form has each root at most once in a product, and none below the line, so that equal numbers have equal
+forms. Other numbers, such as exp(2), have only their ball: they are never taken for zero.
 """
 
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import flint
@@ -16,8 +18,15 @@ from flint import Ordering, arb, fmpq, fmpq_mpoly_ctx
 
 from evo.numbers.functions import kind_of_number
 
-_RING = fmpq_mpoly_ctx.get(("pi", "e"), Ordering.lex)
-_GENERATORS: tuple[Callable[[], Any], ...] = (arb.pi, arb.const_e)
+PRIMES = (2, 3, 5, 7)
+"""Whose square roots have a form, and those of products of them."""
+_RING = fmpq_mpoly_ctx.get(("pi", "e", *(f"sqrt({prime})" for prime in PRIMES)), Ordering.lex)
+_GENERATORS: tuple[Callable[[], Any], ...] = (
+    arb.pi, arb.const_e, *(partial(arb.sqrt, arb(prime)) for prime in PRIMES)
+)  # fmt: skip
+_ROOTS = tuple(zip(range(2, 2 + len(PRIMES)), PRIMES, strict=True))
+"""Each root's place among the generators, and the prime."""
+_NOTHING = (0,) * len(_GENERATORS)  # the powers of a constant
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 
 
@@ -29,7 +38,7 @@ class Real:
     """An exact real number.
 
     Attributes:
-        form: (numerator, denominator) in Q[pi, e] without a common factor; None where the number is known by
+        form: (numerator, denominator) polynomials without a common factor; None where the number is known by
             its ball alone.
     """
 
@@ -63,7 +72,7 @@ class Real:
         """The number as a Fraction, if its form is one."""
         if self.form is None or not all(part.is_constant() for part in self.form):
             return None
-        top, below = (part.to_dict().get((0, 0), fmpq(0)) for part in self.form)
+        top, below = (part.to_dict().get(_NOTHING, fmpq(0)) for part in self.form)
         ratio = top / below
         return Fraction(int(ratio.p), int(ratio.q))
 
@@ -106,15 +115,19 @@ class Real:
         return float(ball.mid())
 
     def sqrt(self) -> "Real":
-        """The square root; with a form if the number is the square of a rational number.
+        """The square root; with a form where it is one of rationals and of roots of small primes.
 
         A negative number's is known by a ball that is nan.
         """
         exact = self.rational
         if exact is not None and exact >= 0:
-            root = Fraction(math.isqrt(exact.numerator), math.isqrt(exact.denominator))
-            if root * root == exact:
-                return Real.of(root)
+            rest, root = exact, _RING.constant(1)
+            for place, prime in _ROOTS:
+                if _is_odd(rest, prime):
+                    rest, root = rest / prime, root * _RING.gens()[place]
+            whole = Fraction(math.isqrt(rest.numerator), math.isqrt(rest.denominator))
+            if whole * whole == rest:
+                return Real((root, _RING.constant(1))) * whole
         return Real.known_by(lambda: self.ball().sqrt())
 
     def __neg__(self) -> "Real":
@@ -228,14 +241,50 @@ def _lifted(value: Any) -> Real:
     return Real.of(value)
 
 
+def _is_odd(number: Fraction, prime: int) -> bool:
+    """Whether the prime divides numerator or denominator an odd number of times."""
+    part, times = number.numerator or 1, 0
+    part = part * number.denominator
+    while part % prime == 0:
+        part, times = part // prime, times + 1
+    return times % 2 == 1
+
+
+def _folded(polynomial: Any) -> Any:
+    """The same number, each square of a root as its prime."""
+    if polynomial.is_constant() or not any(degree > 1 for degree in polynomial.degrees()[2:]):
+        return polynomial
+    folded: dict[tuple[int, ...], Any] = {}
+    for powers, coefficient in polynomial.to_dict().items():
+        kept = list(powers)
+        for place, prime in _ROOTS:
+            coefficient *= prime ** (kept[place] // 2)
+            kept[place] %= 2
+        folded[tuple(kept)] = folded.get(tuple(kept), fmpq(0)) + coefficient
+    return _RING.from_dict(folded)
+
+
+def _conjugate(polynomial: Any, place: int) -> Any:
+    """The polynomial with the other sign of one root."""
+    terms = polynomial.to_dict().items()
+    return _RING.from_dict({powers: -c if powers[place] % 2 else c for powers, c in terms})
+
+
 def _reduced(top: Any, below: Any) -> tuple[Any, Any]:
-    """Without a common factor, the denominator's leading coefficient 1."""
+    """Without roots below, or a common factor, or squares of roots; the denominator's first coefficient 1."""
+    top = _folded(top)
     if below.is_one():
         return top, below
+    below = _folded(below)
+    for place, _ in () if below.is_constant() else _ROOTS:
+        if below.degrees()[place]:
+            other = _conjugate(below, place)
+            top, below = _folded(top * other), _folded(below * other)
     if top.is_zero():
         return top, _RING.constant(1)
-    common = top.gcd(below)
-    top, below = top / common, below / common
+    if not below.is_constant():
+        common = top.gcd(below)
+        top, below = top / common, below / common
     lead = below.leading_coefficient()
     return top / lead, below / lead
 

@@ -5,8 +5,9 @@ same order; so also at a pole at an end. An error sampled beside such a point sa
 with a constant off by 1e-30 it is infinite. A removable singularity inside, such as that of (exp(x) - 1)/x,
 has a limit but no value.
 
-An anchor's place is an exact number: an end, 0, a simple fraction or a multiple of pi/12. At it the function
-is c t^order (1 + ...) in t, the distance, by Taylor models with exact coefficients (evo/targets/taylor.py).
+An anchor's place is an exact number: an end, 0, a simple fraction, the root of one or a multiple of pi/12. At
+it the function is c t^order (1 + ...) in t, the distance, by Taylor models with exact coefficients
+(evo/targets/taylor.py).
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ MAX_ROOT = 32
 """Of t in x = at + t^root: functions such as x^(1/13) bend like a root of that degree."""
 MAX_DENOMINATOR = 1000
 """Of a fraction that somebody may have written."""
+MAX_SQUARE = 12
+"""Denominator of a square whose root is looked at."""
 _PRECISION, _ORDER = 256, 10
 _REACHES = (10, 25, 40, 55)  # the model is made on 2^-10 of the width, or on less
 
@@ -93,6 +96,11 @@ def candidates(a: Fraction, b: Fraction) -> Iterator[Number]:
         number = PI * Fraction(int(n), 12)
         if Real.of(a) <= number <= Real.of(b):
             yield number
+    if not a <= 0 <= b:
+        square = simplest(*sorted((a * a, b * b)))
+        root = Real.of(square).sqrt()
+        if square.denominator <= MAX_SQUARE and root.form is not None and root.rational is None:
+            yield root if a > 0 else -root
 
 
 def simplest(a: Fraction, b: Fraction) -> Fraction:
