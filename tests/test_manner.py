@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent / "cases" / "manner"
 
 READ = {
     "annotated": (np.expm1, lambda x: x * (1 + x / 2), 0.125, 1.5),
+    "cast": (np.exp, lambda x: 1 + x * x, 0, 1),
     "digits": (np.exp, lambda x: 1 + x * 17 / 16, 0, 1),
     "fabs_pre": (np.exp, lambda x: 1 + x + x * x / 2, -0.5, 0.5),
     "fabs_spec": (np.abs, lambda x: np.sqrt(x * x + 0.01), -1, 1),
@@ -53,7 +54,6 @@ REFUSED = {
     "bad_property": 'Core "no value": .*:pre',
     "branch": 'Core "branch": .*if',
     "carbonGas": 'Core "carbonGas": .*add it, such as :spec',
-    "cast": 'Core "cast": .*cast',
     "distance_pre": r'Core "distance": .*\(> \(fabs x\) 1\)',
     "doppler1": 'Core "doppler1": .*one argument',
     "exp1x": 'Core "exp1x": .*exp',

@@ -118,7 +118,7 @@ def _of_digits(tree: list[Any]) -> Fraction:
 def _decimal(text: str) -> str:
     """A hexadecimal number's decimals, all of them: it may have more bits than a float64."""
     number = exact(text)
-    if abs(number) > Fraction(_LARGEST):
+    if isinstance(number, Fraction) and abs(number) > _LARGEST:
         raise FrontError(f"The FPCore's {text[:40]!r} is beyond the largest float64.")
     if len(decimals := text_of(number)) > MAX_LENGTH:
         raise FrontError(f"The FPCore's {text[:40]!r} has more than {MAX_LENGTH} decimals.")
