@@ -149,6 +149,20 @@ def test_c_headers_are_c_plus_plus_too_and_refuse_fast_math(tmp_path):
     assert "without -ffast-math" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("flags", "taken"),
+    [(("-march=sapphirerapids", "-std=gnu99"), True), (("-m32", "-mfpmath=387", "-std=c99"), False)],
+)
+def test_a_processor_with_half_precision_is_taken_and_one_of_80_bits_is_refused(tmp_path, flags, taken):
+    (tmp_path / "float.h").write_text("#define FLT_EVAL_METHOD __FLT_EVAL_METHOD__\n")
+    text = export(F5, "c")
+    (tmp_path / "a.c").write_text("".join(line for line in text.splitlines(True) if "#include" not in line))
+    command = [tool("gcc"), *flags, "-include", "float.h", "-I.", "-E", "a.c"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (made.returncode == 0) == taken, made.stderr
+    assert ("rounds to its own type" in made.stderr) == (not taken)
+
+
 def test_a_family_is_one_header_with_a_table_of_errors():
     text = evo.export([replace(m, sampled_error=10.0**-m.ops) for m in (F3, F5)], "c")
     for m in (F3, F5):

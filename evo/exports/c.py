@@ -52,9 +52,9 @@ _PRELUDE = """#include <float.h>
 #ifdef __FAST_MATH__
 #error "The results hold for IEEE arithmetic: compile without -ffast-math."
 #endif
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
 #error "The results hold where every operation rounds to its own type: on x86, use -mfpmath=sse."
-#endif
+#endif /* 16: a processor with arithmetic of half precision; float and double are their own there, and with 32 */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
