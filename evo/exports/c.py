@@ -54,7 +54,7 @@ _PRELUDE = """#include <float.h>
 #endif
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32
 #error "The results hold where every operation rounds to its own type: on x86, use -mfpmath=sse."
-#endif /* 16: a processor with arithmetic of half precision; float and double are their own there, and with 32 */
+#endif /* 16: of a processor with half precision; float and double are their own there, and with 32 */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
