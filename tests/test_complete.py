@@ -237,3 +237,51 @@ def test_the_complete_front_to_5_ops_is_the_evolved_one(target, tmp_path):
     )
     complete = api.complete(target, 5, out=tmp_path / "c", threads=1)
     assert errors(complete.front) == pytest.approx(errors(evolved), rel=1e-3)
+
+
+def test_a_search_begins_with_the_best_programs_of_all(exp2, in_tmp):
+    said = list[str]()
+    front = api.search(
+        "exp2", start="complete:2", max_ops=3, generations=1, islands=1, workers="serial", record=False,
+        out=in_tmp / "search", watcher=Told(said),
+    )  # fmt: skip
+    assert {ops: errors(front)[ops] for ops in (1, 2)} == pytest.approx(
+        {ops: errors(exp2[0].front)[ops] for ops in (1, 2)}, rel=1e-3
+    )
+    (survey,) = (in_tmp / "runs").iterdir()
+    begun = Front.load(survey / "start.json")
+    sizes = [m.ops for m in begun]
+    assert sizes.count(2) > 4
+    assert all(math.isfinite(m.sampled_error) for m in begun)
+    again = list[str]()
+    api.search(
+        "exp2", start="complete:2", max_ops=3, generations=1, islands=1, workers="serial", record=False,
+        out=in_tmp / "again", watcher=Told(again),
+    )  # fmt: skip
+    assert "all programs: fitting" in said
+    assert "all programs: fitting" not in again, "a survey that is there is not made again"
+
+
+class Told(api.Watcher):
+    """Keeps what is said."""
+
+    def __init__(self, said):
+        self.says = said.append
+
+
+@pytest.mark.parametrize(
+    ("start", "entries", "reason"),
+    [
+        ("complete", {}, "complete:N"),
+        ("complete:0", {}, "complete:N"),
+        ("complete:-1", {}, "complete:N"),
+        ("all:3", {}, "complete:N"),
+        ("complete:5", {"max_ops": 4}, "at most 4 ops"),
+        ("complete:2", {"seeds": "front.json"}, "leave out --seeds"),
+        ("complete:2", {"dtype": "float32"}, "real arithmetic"),
+    ],
+)
+def test_a_start_that_makes_no_sense_is_refused(in_tmp, start, entries, reason):
+    with pytest.raises(EvonumError, match=reason):
+        api.search("exp2", start=start, workers="serial", record=False, **entries)
+    assert not (in_tmp / "runs").exists()

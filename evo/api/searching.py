@@ -9,6 +9,7 @@ from typing import Any
 
 from evo.api.functions import entries_of_function
 from evo.api.sources import remembered
+from evo.api.starts import begun
 from evo.fronts.front import Front
 from evo.runs.directory import DirectoryError, default_directory, locked
 from evo.runs.journal import Sink
@@ -27,6 +28,7 @@ def search(
     spec: str | Path | None = None,
     out: str | Path | None = None,
     core: str | None = None,
+    start: str | None = None,
     workers: str = "ray",
     address: str | None = None,
     processes: int | None = None,
@@ -41,6 +43,7 @@ def search(
     Args:
         target: a catalogue name, or an expression of x, or a file of functions such as SUITE.fpcore.
         core: name or number of the function in that file; may be left out where there is one.
+        start: "complete:N" begins with the best programs of a complete survey to N ops, which is made first.
         spec: a YAML file of entries; those given here take precedence.
         out: directory of the search; a new one under `runs` by default.
         workers: "ray", or "serial" for all islands in this process.
@@ -65,6 +68,8 @@ def search(
         entries if target is None else {**entries_of_function(target, core, "interval" in entries), **entries}
     )
     full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
+    if start is not None:
+        full = begun(full, start, watcher)
     made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
     with locked(made.directory):
         made.refuse_if_taken()

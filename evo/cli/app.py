@@ -163,7 +163,7 @@ def _reason(error: OSError) -> str:
     return f"{where}: {error.strerror}"
 
 
-HOW = ("workers", "address", "processes", "record", "tracking_uri")
+HOW = ("start", "workers", "address", "processes", "record", "tracking_uri")
 """Options of `search` that say how it runs; the others, but for these and `NOT_ENTRIES`, are entries of the
 specification under the specification's names."""
 NOT_ENTRIES = (*HOW, "spec", "core", "out", "resume", "as_json")
@@ -192,6 +192,12 @@ def search(
     seed: Seed = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="FILE|DIR", help="Formulas that every island begins with.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="complete:N", help="Begin with the best of all programs of at most N ops, made first."
+        ),
     ] = None,
     islands: Islands = None,
     backend: Annotated[str | None, typer.Option(help="native, jax or cuda. [default: native]")] = None,

@@ -13,6 +13,8 @@ from evo.errors import EvonumError
 from evo.files import NO_ARCHIVE, clear_scratch, open_regular, write_atomically
 
 STATE = "survey.npz"
+BEGINNERS = "start.json"
+"""The best programs of each size, for a search to begin with."""
 
 
 class SurveyError(EvonumError, ValueError):

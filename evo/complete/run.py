@@ -1,7 +1,8 @@
 """A complete survey in its directory: enumerated, fitted, kept, polished, proved.
 
-The directory holds survey.npz, and in the end front.json, complete.json and certificates/. A run that ended
-early goes on from there, with the same result.
+The directory holds survey.npz, and in the end front.json, complete.json, certificates/, and start.json, the
+best programs of each size, for a search to begin with. A run that ended early goes on from there, with the
+same result.
 """
 
 import json
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from evo.backends.backend import Backend
 from evo.complete.enumeration import kept_families
-from evo.complete.finish import finished
-from evo.complete.kept import load, refuse_others, save
+from evo.complete.finish import beginners, finished
+from evo.complete.kept import BEGINNERS, load, refuse_others, save
 from evo.complete.result import Completed
 from evo.complete.survey import FURTHER, NEAR, ROUNDS, STARTS, Survey, Surveyor
 from evo.files import write_atomically
@@ -110,6 +111,7 @@ def run(
     front, proofs = finished(survey, families, target, survey.seconds)
     completed = Completed.of(survey, families, front, starts)
     front.save(directory / "front.json")
+    beginners(survey, families, target).save(directory / BEGINNERS)
     save_certificates(directory, proofs)
     origin = {
         "evonumerics": version("evonumerics"),

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from evo.complete.kept import BEGINNERS
 from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
 from evo.islands.deep import deepen
@@ -18,12 +19,14 @@ from evo.runs.sources import read_text
 
 
 def read_seeds(path: Path) -> Front:
-    """The formulas of a file (JSON, FPCore or text), or those of a search directory.
+    """The formulas of a file (JSON, FPCore or text), those of a search directory, or the best of a survey.
 
     Raises:
         FrontError, ProgramError, TargetError: there is none, or it holds no formulas; one line.
     """
-    file = path / "front.json" if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        file = path / (BEGINNERS if (path / BEGINNERS).exists() else "front.json")
     if not os.path.isfile(file):  # a pipe would be waited for
         raise FrontError(f"There is no file {str(file)!r} with formulas to begin with.")
     found = read_members(read_text(file), str(file))
