@@ -1,6 +1,7 @@
 import json
 import logging
 import pickle
+import re
 import threading
 from fractions import Fraction
 
@@ -194,7 +195,7 @@ def test_poles_and_unbounded_ends_are_refused_by_place(text, interval, reason, m
 def test_a_zero_at_no_exact_place_is_refused_for_the_relative_metric_only(text, interval, place):
     reason = refusal(text, interval, "relative")
     assert f"near x = {place} inside" in reason
-    assert "--metric absolute or split" in reason
+    assert "use --metric absolute, or an interval that ends before it or begins after it, such as (" in reason
     assert make_target(text, interval, "absolute").metric == "absolute"
 
 
@@ -206,11 +207,34 @@ def test_a_zero_at_no_exact_place_is_refused_for_the_relative_metric_only(text, 
      ("6/x*(1+2*(1/(exp(x)-1)-1/x))", ("-1", "1"), [0]), ("log2(x)", ("1", "2"), [1]),
      ("sin(x)", ("-10", "10"), ["-3*pi", "-2*pi", "-pi", 0, "pi", "2*pi", "3*pi"]),
      ("exp(x)-1", ("-1", "2"), [0]), ("acos(x)", ("0", "1"), [1]),
-     ("cos(pi*x)", ("0", "3"), [0.5, 1.5, 2.5])],
+     ("cos(pi*x)", ("0", "3"), [0.5, 1.5, 2.5]), ("sin(x)-sqrt(3)/2", ("0", "2"), ["pi/3"]),
+     ("cos(x)*sqrt(2)-1", ("pi/4", "1"), ["pi/4"]), ("log(x)-1", ("2", "3"), ["e"]),
+     ("tan(x)-sqrt(3)", ("0", "1.5"), ["pi/3"]), ("acos(x)-pi/4", ("0", "1"), ["sqrt(1/2)"]),
+     ("asin(x)-pi/6", ("0", "1"), [0.5]), ("atan(x)-pi/6", ("0", "1"), ["sqrt(1/3)"]),
+     ("exp(x)-e", ("1", "2"), [1]),
+     ("exp2(x)-sqrt(2)", ("1/2", "1"), [0.5]), ("(x-sqrt(2))*exp(x)", ("sqrt(2)", "2"), ["sqrt(2)"])],
 )  # fmt: skip
 def test_zeros_and_removable_singularities_at_exact_places_are_anchors(text, interval, places):
     found = [anchor.at for anchor in anchors(make_target(text, interval, "relative"))]
     assert found == [end_value(str(place)) for place in places]
+
+
+@pytest.mark.parametrize("text", ["log(x)-log(2)", "sin(x)-sin(2)", "(log(x)-log(2))*exp(x)"])
+def test_a_zero_at_an_end_that_nobody_knows_exactly_is_refused_with_what_can_be_done(text):
+    reason = refusal(text, ("2", "3"), "relative")
+    assert "at the end x = 2 of (2, 3), and no exact number is known" in reason
+    assert "move that end inwards, such as to 2.001, or use --metric absolute" in reason
+    assert make_target(text, ("2.001", "3"), "relative").metric == "relative"
+    assert make_target(text, ("2", "3"), "absolute").metric == "absolute"
+
+
+@pytest.mark.parametrize("text", ["sin(x)-0.3", "cosh(x)-2", "erf(x)-1/2"])
+def test_the_intervals_that_a_refusal_names_are_taken(text):
+    reason = refusal(text, ("0", "2"), "relative")
+    sides = re.findall(r"\(([^(), ]+), ([^(), ]+)\)(?= or |\.$)", reason.split("such as ")[1])
+    assert len(sides) == 2
+    for side in sides:
+        assert make_target(text, side, "relative").metric == "relative"
 
 
 def test_a_removable_singularity_inside_is_an_anchor_of_the_absolute_metric():

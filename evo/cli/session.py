@@ -161,7 +161,8 @@ class Session(Watcher):
         self.code = self._signals.code
         here, uri = end.directory, store_of(end.directory)
         elsewhere = f" --tracking-uri {shlex.quote(uri)}" if uri else ""
-        self._tell(front_table(end.front, width=self._tell.console.width))
+        if len(end.front):
+            self._tell(front_table(end.front, width=self._tell.console.width))
         if end.sought is not None:
             self._tell(_said_of_goal(end.front, end.sought))
         self._tell(

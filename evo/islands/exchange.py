@@ -14,6 +14,9 @@ from evo.islands.state import State, stream
 from evo.islands.stretch import at_home, worth_polishing
 from evo.kernels.cache import Entries
 
+_MOST_HELD = 4
+"""Candidates of an op count that are looked at in an epoch: it takes some 50 ms each, and is remembered."""
+
 
 def admit(operators: Operators, state: State, immigrants: Pool, known: Sequence[Entries]) -> State:
     """The state with other islands' candidates and functions. Its caches are written to."""
@@ -46,11 +49,33 @@ def emigrate(operators: Operators, state: State, until: float = math.inf) -> tup
         state = replace(state, tried=np.concatenate([kept, chosen.fingerprint]))
         front = non_dominated(polished)
     else:
-        front = non_dominated(state.archive)
+        front = non_dominated(_holding(operators, state.archive))
     news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))
     sent = state.sent.copy()
     sent[news.ops] = news.error
     return news, replace(state, sent=sent)
+
+
+def _holding(operators: Operators, pool: Pool) -> Pool:
+    """The candidates less those, of the best of each op count, that cannot match the target's zeros exactly.
+
+    Their error is infinite, and they would stand before those that can.
+    """
+    if not operators.takes_exactness:
+        return pool
+    order = np.lexsort((pool.fingerprint, pool.error, pool.ops))
+    refused: list[int] = []
+    tries, least = np.zeros(operators.problem.variation.max_ops + 1, int), math.inf
+    for row in order.tolist():
+        ops = pool.ops[row]
+        if pool.error[row] >= least or tries[ops] > _MOST_HELD:
+            continue
+        tries[ops] += 1
+        if operators.holds(pool, row):
+            least = pool.error[row]
+        else:
+            refused.append(row)
+    return pool.take(np.setdiff1d(np.arange(len(pool)), refused))
 
 
 def _abroad(operators: Operators, state: State, immigrants: Pool) -> Pool:

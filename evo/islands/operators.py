@@ -17,6 +17,8 @@ from evo.islands.problem import Problem
 from evo.islands.state import State
 from evo.kernels.layout import NOT_FINITE
 from evo.kernels.vary import Offspring
+from evo.minimax.pins import holds
+from evo.targets.checks import anchors
 from evo.targets.points import Points, fit_points, select_points
 
 PROBES = 12
@@ -32,6 +34,7 @@ class Operators:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self._holds: dict[int, bool] = {}
 
     @property
     def goal(self) -> FloatGoal | None:
@@ -56,6 +59,20 @@ class Operators:
             BackendError, BuildError: this machine lacks what it needs.
         """
         return backend_on(self.problem.backend, self.problem.device)
+
+    @cached_property
+    def takes_exactness(self) -> bool:
+        """Whether the target has a zero or a pole elsewhere than at 0, where a float hardly ever hits it."""
+        places = anchors(self.problem.target) if self.goal is None else ()
+        return any(anchor.order and anchor.at != 0 for anchor in places)
+
+    def holds(self, pool: Pool, row: int) -> bool:
+        """Whether a candidate's constants can be moved so that it matches the target's zeros exactly."""
+        fingerprint = int(pool.fingerprint[row])
+        if fingerprint not in self._holds:
+            program, constants = pool.batch.program(row), pool.decimals(row)
+            self._holds[fingerprint] = holds(program, constants, self.problem.target)
+        return self._holds[fingerprint]
 
     def vary(self, rng: int, state: State) -> Offspring:
         """New programs from a state's parents; its caches are written to."""

@@ -3,16 +3,18 @@
 In the relative metric the error at a zero of the target is finite only if the program is 0 there, exactly (at
 a pole: infinite). Polished constants are within rounding of that; this solves for one of them. Evaluated at
 the zero, a program is a fraction (a c + b)/(c' c + d) of each constant c that it uses once, so the solution
-is an exact number again: a decimal, a fraction, or one with pi if the zero is at pi.
+is an exact number again: a decimal, a fraction, or one with pi if the zero is at pi. Several zeros take as
+many constants, one after the other, or together (evo/minimax/elimination.py).
 """
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 from flint import arb
 
+from evo.minimax.elimination import MOST, Place, solutions
 from evo.numbers.constants import exact, text_of
 from evo.numbers.functions import kind_of_number
 from evo.numbers.reals import Number, Real
@@ -24,8 +26,9 @@ from evo.targets.taylor import MODELS, UndefinedError, model_at, working
 
 NEAR = 1e-6
 """Relative change of a constant up to which it is the same solution."""
+FAR = 0.02
+"""The same of a constant that may move to where the target's zeros are met, before it is polished."""
 _PRECISION, _ORDER, _SIZE = 256, 10, 2.0**-60
-_MOST = 3  # anchors that are solved for at once
 ZERO, ONE = Real.of(0), Real.of(1)
 
 
@@ -132,14 +135,17 @@ def pinned(
     missed = [anchor for anchor in places if not matches(program, numbers, anchor)]
     if not missed:
         return tuple(constants)
-    if len(missed) > _MOST:
+    if len(missed) > MOST:
         return None
-    found = [
+    one_by_one = (
         moved
         for chosen in permutations(range(program.n_constants), len(missed))
         if (moved := _moved(program, numbers, missed, chosen, near))
-        and all(matches(program, moved, anchor) for anchor in places)
-    ]
+    )
+    found = [moved for moved in one_by_one if all(matches(program, moved, anchor) for anchor in places)]
+    if not found:
+        together = _moved_together(program, numbers, missed, near)
+        found = [moved for moved in together if all(matches(program, moved, anchor) for anchor in places)]
     if not found:
         return None
     texts = [
@@ -152,6 +158,11 @@ def pinned(
     return min(
         texts, key=lambda words: (sum("/" in w or "pi" in w for w in words), sum(map(len, words)), words)
     )
+
+
+def holds(program: Program, constants: Sequence[str], target: Target) -> bool:
+    """Whether some constants near these have an error with a limit at every zero of the target."""
+    return pinned(program, constants, target, FAR) is not None
 
 
 def matches(program: Program, constants: Sequence[Number], anchor: Anchor) -> bool:
@@ -206,6 +217,15 @@ def _moved(
             return None
         numbers[j] = solved
     return numbers
+
+
+def _moved_together(
+    program: Program, constants: Sequence[Number], missed: Sequence[Anchor], near: float
+) -> Iterator[list[Number]]:
+    """The constants with as many as anchors solved for at once, where one by one they spoil each other."""
+    places = [Place(anchor.at, anchor.order > 0) for anchor in missed]
+    for chosen in combinations(range(program.n_constants), len(missed)):
+        yield from solutions(program, constants, places, chosen, near)
 
 
 def _solutions(value: Line, zero: bool, old: Number, near: float) -> Iterator[Number]:

@@ -15,7 +15,7 @@ import numpy as np
 from evo.minimax.curve import NONE, Curve, Curves
 from evo.minimax.descent import descend
 from evo.minimax.linear import LinearisedProblem
-from evo.minimax.pins import pinned
+from evo.minimax.pins import FAR, pinned
 from evo.numbers.duals import floats
 from evo.programs.program import Program
 from evo.targets.expression import Expression
@@ -34,8 +34,6 @@ STATUS = ("equioscillates", "settled", "improved", "unchanged", "not finite")
 - not finite: the error is infinite at the start (a pole, the root of a negative number) and stayed so.
 """
 
-_FAR = 0.02
-"""Relative change of a constant that may move the start to where the target's zeros are met."""
 _DIGITS = 1e-6
 """Relative change of the error by the constants' rounding: about six digits of the error stay."""
 _FEWEST_DIGITS = 17
@@ -116,7 +114,7 @@ def polish(
 def _first(curves: Curves, constants: Sequence[str]) -> Curve:
     """Where to start: at the constants, or at those moved to where the target's zeros are met."""
     plain = curves.measured(constants)
-    moved = pinned(curves.program, constants, curves.target, _FAR)
+    moved = pinned(curves.program, constants, curves.target, FAR)
     if moved is None or moved == tuple(constants):
         return plain
     return min(plain, curves.measured(moved), key=lambda curve: curve.error)

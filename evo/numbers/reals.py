@@ -8,7 +8,7 @@ forms. Other numbers, such as exp(2), have only their ball: they are never taken
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -20,7 +20,9 @@ from evo.numbers.functions import kind_of_number
 
 PRIMES = (2, 3, 5, 7)
 """Whose square roots have a form, and those of products of them."""
-_RING = fmpq_mpoly_ctx.get(("pi", "e", *(f"sqrt({prime})" for prime in PRIMES)), Ordering.lex)
+NAMES = ("pi", "e", *(f"sqrt({prime})" for prime in PRIMES))
+"""Of the generators, in the order in which rings have them."""
+_RING = fmpq_mpoly_ctx.get(NAMES, Ordering.lex)
 _GENERATORS: tuple[Callable[[], Any], ...] = (
     arb.pi, arb.const_e, *(partial(arb.sqrt, arb(prime)) for prime in PRIMES)
 )  # fmt: skip
@@ -56,6 +58,11 @@ class Real:
         exact = number if isinstance(number, fmpq) else Fraction(number)
         value = exact if isinstance(exact, fmpq) else fmpq(exact.numerator, exact.denominator)
         return cls((_RING.constant(value), _RING.constant(1)))
+
+    @classmethod
+    def of_terms(cls, terms: Mapping[tuple[int, ...], Any]) -> "Real":
+        """A polynomial in the generators, of its coefficients by their powers (`NAMES` has their order)."""
+        return cls((_RING.from_dict(dict(terms)), _RING.constant(1)))
 
     @classmethod
     def known_by(cls, ball: Callable[[], Any]) -> "Real":
@@ -250,18 +257,18 @@ def _is_odd(number: Fraction, prime: int) -> bool:
     return times % 2 == 1
 
 
-def _folded(polynomial: Any) -> Any:
-    """The same number, each square of a root as its prime."""
-    if polynomial.is_constant() or not any(degree > 1 for degree in polynomial.degrees()[2:]):
+def folded(polynomial: Any) -> Any:
+    """The same polynomial, each square of a root as its prime; its ring's generators begin with `NAMES`."""
+    if polynomial.is_constant() or not any(degree > 1 for degree in polynomial.degrees()[2 : len(NAMES)]):
         return polynomial
-    folded: dict[tuple[int, ...], Any] = {}
+    terms: dict[tuple[int, ...], Any] = {}
     for powers, coefficient in polynomial.to_dict().items():
         kept = list(powers)
         for place, prime in _ROOTS:
             coefficient *= prime ** (kept[place] // 2)
             kept[place] %= 2
-        folded[tuple(kept)] = folded.get(tuple(kept), fmpq(0)) + coefficient
-    return _RING.from_dict(folded)
+        terms[tuple(kept)] = terms.get(tuple(kept), fmpq(0)) + coefficient
+    return polynomial.context().from_dict(terms)
 
 
 def _conjugate(polynomial: Any, place: int) -> Any:
@@ -272,14 +279,14 @@ def _conjugate(polynomial: Any, place: int) -> Any:
 
 def _reduced(top: Any, below: Any) -> tuple[Any, Any]:
     """Without roots below, or a common factor, or squares of roots; the denominator's first coefficient 1."""
-    top = _folded(top)
+    top = folded(top)
     if below.is_one():
         return top, below
-    below = _folded(below)
+    below = folded(below)
     for place, _ in () if below.is_constant() else _ROOTS:
         if below.degrees()[place]:
             other = _conjugate(below, place)
-            top, below = _folded(top * other), _folded(below * other)
+            top, below = folded(top * other), folded(below * other)
     if top.is_zero():
         return top, _RING.constant(1)
     if not below.is_constant():

@@ -14,6 +14,7 @@ from evo.runs.evolution import evolve
 from evo.runs.journal import Progress
 from evo.runs.search import Search
 from evo.runs.workers import make_workers
+from evo.targets.checks import anchors
 from evo.targets.target import Target
 
 MLFLOW_S = 300.0
@@ -22,6 +23,12 @@ take minutes. A store that does not answer is given up after seconds."""
 
 Opener = Callable[[Path], Any]
 """Opens the sink of a directory, once there is something to keep."""
+
+
+class NothingFoundError(EvonumError):
+    """A search spent its budget, and no formula has a finite error; its directory is kept."""
+
+    kind = "machine"
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ def run_search(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) 
     Raises:
         WorkersError: no workers, or they failed for good.
         UnwritableError: the directory cannot be written.
+        NothingFoundError: the front is empty at the end.
     """
     try:
         front, status = _evolve(search, crew, open_sink, watcher)
@@ -103,7 +111,31 @@ def run_search(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) 
             f"go on with: evonum search --resume {search.directory}"
         ) from error
     watcher.ends(End(search.directory, front, status == "KILLED", search.spec.error))
+    if not len(front) and status != "KILLED":
+        raise NothingFoundError(_tried(search))
     return front
+
+
+def _tried(search: Search) -> str:
+    """What was tried where nothing was found, and what to do."""
+    target, spec = search.problem.target, search.spec
+    places = (
+        []
+        if search.problem.goal is not None
+        else [f"x = {anchor.at}" for anchor in anchors(target) if anchor.order]
+    )
+    exact = (
+        f": beside all else a formula has to match the zeros and poles of {target.name} exactly, at"
+        f" {', '.join(places)}"
+        if places
+        else ""
+    )
+    programs = f"{search.archipelago.counts['fitted']:,} programs of up to {spec.max_ops} ops over {spec.ops}"
+    return (
+        f"Nothing is found: of {programs} none has a finite {target.metric} error on"
+        f" ({target.lo}, {target.hi}){exact}. Go on with evonum search --resume {search.directory} and more"
+        " --time or --max-ops, or begin one with other --ops or --metric absolute."
+    )
 
 
 def _evolve(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) -> tuple[Front, str]:

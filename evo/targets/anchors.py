@@ -5,9 +5,9 @@ same order; so also at a pole at an end. An error sampled beside such a point sa
 with a constant off by 1e-30 it is infinite. A removable singularity inside, such as that of (exp(x) - 1)/x,
 has a limit but no value.
 
-An anchor's place is an exact number: an end, 0, a simple fraction, the root of one or a multiple of pi/12. At
-it the function is c t^order (1 + ...) in t, the distance, by Taylor models with exact coefficients
-(evo/targets/taylor.py).
+An anchor's place is an exact number: an end, 0, a simple fraction, the root of one, a multiple of pi/12, or e
+times a simple fraction. At it the function is c t^order (1 + ...) in t, the distance, by Taylor models with
+exact coefficients (evo/targets/taylor.py).
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import flint
 from flint import arb
 
-from evo.numbers.reals import PI, Number, Real, ball, fraction
+from evo.numbers.reals import PI, E, Number, Real, ball, fraction
 from evo.targets.expression import Expression
 from evo.targets.models import expression_model
 from evo.targets.taylor import BranchError, TaylorModel, UndefinedError, model_at, working
@@ -27,7 +27,7 @@ MAX_ROOT = 32
 MAX_DENOMINATOR = 1000
 """Of a fraction that somebody may have written."""
 MAX_SQUARE = 12
-"""Denominator of a square whose root is looked at."""
+"""Denominator of a square whose root is looked at, and of a multiple of e."""
 _PRECISION, _ORDER = 256, 10
 _REACHES = (10, 25, 40, 55)  # the model is made on 2^-10 of the width, or on less
 
@@ -90,11 +90,14 @@ def candidates(a: Fraction, b: Fraction) -> Iterator[Number]:
     if plain.denominator <= MAX_DENOMINATOR:
         yield plain
     with flint.ctx.workprec(_PRECISION):
-        twelfths = (ball(a) * 12 / arb.pi()).union(ball(b) * 12 / arb.pi())
-        n = simplest(fraction(twelfths.lower()), fraction(twelfths.upper()))
-    if n.denominator == 1 and n:
-        number = PI * Fraction(int(n), 12)
-        if Real.of(a) <= number <= Real.of(b):
+        units = (arb.pi() / 12, arb.const_e())
+        counts = [(ball(a) / unit).union(ball(b) / unit) for unit in units]
+        of_pi, of_e = (simplest(fraction(n.lower()), fraction(n.upper())) for n in counts)
+    for number, whole in (
+        (PI * of_pi / 12, of_pi.denominator == 1),
+        (E * of_e, of_e.denominator <= MAX_SQUARE),
+    ):
+        if whole and not number.is_zero and Real.of(a) <= number <= Real.of(b):
             yield number
     if not a <= 0 <= b:
         square = simplest(*sorted((a * a, b * b)))

@@ -127,6 +127,7 @@ def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor |
     near = local(target.expression, end, side, width)
     if near is None:
         _check_growth(target, end, width * side)
+        _check_zero(target, end, width * side)
         return None
     if near.order < 0 and not target.measure.divides:
         raise TargetError(
@@ -162,6 +163,21 @@ def _check_growth(target: "Target", end: Number, width: Number) -> None:
                 f" as long as that end is large: at most 2^{_STRIP} times can be told apart; narrow it."
             )
         raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")
+
+
+def _check_zero(target: "Target", end: Number, width: Number) -> None:
+    """Refuses a function that vanishes at an end where no model says how: all errors are infinite."""
+    if not target.measure.divides:
+        return
+    with flint.ctx.workprec(_PRECISIONS[-1]):
+        value = target.ball(ball(end))
+    if value.is_finite() and value.contains(0):
+        raise TargetError(
+            f"{target.name} has a zero (or cannot be told from zero) at the end x = {float(end):.5g} of"
+            f" ({target.lo}, {target.hi}), and no exact number is known for the place or for what the"
+            " function is made of there (known are pi/12 and its multiples, e, roots); move that end inwards,"
+            f" such as to {float(end + width / 1000):.12g}, or use --metric absolute."
+        )
 
 
 class _Inside:
@@ -259,8 +275,21 @@ class _Inside:
             raise TargetError(f"{target.name} has no finite value {where}; narrow or split the interval.")
         raise TargetError(
             f"{target.name} has a zero (or cannot be told from zero) {where}, and no exact point was found"
-            " where a relative error has a limit; use --metric absolute or split the interval there."
+            " where a relative error has a limit; use --metric absolute, or an interval that ends before it"
+            f" or begins after it, such as {_either_side(target, place)}."
         )
+
+
+def _either_side(target: "Target", place: float) -> str:
+    """The intervals on both sides of a place, without a thousandth next to it."""
+    lo, hi = (float(end) for end in target.ends)
+    margin = (hi - lo) / 1000
+    sides = []
+    if place - 2 * margin > lo:
+        sides.append(f"({target.lo}, {place - margin:.12g})")
+    if place + 2 * margin < hi:
+        sides.append(f"({place + margin:.12g}, {target.hi})")
+    return " or ".join(sides)
 
 
 def _ordinal(x: float) -> int:

@@ -5,13 +5,34 @@ exact numbers, None for each of the others: log at 2 has (None, 1/2, -1/8, ...),
 None, ...). Where no coefficient is exact it gives None for all.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import comb, factorial
 
-from evo.numbers.reals import PI, Real
+from evo.numbers.reals import PI, E, Real
 
-Coefficients = list[Real | None]
+Coefficients = Sequence[Real | None]
+
+_MOST_OF_E = 20
+"""Largest whole power of e that is looked for."""
+_ROOT2, _ROOT3, _ROOT6 = (Real.of(number).sqrt() for number in (2, 3, 6))
+_SINES = (
+    Real.of(0),
+    (_ROOT6 - _ROOT2) / 4,
+    Real.of(Fraction(1, 2)),
+    _ROOT2 / 2,
+    _ROOT3 / 2,
+    (_ROOT6 + _ROOT2) / 4,
+    Real.of(1),
+)
+"""Of n pi/12."""
+_TURNS = range(-6, 7)
+_ARCSINES = {_SINES[abs(n)] * (1 if n > 0 else -1): PI * Fraction(n, 12) for n in _TURNS}
+_ARCTANGENTS = {
+    _SINES[abs(n)] / _SINES[6 - abs(n)] * (1 if n > 0 else -1): PI * Fraction(n, 12) for n in _TURNS[1:-1]
+}
+"""The points n pi/12 by sine and by tangent."""
 
 
 def expansion(name: str, at: Real, count: int) -> Coefficients:
@@ -23,25 +44,37 @@ def expansion(name: str, at: Real, count: int) -> Coefficients:
 
 def quarter_turns(at: Real) -> int | None:
     """n if the point is n pi/2, else None."""
-    turns = (at * 2 / PI).rational
+    turns = twelfths(at)
+    return turns // 6 if turns is not None and turns % 6 == 0 else None
+
+
+def twelfths(at: Real) -> int | None:
+    """n if the point is n pi/12, else None."""
+    turns = (at * 12 / PI).rational
     return int(turns) if turns is not None and turns.denominator == 1 else None
 
 
-def _exp(at: Real, count: int) -> Coefficients:
-    return [Real.of(Fraction(1, factorial(k))) for k in range(count)] if at.is_zero else []
+def _exp(at: Real, count: int) -> list[Real]:
+    n = at.rational
+    if n is None or n.denominator != 1 or abs(n) > _MOST_OF_E:
+        return []
+    return [E ** int(n) * Fraction(1, factorial(k)) for k in range(count)]
 
 
 def _expm1(at: Real, count: int) -> Coefficients:
-    return [Real.of(0), *_exp(at, count)[1:]] if at.is_zero else []
+    found = _exp(at, count)
+    return [found[0] - 1, *found[1:]] if found else []
 
 
-def _whole_power(base: int) -> Callable[[Real, int], Coefficients]:
-    """base^x at whole numbers: the value alone is rational."""
+def _power_of(base: int) -> Callable[[Real, int], Coefficients]:
+    """base^x at whole numbers and at halves: the value alone is exact."""
 
     def rule(at: Real, count: int) -> Coefficients:
-        n = at.rational
-        whole = n is not None and n.denominator == 1 and abs(n) <= 1000
-        return [Real.of(Fraction(base) ** int(n))] if n is not None and whole else []
+        n = (at * 2).rational
+        if n is None or n.denominator != 1 or abs(n) > 2000:
+            return []
+        value = Real.of(Fraction(base) ** (int(n) // 2))
+        return [value * Real.of(base).sqrt() if n % 2 else value]
 
     return rule
 
@@ -49,7 +82,8 @@ def _whole_power(base: int) -> Callable[[Real, int], Coefficients]:
 def _log(at: Real, count: int) -> Coefficients:
     if at.is_zero:
         return []
-    first = Real.of(0) if at == 1 else None
+    n = round(math.log(size)) if 0 < (size := float(at)) < math.inf else 0
+    first = Real.of(n) if abs(n) <= _MOST_OF_E and at == E**n else None
     return [first, *(Real.of(Fraction(-((-1) ** k), k)) / at**k for k in range(1, count))]
 
 
@@ -72,19 +106,19 @@ def _logarithm_to(base: int) -> Callable[[Real, int], Coefficients]:
     return rule
 
 
-def _sin_of_turns(turns: int, count: int) -> Coefficients:
-    cycle = (0, 1, 0, -1)
-    return [Real.of(Fraction(cycle[(turns + k) % 4], factorial(k))) for k in range(count)]
-
-
 def _sin(at: Real, count: int) -> Coefficients:
-    turns = quarter_turns(at)
-    if turns is not None:
-        return _sin_of_turns(turns, count)
-    twelfths = (at * 6 / PI).rational
-    if twelfths is not None and twelfths.denominator == 1 and int(twelfths) % 6 in (1, 5):
-        return [Real.of(Fraction(1 if int(twelfths) % 12 < 6 else -1, 2))]
-    return []
+    turns = twelfths(at)
+    if turns is None:
+        return []
+    cycle = [_sine(turns + 6 * k) for k in range(4)]
+    return [cycle[k % 4] * Fraction(1, factorial(k)) for k in range(count)]
+
+
+def _sine(turns: int) -> Real:
+    """sin(n pi/12)."""
+    n = turns % 12
+    size = _SINES[min(n, 12 - n)]
+    return size if turns % 24 < 12 else -size
 
 
 def _cos(at: Real, count: int) -> Coefficients:
@@ -92,16 +126,24 @@ def _cos(at: Real, count: int) -> Coefficients:
 
 
 def _tan(at: Real, count: int) -> Coefficients:
-    turns = quarter_turns(at)
-    return _tangent(count, 1) if turns is not None and turns % 2 == 0 else []
+    turns = twelfths(at)
+    if turns is None or turns % 12 == 6:
+        return []
+    return _tangent(count, 1, _sine(turns) / _sine(turns + 6))
 
 
-def _tangent(count: int, sign: int) -> Coefficients:
-    """At 0, by y' = 1 + sign y^2: the tangent, or with -1 the hyperbolic one."""
-    y = [Fraction(0)]
+def _inverse(values: Mapping[Real, Real], at: Real) -> list[Real]:
+    """The value alone, where the point is in a table."""
+    return [value for point, value in values.items() if point == at][:1]
+
+
+def _tangent(count: int, sign: int, value: Real) -> list[Real]:
+    """By y' = 1 + sign y^2: the tangent, or with -1 the hyperbolic one, from its value on."""
+    y = [value]
     for k in range(count - 1):
-        y.append(((k == 0) + sign * sum(y[i] * y[k - i] for i in range(k + 1))) / Fraction(k + 1))
-    return [Real.of(c) for c in y]
+        square = sum((y[i] * y[k - i] for i in range(k + 1)), Real.of(0))
+        y.append((square * sign + (k == 0)) * Fraction(1, k + 1))
+    return y
 
 
 def _at_zero(coefficient: Callable[[int], Fraction]) -> Callable[[Real, int], Coefficients]:
@@ -116,15 +158,20 @@ def _arcsine(k: int, sign: int = 1) -> Fraction:
     return Fraction(sign**n * comb(2 * n, n), 4**n * k)
 
 
-def _acos(at: Real, count: int) -> Coefficients:
+def _asin(at: Real, count: int) -> list[Real]:
     if not at.is_zero:
-        return [Real.of(0)] if at == 1 else [PI] if at == -1 else []
-    return [PI / 2, *(Real.of(-_arcsine(k)) for k in range(1, count))]
+        return _inverse(_ARCSINES, at)
+    return [Real.of(_arcsine(k)) for k in range(count)]
+
+
+def _acos(at: Real, count: int) -> Coefficients:
+    found = _asin(at, count)
+    return [PI / 2 - found[0], *(-c for c in found[1:])] if found else []
 
 
 def _atan(at: Real, count: int) -> Coefficients:
     """The derivative 1/(1 + (at + t)^2) by long division."""
-    value = Real.of(0) if at.is_zero else PI / 4 if at == 1 else -PI / 4 if at == -1 else None
+    value = next(iter(_inverse(_ARCTANGENTS, at)), None)
     a, b = at * at + 1, at * 2
     slope: list[Real] = [1 / a]
     while len(slope) < count - 1:
@@ -134,7 +181,7 @@ def _atan(at: Real, count: int) -> Coefficients:
 
 
 def _tanh(at: Real, count: int) -> Coefficients:
-    return _tangent(count, -1) if at.is_zero else []
+    return _tangent(count, -1, at) if at.is_zero else []
 
 
 def _erf(at: Real, count: int) -> Coefficients:
@@ -154,11 +201,16 @@ def _lgamma(at: Real, count: int) -> Coefficients:
     return [Real.of(0)] if at in (1, 2) else []
 
 
+def _sqrt(at: Real, count: int) -> Coefficients:
+    root = at.sqrt()
+    return [] if root.form is None else [root]
+
+
 EXPANSIONS: dict[str, Callable[[Real, int], Coefficients]] = {
     "exp": _exp,
     "expm1": _expm1,
-    "exp2": _whole_power(2),
-    "exp10": _whole_power(10),
+    "exp2": _power_of(2),
+    "exp10": _power_of(10),
     "log": _log,
     "log1p": _log1p,
     "log2": _logarithm_to(2),
@@ -169,7 +221,7 @@ EXPANSIONS: dict[str, Callable[[Real, int], Coefficients]] = {
     "sinh": _at_zero(lambda k: Fraction(k % 2, factorial(k))),
     "cosh": _at_zero(lambda k: Fraction(1 - k % 2, factorial(k))),
     "tanh": _tanh,
-    "asin": _at_zero(_arcsine),
+    "asin": _asin,
     "acos": _acos,
     "atan": _atan,
     "asinh": _at_zero(lambda k: _arcsine(k, -1)),
@@ -178,5 +230,6 @@ EXPANSIONS: dict[str, Callable[[Real, int], Coefficients]] = {
     "erfc": _erfc,
     "gamma": _gamma,
     "lgamma": _lgamma,
+    "sqrt": _sqrt,
 }
 """The exact coefficients by function; a function without a row has none."""
