@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
-from scipy.special import erf
+from scipy.special import erf, ndtr
 
 from evo.exports.check import right_results
 from evo.exports.names import ExportError
@@ -39,12 +39,19 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "cbrt": jnp.cbrt,
     "erf": jax.scipy.special.erf,
     "atan": jnp.arctan,
+    "asin": jnp.arcsin,
+    "acos": jnp.arccos,
+    "sinh": jnp.sinh,
+    "cosh": jnp.cosh,
+    "expm1": jnp.expm1,
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
 }
 EXACT: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "exp2": np.exp2, "log2": np.log2, "sin": np.sin, "tanh": np.tanh, "log1p": np.log1p,
-    "cbrt": np.cbrt, "erf": erf,
+    "cbrt": np.cbrt, "erf": erf, "log": np.log, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "sinh": np.sinh, "cosh": np.cosh, "expm1": np.expm1, "softplus": lambda x: np.logaddexp(0, x),
+    "gelu": lambda x: x * ndtr(x),
 }  # fmt: skip
 """In float64."""
 REACH = {"sin": 2.0**17}

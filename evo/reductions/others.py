@@ -20,7 +20,6 @@ from evo.reductions.rules import (
     number,
     part,
     rounded,
-    smallest,
     value,
     whole_above,
 )
@@ -94,10 +93,11 @@ OTHERS = (
         m = fma power q less
         found = add m m
         absolute = size x
-        tiny = below absolute SMALLEST
+        tiny = below absolute TINY
         result = choose tiny x found
         """), {
-            **_PERIOD, "SMALLEST": smallest, "HALF": value(0.5), "HALF_BITS": bits(value(0.5)),
+            **_PERIOD, "HALF": value(0.5), "HALF_BITS": bits(value(0.5)),
+            "TINY": lambda fmt: 2.0**-fmt.digits,  # x is right there, and half of it may be flushed to zero
             "LEAST": lambda fmt: -_far(fmt), "MOST": lambda fmt: whole_above("log(2)", fmt.bias + 1),
         }, lambda fmt: (-float("inf"), (fmt.bias + 1) * length("log(2)")), np.expm1,
     ),
