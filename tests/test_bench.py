@@ -14,6 +14,7 @@ from evo.bench import driver as bench_driver
 from evo.bench import kernels as bench
 from evo.bench.naive import naive_fit
 from evo.bench.search import bench_search
+from evo.bench.spent import spent
 from evo.cli.app import UsageError, app
 from evo.errors import EvonumError
 from evo.programs.batch import Batch
@@ -78,6 +79,15 @@ def test_a_failing_benchmark_process_is_an_error_with_its_words(monkeypatch):
     monkeypatch.setattr(bench, "free_cores", lambda: [0])
     with pytest.raises(RuntimeError, match="NameError"):
         bench.bench_fit(batches=(8,), seconds=float("nan"))
+
+
+def test_a_call_whose_clock_stood_still_is_made_again(monkeypatch):
+    clock = iter([0.0, 0.0, 0.0, 0.0, 0.0, 3.0])
+    monkeypatch.setattr("evo.bench.spent.time.process_time", lambda: next(clock))
+    given = iter(range(9))
+    taken, last = spent(lambda number: number, lambda: next(given))
+    assert (taken.busy, last) == (1.0, 2), "the mean of three calls, each with an argument of its own"
+    assert taken.wall > 0
 
 
 def test_bench_vary_counts_every_mutant_once():

@@ -8,7 +8,6 @@ time; the rate by processor time shows what cores cost each other (memory, cache
 import multiprocessing
 import os
 import statistics
-import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from evo.bench.kernels import ARITHMETIC, free_cores, machine
+from evo.bench.spent import spent
 from evo.islands.generation import step
 from evo.islands.operators import Operators
 from evo.islands.problem import Problem
-from evo.islands.state import init
+from evo.islands.state import State, init
 from evo.kernels.vary import Variation
 from evo.targets.target import make_target
 
@@ -93,12 +93,18 @@ def _serve(end: Connection, core: int, generations: int, rows: int, max_ops: int
         warm, _ = step(operators, 0, warm)
     end.send("ready")
     while end.recv() is not None:
-        state = replace(warm, texts=warm.texts.copy(), functions=warm.functions.copy())
-        fitted = iterations = 0
-        began, used = time.perf_counter(), time.process_time()
-        for _ in range(generations):
-            state, info = step(operators, 0, state)
-            fitted += info.counts["fitted"]
-            iterations += info.counts["lm_iterations"]
-        wall, busy = time.perf_counter() - began, time.process_time() - used
-        end.send((fitted / wall, iterations / wall, fitted / busy))
+        seconds, (fitted, iterations) = spent(
+            lambda state: _generations(operators, state, generations),
+            lambda: replace(warm, texts=warm.texts.copy(), functions=warm.functions.copy()),
+        )
+        end.send((fitted / seconds.wall, iterations / seconds.wall, fitted / seconds.busy))
+
+
+def _generations(operators: Operators, state: State, generations: int) -> tuple[int, int]:
+    """How many programs they fitted, in how many steps."""
+    fitted = iterations = 0
+    for _ in range(generations):
+        state, info = step(operators, 0, state)
+        fitted += info.counts["fitted"]
+        iterations += info.counts["lm_iterations"]
+    return fitted, iterations

@@ -21,12 +21,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend, BackendError, BackendRow, backend
+from evo.bench.spent import spent
 from evo.islands.generation import step
 from evo.islands.operators import Operators
 from evo.islands.problem import Problem
@@ -197,10 +199,9 @@ def _race(
     end, turn = time.perf_counter() + seconds, 0
     while turn < MIN_ROUNDS or time.perf_counter() < end:
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            started, used = time.perf_counter(), time.process_time()
-            contestants[name].fit(batch, points)
-            wall[name].append(time.perf_counter() - started)
-            busy[name].append(time.process_time() - used)
+            taken, _ = spent(partial(contestants[name].fit, batch), lambda: points)
+            wall[name].append(taken.wall)
+            busy[name].append(taken.busy)
             if on_device := contestants[name].on_device:
                 inside[name].append(on_device())
         turn += 1
@@ -279,12 +280,13 @@ def _vary_row(
 
 def _timed(turn: int, variation: Variation, state: State, rows: int) -> tuple[float, Offspring, int]:
     """Processor seconds of one call, its offspring, and how many functions among them are new."""
-    texts, functions = state.texts.copy(), state.functions.copy()
-    started = time.process_time()
-    brood = offspring(turn, variation, state.population.batch, texts, functions, rows)
-    seconds = time.process_time() - started
+
+    def call(caches: tuple[Cache, Cache]) -> Offspring:
+        return offspring(turn, variation, state.population.batch, *caches, rows)
+
+    seconds, brood = spent(call, lambda: (state.texts.copy(), state.functions.copy()))
     fresh = np.setdiff1d(brood.fingerprint, state.functions.key)
-    return seconds, brood, len(fresh)
+    return seconds.busy, brood, len(fresh)
 
 
 def bench_scale(engine: str = "native", rows: int = 256, rounds: int = 5) -> dict[str, Any]:
