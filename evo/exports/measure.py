@@ -17,7 +17,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.exhaustive import CurvedError, Screened, screened
+from evo.exports.exhaustive import CurvedError, screened
 from evo.exports.formula import Figure, Formula, Origin
 from evo.exports.names import ExportError
 from evo.kernels.build import BuildError
@@ -46,6 +46,13 @@ def measured(formula: Formula) -> Formula:
     Raises:
         ExportError: the interval holds no number of the format.
     """
+    found = _measured(replace(formula, name="exported", origin=Origin(), to=""))
+    return replace(found, name=formula.name, origin=formula.origin, to=formula.to)
+
+
+@lru_cache(maxsize=64)
+def _measured(formula: Formula) -> Formula:
+    """Remembered: a second and more of work, which every format of an export asks for."""
     if formula.reduction is not None:
         return _on_all_floats(formula)
     if formula.fmt.bits == 32:
@@ -72,23 +79,17 @@ def _of_all(formula: Formula) -> Formula:
         BuildError: no C compiler.
         CurvedError: it would take hours.
     """
-    found = _screened(replace(formula, name="exported", origin=Origin(), to=""))
+    target = formula.member.function
+    found = screened(formula, target.ball, *target.ends)
     if not found.count:
         raise _empty(formula)
     words = f"largest of all {found.count:,} inputs"
-    errors = _errors(formula, formula.member.function, found.inputs)
+    errors = _errors(formula, target, found.inputs)
     if divides(formula.member.metric):
         words += ", the relative one of those with normal results"
     return replace(
         formula, float_errors=errors, float_points=words, float_inputs=found.count, float_every=True
     )
-
-
-@lru_cache(maxsize=64)
-def _screened(formula: Formula) -> Screened:
-    """Remembered: seconds of work, which every format of an export asks for."""
-    target = formula.member.function
-    return screened(formula, target.ball, *target.ends)
 
 
 def _errors(formula: Formula, target: Target, inputs: Sequence[np.ndarray]) -> tuple[Figure, Figure]:

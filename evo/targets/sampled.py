@@ -7,6 +7,7 @@ float64. It is a lower estimate of the supremum over the interval: a *sampled* e
 
 import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import flint
@@ -60,7 +61,9 @@ def sampled_error(program_eval: Eval, target: Target, x: np.ndarray) -> tuple[fl
     with flint.ctx.workprec(precision):
         for k in _peaks(sizes):
             left, right = points[max(k - 1, 0)], points[min(k + 1, len(points) - 1)]
-            size, at = _climb(lambda point: _error(program_eval, target, point)[0], left, right)
+            size, at = _climb(
+                lambda point: _error(program_eval, target, point, target.ball(arb(point)))[0], left, right
+            )
             if size == math.inf:
                 size = sampled_error_at(program_eval, target, at)
             best = max(best, (size, at))
@@ -145,7 +148,9 @@ def _decided(program_eval: Eval, target: Target, points: list[float]) -> tuple[l
     for precision in _PRECISIONS:
         with flint.ctx.workprec(precision):
             for k in pending:
-                sizes[k], radii[k] = _error(program_eval, target, points[k])
+                sizes[k], radii[k] = _error(
+                    program_eval, target, points[k], _ball(target, points[k], precision)
+                )
         floor = max((s - r for s, r in zip(sizes, radii, strict=True) if r < math.inf), default=0.0)
         pending = [
             k
@@ -159,12 +164,20 @@ def _decided(program_eval: Eval, target: Target, points: list[float]) -> tuple[l
     return sizes, precision
 
 
-def _error(program_eval: Eval, target: Target, x: float) -> tuple[float, float]:
+@lru_cache(maxsize=1 << 13)
+def _ball(target: Target, x: float, precision: int) -> Any:
+    """The target's ball, remembered: every candidate is asked at the same points.
+
+    Args:
+        precision: `flint.ctx.prec` of now.
+    """
+    return target.ball(arb(x))
+
+
+def _error(program_eval: Eval, target: Target, x: float, exact: Any) -> tuple[float, float]:
     """|error| and the radius of its ball; (inf, inf) where that is not finite."""
-    point = arb(x)
-    exact = target.ball(point)
     try:
-        error = target.measure.error(program_eval(point), exact)
+        error = target.measure.error(program_eval(arb(x)), exact)
     except ZeroDivisionError:
         return math.inf, math.inf
     if not error.is_finite():

@@ -31,6 +31,8 @@ from evo.targets.functions import FUNCTIONS
 from evo.targets.metric import METRICS, Metric, find_metric
 
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+_REMEMBERED = 4096
+"""Most points whose values are kept for the next who asks for all of them."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,9 @@ class Target:
         Raises:
             TargetError: no finite value at some x, or one beyond float64.
         """
-        function = self.expression.ball
-        return np.array([_rounded(function, value, self) for value in np.asarray(x, float).tolist()], float)
+        x = np.asarray(x, float)
+        found = _remembered_values if len(x) <= _REMEMBERED else _values
+        return np.array(found(self, tuple(x.tolist())), float)
 
     def weights(self, x: np.ndarray, exact: np.ndarray) -> np.ndarray:
         """What turns a difference into an error of the target's metric: 1/|exact| or 1, float64[n].
@@ -194,6 +197,15 @@ def _expression(name: str) -> Expression:
     if not expression.depends_on_x:
         raise TargetError(f"The expression {name[:60]!r} does not depend on x.")
     return expression
+
+
+def _values(target: Target, x: tuple[float, ...]) -> tuple[float, ...]:
+    function = target.expression.ball
+    return tuple(_rounded(function, value, target) for value in x)
+
+
+_remembered_values = lru_cache(maxsize=32)(_values)
+"""A target is asked for its values at the same points again and again."""
 
 
 def _rounded(function: Callable[[Any], Any], x: float, target: Target) -> float:
