@@ -15,7 +15,7 @@ from evo.cli.app import main
 
 SMALL = {
     "target": "exp2",
-    "max_ops": 6,
+    "max_ops": 4,
     "islands": 2,
     "offspring": 256,
     "parents": 64,

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 SPEC = {
-    "target": "exp2", "max_ops": 5, "islands": 2, "offspring": 256, "parents": 64, "epoch": 3, "niche": 8,
+    "target": "exp2", "max_ops": 3, "islands": 2, "offspring": 256, "parents": 64, "epoch": 3, "niche": 8,
     "cache_entries": 1 << 14,
 }  # fmt: skip
 """A search whose generations take milliseconds; with a time of a second it is a small job."""

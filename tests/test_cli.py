@@ -290,7 +290,7 @@ def test_export_writes_every_format_from_a_search_directory_and_refuses_in_one_l
     assert note["found by"] == f"evonumerics {version('evonumerics')}, seed 0"
     certificate = json.loads((in_tmp / "s" / "certificates" / "ops-02.json").read_text())
     assert note["certificate"] == f"sha256 {certificate['digest']}"
-    assert note["its search"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 6 --gen")
+    assert note["its search"].startswith("evonum search exp2 --ops '+ - * /' --max-ops 4 --gen")
     assert "--spec FILE (offspring: 256, parents: 64" in note["its search"]
     again = evonum_here(*note["exported by"].split(": evonum ")[1].split(), cwd=in_tmp)
     assert again.stdout == made["text"], "the command of the comment makes the same file"

@@ -39,7 +39,16 @@ def exp2(tmp_path_factory):
 
 def test_the_complete_front_of_exp2_is_the_evolved_one(exp2, tmp_path):
     evolved = api.search(
-        "exp2", max_ops=4, generations=12, islands=1, seed=1, workers="serial", out=tmp_path, record=False
+        "exp2",
+        max_ops=4,
+        generations=12,
+        islands=1,
+        seed=1,
+        offspring=256,
+        parents=64,
+        workers="serial",
+        out=tmp_path,
+        record=False,
     )
     assert errors(exp2[0].front) == pytest.approx(errors(evolved), rel=1e-3)
 

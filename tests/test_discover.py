@@ -33,6 +33,13 @@ def search(directory: Path, should_stop=lambda: False, sink=None, **entries):
     return made, *evolve(made, SerialWorkers(made.problem), sink, should_stop=should_stop)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> list[dict[str, object]]:
+    directory = tmp_path_factory.mktemp("whole") / "s"
+    search(directory)
+    return without_times(directory / "front.json")
+
+
 def stop_after(calls):
     left = iter(range(calls, -1, -1))
     return lambda: next(left, 0) == 0
@@ -47,16 +54,13 @@ def test_the_same_seed_gives_the_same_front_and_another_seed_another(tmp_path):
 
 
 @pytest.mark.parametrize("calls", [1, 3, 5])
-def test_stopped_and_resumed_equals_undisturbed(tmp_path, calls):
-    search(tmp_path / "whole")
+def test_stopped_and_resumed_equals_undisturbed(tmp_path, undisturbed, calls):
     _, _, status = search(tmp_path / "halves", stop_after(calls))
     assert status == "KILLED"
     resumed = Search.resume(tmp_path / "halves", {})
     _, status = evolve(resumed, SerialWorkers(resumed.problem))
     assert status == "FINISHED"
-    assert without_times(tmp_path / "halves" / "front.json") == without_times(
-        tmp_path / "whole" / "front.json"
-    )
+    assert without_times(tmp_path / "halves" / "front.json") == undisturbed
 
 
 def test_resuming_with_more_generations_never_worsens_the_front(tmp_path):
@@ -122,7 +126,7 @@ def test_an_unwritable_directory_is_refused_in_one_line(tmp_path):
         search(tmp_path / "file" / "s")
 
 
-def test_a_disk_that_fills_up_loses_nothing(tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_loses_nothing(tmp_path, undisturbed, monkeypatch):
     made = Search(make_spec({**SMALL, "generations": 12, "save_every": 0}), tmp_path / "s")
     made.make_directory()
     saves = 0
@@ -141,8 +145,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, monkeypatch):
     assert records[-1]["status"] == "FAILED"
     resumed = Search.resume(tmp_path / "s", {})
     evolve(resumed, SerialWorkers(resumed.problem))
-    search(tmp_path / "whole")
-    assert without_times(tmp_path / "s" / "front.json") == without_times(tmp_path / "whole" / "front.json")
+    assert without_times(tmp_path / "s" / "front.json") == undisturbed
 
 
 def test_a_damaged_checkpoint_is_not_resumed(tmp_path):

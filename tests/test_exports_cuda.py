@@ -46,7 +46,8 @@ def test_shipped_functions_have_the_interpreters_bits(tmp_path):
 
 
 def test_functions_on_all_floats_have_the_interpreters_bits_in_both_formats(tmp_path):
-    chosen = [full(*case, fused) for case in CASES for fused in (False, True)]
+    mixed = (False, True, True, False, False, True)
+    chosen = [full(*case, fused) for case, fused in zip(CASES, mixed, strict=True)]
     library = emulated(tmp_path, chosen)
     near = write(chosen, "cuda")
     for formula in chosen:

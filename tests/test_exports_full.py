@@ -1,6 +1,7 @@
 """Functions on all floats: special values, gradual underflow, error against balls, equal bits everywhere."""
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def horner(constants, fused):
     return parse("\n".join(lines))
 
 
+@cache
 def full(name, dtype, fused=False):
     power = REDUCTIONS[name][0].core.function
     core = member(horner(HORNER[power], fused), HORNER[power], name, ENDS[power])

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import ml_dtypes
@@ -33,12 +34,25 @@ CORE = ("-1/2", "1/2")
 TYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 
 
+@cache
+def short_exp():
+    return FloatGoal(make_target("exp", ("1", "1.001")), "float32")
+
+
+@cache
 def horner(degree):
     """A polynomial by multiply-adds."""
     lines = ["v1 = fma(x, c1, c2)", *(f"v{i} = fma(v{i - 1}, x, c{i + 1})" for i in range(2, degree + 1))]
     return parse("\n".join(lines))
 
 
+@cache
+def goal_on(name, dtype, full=True):
+    """A goal over a function's core; its points take a second."""
+    return FloatGoal(make_target(name, CORE if name == "exp2" else core_interval(name)), dtype, full=full)
+
+
+@cache
 def fitted(goal, program):
     """Constants for a goal: fitted, levelled, finished."""
     batch = Batch.of([program], [np.ones(program.n_constants)])
@@ -57,7 +71,7 @@ def member_of(goal, program, numbers, error=1.0):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_inputs_with_finite_results_of_2_to_the_x_are_all_there(dtype):
-    goal = FloatGoal(make_target("exp2", CORE), dtype, full=True)
+    goal = goal_on("exp2", dtype)
     gives = goal.arithmetic.gives
     first, last = goal.reduction.span(gives)
     found = between(first, last, gives, 0)
@@ -96,7 +110,7 @@ def test_right_results_are_those_that_round_to_the_right_one_and_no_others(dtype
 
 def test_the_known_polynomial_of_2_to_the_x_is_right_on_every_bfloat16():
     """As linear programming over rounding intervals has it elsewhere; a cubic leaves 23 wrong there."""
-    goal = FloatGoal(make_target("exp2", CORE), "bfloat16", full=True)
+    goal = goal_on("exp2", "bfloat16")
     numbers, error, _ = fitted(goal, horner(4))
     found = check(member_of(goal, horner(4), numbers))
     assert error <= 0.5
@@ -106,17 +120,17 @@ def test_the_known_polynomial_of_2_to_the_x_is_right_on_every_bfloat16():
     assert 0 < check(member_of(goal, horner(3), fewer)).misrounded < 23
 
 
-@pytest.mark.parametrize(("degree", "published"), [(4, 48), (5, 5)])
+@pytest.mark.parametrize(("degree", "published"), [(4, 48), pytest.param(5, 5, marks=pytest.mark.slow)])
 def test_polynomials_in_float16_leave_few_results_wrong(degree, published):
-    goal = FloatGoal(make_target("exp2", CORE), "float16", full=True)
+    goal = goal_on("exp2", "float16")
     numbers, _, _ = fitted(goal, horner(degree))
     assert check(member_of(goal, horner(degree), numbers)).misrounded <= published
 
 
-@pytest.mark.parametrize("name", ["exp", "sigmoid", "silu"])
+@pytest.mark.parametrize("name", ["exp", "silu", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_a_polynomial_makes_right_bfloat16_functions_of_all_inputs(name):
     """The right results by float64, none of which is beside a tie; specials included."""
-    goal = FloatGoal(make_target(name, core_interval(name)), "bfloat16", full=True)
+    goal = goal_on(name, "bfloat16")
     numbers, error, _ = fitted(goal, horner(4))
     found = check(member_of(goal, horner(4), numbers))
     assert error <= 0.5
@@ -135,7 +149,7 @@ def test_a_polynomial_makes_right_bfloat16_functions_of_all_inputs(name):
 
 
 def test_misrounded_results_are_those_that_other_code_finds():
-    goal = FloatGoal(make_target("exp2", CORE), "bfloat16", full=True)
+    goal = goal_on("exp2", "bfloat16")
     numbers, _, _ = fitted(goal, horner(3))
     member = member_of(goal, horner(3), numbers)
     x = every(BFLOAT16)
@@ -149,7 +163,7 @@ def test_misrounded_results_are_those_that_other_code_finds():
 
 
 def test_a_wrong_last_bit_of_a_constant_is_caught():
-    goal = FloatGoal(make_target("exp", ("1", "1.001")), "float32")
+    goal = short_exp()
     numbers, _, _ = fitted(goal, horner(2))
     other = numbers.copy()
     other[2] = moved(other[2:3], np.array([1]), goal.arithmetic.computes)[0]
@@ -170,7 +184,7 @@ def test_levelled_constants_are_the_minimax_of_a_line():
 
 def test_float32_errors_are_those_of_every_input():
     """A short interval, every float of which NumPy tries here."""
-    goal = FloatGoal(make_target("exp", ("1", "1.001")), "float32")
+    goal = short_exp()
     program = horner(2)
     numbers, error, _ = fitted(goal, program)
     found = check(member_of(goal, program, numbers))
@@ -195,7 +209,7 @@ def test_a_goal_without_meaning_is_refused():
 
 
 def test_a_search_for_right_bfloat16_results_from_the_command_line(in_tmp):
-    settings = {**SMALL, "max_ops": 4, "generations": 15, "islands": 1}
+    settings = {**SMALL, "generations": 15, "islands": 1}
     (in_tmp / "spec.yaml").write_text(json.dumps(settings))
     words = ("--ops", "fma", "--dtype", "bfloat16", "--full", "--interval", *CORE)
     done = evonum_here(
@@ -262,7 +276,7 @@ def test_specifications_of_floats_that_make_no_sense_are_refused(in_tmp):
 
 
 def test_a_function_is_timed_beside_those_that_people_use(in_tmp):
-    goal = FloatGoal(make_target("exp", core_interval("exp")), "bfloat16", full=True)
+    goal = goal_on("exp", "bfloat16")
     Front((member_of(goal, horner(4), [0.04, 0.17, 0.5, 1, 1]),)).save(in_tmp / "exp.json")
     done = evonum_here("time", "exp.json", "--size", 1024, "--json", cwd=in_tmp)
     rows = {row["name"]: row for row in json.loads(done.stdout)}
@@ -279,7 +293,7 @@ def test_what_cannot_be_timed_is_one_line(in_tmp):
         assert done.returncode == 2
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_relative_errors_are_searched_from_a_zero_on(dtype, in_tmp):
     """Results below the normal numbers take no part."""
     words = {**SMALL, "target": "sin(x)", "ops": "* fma", "max_ops": 3, "generations": 6, "islands": 1}

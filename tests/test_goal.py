@@ -70,26 +70,26 @@ def test_an_error_is_positive_and_finite(error):
 def test_a_resumed_search_grows_with_a_larger_max_ops_and_keeps_what_it_had(in_tmp):
     small = evo.search(**{**QUICK, "max_ops": 3}, generations=12, out="s")
     assert max(m.ops for m in small) <= 3
-    grown = evo.resume("s", workers="serial", record=False, max_ops=6, generations=40)
+    grown = evo.resume("s", workers="serial", record=False, max_ops=4, generations=16)
     assert max(m.ops for m in grown) > 3
     assert all(grown.best(ops=m.ops).sampled_error <= m.sampled_error for m in small)
-    assert json.loads((in_tmp / "s" / "spec.json").read_text())["max_ops"] == 6
-    assert max(m.ops for m in evo.resume("s", workers="serial", record=False, generations=41)) > 3
+    assert json.loads((in_tmp / "s" / "spec.json").read_text())["max_ops"] == 4
+    assert max(m.ops for m in evo.resume("s", workers="serial", record=False, generations=17)) > 3
 
 
 def test_fewer_ops_than_before_are_refused_in_one_line(in_tmp):
     evo.search(**QUICK, generations=1, out="s")
-    done = evonum("search", "--resume", "s", "--max-ops", "5", cwd=in_tmp)
+    done = evonum("search", "--resume", "s", "--max-ops", "3", cwd=in_tmp)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "evonum: --max-ops: s has programs of up to 6 ops, so 5 is too few" in done.stderr
+    assert "evonum: --max-ops: s has programs of up to 4 ops, so 3 is too few" in done.stderr
 
 
 def test_a_new_budget_replaces_the_old_one_and_its_error(in_tmp):
     evo.search(**QUICK, generations=1, error=1e-3, out="s")
-    kept = Search.resume(in_tmp / "s", {"max_ops": 7}).spec
-    assert (kept.generations, kept.error, kept.max_ops) == (1, 1e-3, 7)
+    kept = Search.resume(in_tmp / "s", {"max_ops": 5}).spec
+    assert (kept.generations, kept.error, kept.max_ops) == (1, 1e-3, 5)
     spent = Search.resume(in_tmp / "s", {"time": 5.0}).spec
-    assert (spent.generations, spent.error, spent.time, spent.max_ops) == (None, None, 5.0, 6)
+    assert (spent.generations, spent.error, spent.time, spent.max_ops) == (None, None, 5.0, 4)
 
 
 def test_a_wider_pool_holds_the_same_programs():

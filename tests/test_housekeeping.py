@@ -49,7 +49,7 @@ def test_a_search_is_listed_with_what_it_is_for_and_what_it_has(made):
     (one,) = listed(made)
     front = Front.load(made / "runs" / "s" / "front.json")
     assert (one["directory"], one["target"], one["interval"]) == (str(made / "runs/s"), "exp2", ["0", "1"])
-    assert (one["metric"], one["ops"], one["max_ops"], one["state"]) == ("relative", "+ - * /", 6, "finished")
+    assert (one["metric"], one["ops"], one["max_ops"], one["state"]) == ("relative", "+ - * /", 4, "finished")
     assert one["members"] == [{"ops": m.ops, "sampled_error": m.sampled_error} for m in front]
     assert one["size"] == sum((made / "runs/s" / name).stat().st_size for name in files(made / "runs/s"))
 

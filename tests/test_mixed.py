@@ -24,7 +24,7 @@ class Mixed(SerialWorkers):
 
 
 def told(directory, names):
-    search = Search(make_spec({**SMALL, "generations": 9}), directory)
+    search = Search(make_spec({**SMALL, "generations": 9, "max_ops": 3}), directory)
     search.make_directory()
     lines: list[str] = []
     evolve(search, Mixed(search.problem, names), warn=lines.append)

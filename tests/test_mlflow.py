@@ -23,6 +23,7 @@ from evo import api
 from evo.runs.directory import UnwritableError
 from records import F2, F3, F5, end, f3, front, metrics, search, start
 from searches import SMALL
+from stores import MAKE, copied, stores_are_copied
 from tracking.database import prepare_database
 from tracking.mlflow_sink import MlflowSink, deliver, open_sink, resolve_tracking_uri, store_of
 from tracking.ui import open_ui
@@ -35,6 +36,7 @@ with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its 
     from tracking.mlflow_store import MlflowStore, safe_names, save_model
     from tracking.model import parse, run
 
+__all__ = ["stores_are_copied"]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
@@ -229,6 +231,7 @@ def test_a_store_that_four_searches_open_first_at_once_is_made_once_and_whole(tm
 def test_a_store_that_was_killed_while_it_was_made_is_none_and_an_older_versions_names_the_cure(
     tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("tracking.database._make", MAKE)
     file = tmp_path / "new.db"
 
     def kill(old, new):
@@ -246,6 +249,18 @@ def test_a_store_that_was_killed_while_it_was_made_is_none_and_an_older_versions
         database.commit()
     with pytest.raises(OSError, match=f"never finished .* mv {file} {file}.broken"):
         prepare_database(file)
+
+
+def test_a_copied_store_is_the_one_that_is_made(tmp_path):
+    def tables(name, make):
+        (tmp_path / name).mkdir()
+        make(tmp_path / name / "s.db")
+        with closing(sqlite3.connect(tmp_path / name / "s.db")) as store:
+            rows = store.execute("SELECT name, artifact_location FROM experiments").fetchall()
+            schema = store.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+        return schema, [(kept, place.replace(f"/{name}/", "/")) for kept, place in rows]
+
+    assert tables("made", MAKE) == tables("copied", copied)
 
 
 def test_delivering_everything_again_changes_nothing(tmp_path):
@@ -457,6 +472,7 @@ def ledger(directory):
     return json.loads(path.read_text()) if path.exists() else {"offset": 0}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_then_up_then_killed_then_up_again_gets_everything(
     tmp_path, server, monkeypatch, capfd
 ):

@@ -66,12 +66,20 @@ def damage_to_a_folder(library):
     (library / "deep").mkdir(parents=True)
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache folder with a library; its only file."""
+    return build(tmp_path_factory.mktemp("compiled") / "cache", ("-O0",))
+
+
 @gcc
 @pytest.mark.parametrize(
     "damage", [damage_nothing, damage_by_truncation, damage_a_byte, damage_to_nothing, damage_to_a_folder]
 )
-def test_a_damaged_library_is_compiled_again_and_a_whole_one_needs_no_compiler(tmp_path, monkeypatch, damage):
-    library = build(tmp_path / "cache", ("-O0",))
+def test_a_damaged_library_is_compiled_again_and_a_whole_one_needs_no_compiler(
+    compiled, tmp_path, monkeypatch, damage
+):
+    library = Path(shutil.copytree(compiled.parent, tmp_path / "cache")) / compiled.name
     whole = library.read_bytes()
     damage(library)
     if damage is damage_nothing:
@@ -242,6 +250,7 @@ def run_sanitised(code, folder):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @gcc
 @pytest.mark.skipif(not (sanitiser("libasan.so") and sanitiser("libubsan.so")), reason="gcc has no sanitiser")
 def test_the_kernels_touch_no_memory_but_their_own_and_have_no_undefined_behaviour(tmp_path):

@@ -19,7 +19,7 @@ from searches import SMALL
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     directory = tmp_path_factory.mktemp("searched")
-    search = Search(make_spec({**SMALL, "generations": 12}), directory)
+    search = Search(make_spec({**SMALL, "max_ops": 5, "generations": 12}), directory)
     search.make_directory()
     evolve(search, SerialWorkers(search.problem))
     return search

@@ -112,6 +112,7 @@ def test_a_harvest_keeps_the_best_of_every_size():
     assert kept[0] == {"formula": "x + 99", "size": 2, "error": 1.0}
 
 
+@pytest.mark.slow
 def test_runs_are_written_polished_and_compared(tmp_path):
     peers.run("us", "default", 0, 0.0, tmp_path)
     peers.run("deap", "documentation", 0, 1.0, tmp_path)

@@ -86,7 +86,7 @@ def test_the_published_programs_are_proved_within_one_per_cent(name):
     check(Certificate.from_json(certificate.to_json()))
 
 
-@pytest.mark.parametrize("number", [100, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [40, pytest.param(300, marks=pytest.mark.slow)])
 def test_no_point_of_a_grid_exceeds_the_bounds_of_random_programs(number):
     found = 0
     for program, constants, target in random_candidates(1, number):

@@ -54,7 +54,6 @@ def test_two_islands_give_the_same_front_on_one_cpu_as_on_two(in_tmp, undisturbe
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
 
-@pytest.mark.slow  # on a cluster of two nodes one is killed below
 def test_a_killed_worker_changes_nothing(in_tmp, undisturbed):
     write_spec(in_tmp, generations=GENERATIONS, save_every=0)
     before = set(island_processes())
@@ -79,9 +78,10 @@ def test_a_killed_driver_resumes_to_the_same_front(in_tmp, undisturbed):
     assert without_times(in_tmp / "s" / "front.json") == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
 )
 def test_a_signal_stops_at_a_safe_point_and_keeps_everything(in_tmp, undisturbed, number, code):
     write_spec(in_tmp, generations=GENERATIONS, save_every=0)
@@ -208,7 +208,7 @@ def search_on(
         driver.wait(timeout=60)
 
 
-@pytest.mark.slow  # the test below has both nodes, too
+@pytest.mark.slow
 def test_a_running_cluster_of_two_nodes_is_used_whole_and_left_running(head, in_tmp, five):
     with three_cpus(head, in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
         os.kill(islands_of(nodes[0])[0], signal.SIGKILL)
@@ -232,6 +232,7 @@ def test_a_search_on_nodes_that_add_up_differently_says_so_in_one_line(head, in_
     assert sorted(map(int, re.findall(r" with kernels-\S+: (\d)", said[0]))) == [1, 2], said[0]
 
 
+@pytest.mark.slow  # test_losing.py loses nodes without Ray
 def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_again(head, in_tmp, five):
     """The cluster that is left has no CPU for the process that was there, nor the states it kept."""
     with three_cpus(head, in_tmp) as (address, nodes), search_on(nodes, address, in_tmp) as driver:
@@ -245,6 +246,7 @@ def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_ag
         assert without_times(in_tmp / "s" / "front.json") == five
 
 
+@pytest.mark.slow
 def test_a_search_from_python_leaves_its_callers_ray_alone(in_tmp):
     small = {**SMALL, "out": "s", "generations": 2, "record": False}
     code = (

@@ -15,6 +15,7 @@ from evo.exports.export import export
 from evo.fronts.front import FrontError
 from evo.runs.sources import load_source
 from records import F2, F3, F5, end, f3, front, start
+from stores import stores_are_copied
 from tracking.mlflow_sink import open_sink
 
 with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its own type hints
@@ -24,6 +25,7 @@ with warnings.catch_warnings(action="ignore"):  # importing MLflow warns of its 
     from tracking.model import parse  # noqa: F401
     from tracking.registry import registered_name
 
+__all__ = ["stores_are_copied"]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
@@ -104,6 +106,7 @@ def test_another_interval_and_other_ops_have_aliases_of_their_own(name, other, o
         assert float(client(uri).get_model_version_by_alias(name, alias).tags["error"]) == 1e-12
 
 
+@pytest.mark.slow
 def test_mlflows_own_command_predicts_with_a_registered_model(store, tmp_path):
     (tmp_path / "x.json").write_text(json.dumps({"inputs": [0.25, 0.5]}))
     words = ["models", "predict", "-m", f"models:/{NAME}@ops-03", "-i", "x.json", "-t", "json"]

@@ -19,7 +19,7 @@ from evo.targets.target import make_target
 from records import F2, F3, F5
 from searches import SMALL, evonum_here
 
-QUICK = {**SMALL, "workers": "serial", "record": False, "islands": 1, "generations": 1}
+QUICK = {**SMALL, "max_ops": 5, "workers": "serial", "record": False, "islands": 1, "generations": 1}
 QUICK_WORDS = ["--generations", "1", "--islands", "1", "--workers", "serial", "--no-record"]
 LONG = """# target: exp2
 # c1 = 0.02

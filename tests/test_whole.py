@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import flint
 import numpy as np
@@ -30,6 +31,7 @@ from test_floats import fitted, horner, member_of
 FLAGS = ("-std=c99", "-O2", "-march=native", "-ffp-contract=off")
 
 
+@cache
 def goal_of(name, dtype="float32", **words):
     interval = core_interval(name, words.get("way", ""), words.get("searched", ""))
     return FloatGoal(Target(name, *interval, "absolute"), dtype, full=True, **words)
@@ -40,6 +42,7 @@ def member(goal, numbers, program):
     return replace(made, way=goal.way, core=goal.searched, given=goal.given)
 
 
+@cache
 def of_degree(goal, degree):
     numbers, error, _ = fitted(goal, horner(degree))
     return member(goal, numbers, horner(degree)), error
@@ -79,7 +82,7 @@ def test_the_reference_of_a_function_that_bends_is_exact_to_float64():
     assert np.allclose(results(reference(formula), x), np.sin(x), rtol=1e-11, atol=0)
 
 
-@pytest.mark.parametrize("name", ["log2", "sin", "tanh"])
+@pytest.mark.parametrize("name", ["log2", "sin", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_vectors_and_the_portable_loop_give_the_interpreters_bits(name, tmp_path):
     found, _ = of_degree(goal_of(name), 4)
     x = np.concatenate([np.linspace(-9, 9, 3001), [0, -0.0, np.inf, -np.inf, np.nan, 1e30, 1e-40]])
@@ -210,7 +213,7 @@ def test_what_cannot_be_asked_every_input_is_asked_a_sample_and_special_values(m
     assert error / 2 < asked.error < 2 * error
 
 
-@pytest.mark.parametrize("name", ["acos", "cosh", "log1p"])
+@pytest.mark.parametrize("name", ["acos", "log1p", pytest.param("cosh", marks=pytest.mark.slow)])
 def test_a_zero_or_an_end_has_an_exact_result_where_the_format_has_it(name):
     """acos(0) is no such result; cosh(0) and log1p(-1) are."""
     found, _ = of_degree(goal_of(name), 5)
