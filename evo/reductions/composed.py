@@ -2,8 +2,9 @@
 
 softplus x = max(x, 0) + v L(v) with v = e^-|x| and L(v) = log(1 + v)/v. gelu x = x/(1 + e^-w), w = x Q(|x|),
 where Q(t) is the logit of the normal distribution function over t, a smooth function that grows as t/2, and
-so nothing is lost in the left tail. erf is piecewise: x + x C(x^2) near 0 and 1 - e^(-t Q(t)) for t = |x|
-beyond, where t Q(t) = -log erfc t; both are computed, and one is chosen.
+so nothing is lost in the left tail. By pieces it is x P(x), P = 1/2 + x C(x^2) near 0, else e^(-t Q(t)) or 1
+less that, t Q(t) = -log P(-t); beyond t = 6 the tail is only small. erf is piecewise: x + x C(x^2) near 0 and
+1 - e^(-t Q(t)) for t = |x| beyond, where t Q(t) = -log erfc t; both are computed, and one is chosen.
 """
 
 from collections.abc import Callable
@@ -83,6 +84,27 @@ _GELU = """
     part = div SCALE under
     result = mul finite part
 """
+_GELU_BY_PIECES = """
+    finite = atleast x LOWEST
+    absolute = size finite
+    near = below absolute BORDER
+    square = mul finite finite
+    s = atmost square BORDER_SQUARED
+    c = core.near s
+    inner = fma finite c HALF
+    size = atmost absolute FAR
+    q = core.far size
+    turned = atmost absolute FARTHEST
+    opposite = sub ZERO turned
+    raw = mul opposite q
+    t = atleast raw LEAST
+    {power}
+    rest = sub ONE v
+    left = below x ZERO
+    outer = choose left v rest
+    part = choose near inner outer
+    result = mul finite part
+"""
 _ERF = """
     absolute = size x
     near = below absolute BORDER
@@ -138,7 +160,7 @@ def _composed(
 
 
 _NEAR = "0.9"
-"""Border of the pieces of erf."""
+"""Border of the pieces of erf, and of gelu."""
 COMPOSED = (
     _composed(
         "softplus", "two cores", _SOFTPLUS, (Core("log1p(x)/x", "0", "1", "log1p"),), {},
@@ -151,6 +173,15 @@ COMPOSED = (
             "SHIFT": value(float(_SHIFT)), "LOWEST": negative(largest),
             "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias + _SHIFT,
         }, lambda fmt: (-14.4, float("inf")), _gelu, scaled=True, tail=Tail(-1.0, 0.125),
+    ),
+    _composed(
+        "gelu", "pieces", _GELU_BY_PIECES, (
+            Core("erf(sqrt(x/2))/(2*sqrt(x))", "0", f"({_NEAR})^2", "near"),
+            Core("-log(erfc(x/sqrt(2))/2)/x", _NEAR, "6", "far"),
+        ), {
+            "BORDER": number(_NEAR), "BORDER_SQUARED": number(f"({_NEAR})^2"), "FAR": value(6.0),
+            "FARTHEST": value(32.0), "HALF": value(0.5), "ONE": value(1.0), "LOWEST": negative(largest),
+        }, lambda fmt: (-32.0, float("inf")), _gelu, tail=Tail(-1.0, 0.125),
     ),
     _composed(
         "erf", "pieces", _ERF, (
