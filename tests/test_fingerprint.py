@@ -599,7 +599,7 @@ def test_keys_checks_and_ranks_do_not_depend_on_the_width_of_vectors(width, tmp_
     batch = random_batch(np.random.default_rng(3), 3000, ops=SQRT, size=(1, 14), constants=12)
     large = Batch.of([parse("\n".join(horner(k))) for k in (5, 12, 31)], [[]] * 3, 64)
     here = [functions(b) for b in (batch, large)]
-    narrower = load(native.build(tmp_path, NARROWER[width]))
+    narrower = load(native.build(tmp_path, (*NARROWER[width], "-O1")))
     monkeypatch.setattr(fingerprint, "kernels", lambda: narrower)
     for b, mine in zip((batch, large), here, strict=True):
         for array, other in zip(mine, functions(b), strict=True):

@@ -209,7 +209,7 @@ def test_a_goal_without_meaning_is_refused():
 
 
 def test_a_search_for_right_bfloat16_results_from_the_command_line(in_tmp):
-    settings = {**SMALL, "generations": 15, "islands": 1}
+    settings = {**SMALL, "generations": 6, "islands": 1}
     (in_tmp / "spec.yaml").write_text(json.dumps(settings))
     words = ("--ops", "fma", "--dtype", "bfloat16", "--full", "--interval", *CORE)
     done = evonum_here(
