@@ -391,10 +391,18 @@ def _damaged(
     )
 
 
+def _time(rng: random.Random) -> Command:
+    """Intervals of what is timed; a program of the search that is asked for is often none."""
+    words = ["time", rng.choice((*SEEDED, "front.json", *FILES)), "--size", rng.choice(("64", *NUMBERS))]
+    words += _some(rng, 0.7, "--interval", rng.choice(NUMBERS), rng.choice(NUMBERS))
+    return _damaged(rng, [*words, *_some(rng, 0.5, "--json"), *_some(rng, 0.5, "--ops", "1")], 0.3)
+
+
 MAKERS: tuple[tuple[str, int, Callable[[random.Random], Command]], ...] = (
     ("search", 5, _search), ("resume", 4, _resume), ("spec", 3, _spec), ("front", 3, _reader("front")),
     ("verify", 5, _reader("verify")), ("check", 4, _reader("check")), ("export", 4, _export),
     ("complete", 4, _complete), ("complete again", 2, _goes_on), ("baselines", 2, _baselines),
     ("list", 3, _list), ("clean", 3, _clean), ("deliver", 1, _deliver), ("words", 3, _words),
+    ("time", 1, _time),
 )  # fmt: skip
 """Name, weight, maker."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from evo.errors import EXIT_CODES, EvonumError
 from evo.runs.directory import locked
 from evo.runs.sources import load_source
 from evo.targets.anchors import candidates
+from evo.targets.target import make_target
 from faults.questions import fault_of
 from hostile import Command
 from inputs import PARTS, tried
@@ -183,6 +185,41 @@ def test_a_float_search_that_finds_nothing_at_first_gives_no_warning(in_tmp):
     (in_tmp / "spec.yaml").write_text(json.dumps({**small, "generations": 1, "dtype": "float64"}))
     words = ("search", "--spec", "spec.yaml", "--no-record", "--workers", "serial")
     assert evonum_here(*words, cwd=in_tmp).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "interval", "said"),
+    [
+        ("exp2", ("sin(2)", "sin(2)"), "cannot be told apart"),
+        ("1/x", ("1e-320", "1"), "more than 2^1063 times as long as that end is large"),
+        ("1/x", ("1e-300", "1e300"), "more than 2^1993 times as long"),
+        ("sin", ("0", "2^2^9"), "near x = 1.1629e+136 inside"),
+        ("exp2", ("1", "2^1024"), "The interval's end '2^1024' is beyond 1e308."),
+        ("exp2", ("1", "10^400"), "The interval's end '10^400' is beyond 1e308."),
+    ],
+)
+def test_ends_that_are_far_off_or_equal_are_refused_in_one_line(target, interval, said):
+    with pytest.raises(EvonumError, match=re.escape(said)):
+        make_target(target, interval, "relative")
+
+
+def test_powers_of_numbers_are_read_where_float64_has_them():
+    assert make_target("exp2", ("2^-1070", "1"), "absolute").ends[0] == Fraction(2) ** -1070
+
+
+@pytest.mark.parametrize("words", [("export", "s", "--ops", "3", "--to", "c"), ("library", "--to", "c")])
+def test_a_pipe_that_nobody_reads_is_not_written_to(words, search, soon):
+    os.mkfifo(search.parent / "pipe")
+    done = evonum_here(*words, "--output", "pipe", cwd=search.parent)
+    assert done.returncode == 2
+    assert "pipe cannot be written: nobody reads this pipe." in done.stderr
+
+
+@pytest.mark.parametrize("interval", [("nan", "nan"), ("1", "0"), ("-inf", "inf"), ("-1e308", "1e308")])
+def test_inputs_to_time_are_drawn_from_an_interval(interval, search):
+    done = evonum_here("time", "s", "--ops", "3", "--interval", *interval, cwd=search.parent)
+    assert done.returncode == 2
+    assert "--interval takes two numbers, the lower one first" in done.stderr
 
 
 def test_every_error_has_a_documented_exit_code():

@@ -24,6 +24,24 @@ from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error
 from evo.targets.target import make_target
 
+
+def test_a_number_of_many_terms_is_known_by_its_ball_and_soon():
+    long = PI + E + sum((Real.of(n).sqrt() for n in (2, 3, 5, 7)), Real.of(0))
+    power = long**100
+    assert power.form is None
+    assert float(power) == pytest.approx(float(long) ** 100, rel=1e-12)
+    below = 1 / long**20
+    assert float(below * long**20 - 1) == pytest.approx(0, abs=1e-30)
+    assert ((PI + E) ** 3).form is not None
+
+
+def test_a_number_without_a_form_asks_each_of_its_factors_once():
+    asked = []
+    one = Real.known_by(lambda: asked.append(1) or arb(3).sqrt())
+    assert float(one**64) == pytest.approx(3.0**32, rel=1e-15)
+    assert len(asked) == 1  # at one precision, by six squarings
+
+
 fractions = st.fractions(min_value=-100, max_value=100, max_denominator=50)
 reals = st.builds(lambda a, b, c: Real.of(a) + PI * b + E * c, fractions, fractions, fractions)
 

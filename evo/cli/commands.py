@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -140,6 +141,11 @@ def time_command(
     as_json: Json = False,
 ) -> None:
     """Time functions in C beside libm, its vectors, SLEEF (where it is), NumPy and x + 1, in one run."""
+    if interval is not None and not (interval[0] < interval[1] and interval[1] - interval[0] < math.inf):
+        raise typer.BadParameter(
+            "--interval takes two numbers, the lower one first, less than 1.8e308 apart, got"
+            f" {interval[0]:g} {interval[1]:g}."
+        )
     members, timings = api.time_source(source, ops, size, interval, tracking_uri)
     if plot is not None:
         api.draw_timings(members, timings, plot)
@@ -255,10 +261,15 @@ def _save(path: Path, data: bytes) -> None:
     """
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            path.write_bytes(data)
+            # A pipe that nobody reads would be waited for without end.
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o666)
+            os.set_blocking(handle, True)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
         else:
             write_atomically(path, data)
     except OSError as error:
         if error.errno in FULL:
             raise OSError(error.errno, error.strerror, str(path)) from None
-        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}.") from None
+        why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise typer.BadParameter(f"{path} cannot be written: {why}.") from None

@@ -29,6 +29,8 @@ _GENERATORS: tuple[Callable[[], Any], ...] = (
 _ROOTS = tuple(zip(range(2, 2 + len(PRIMES)), PRIMES, strict=True))
 """Each root's place among the generators, and the prime."""
 _NOTHING = (0,) * len(_GENERATORS)  # the powers of a constant
+_MOST_TERMS, _MOST_BELOW = 32, 8
+"""Of a form: larger ones take longer with every operation; such a number is known by its ball."""
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 
 
@@ -67,7 +69,17 @@ class Real:
     @classmethod
     def known_by(cls, ball: Callable[[], Any]) -> "Real":
         """A number without a form; `ball` encloses it at the current precision, ever closer as that grows."""
-        return cls(None, ball)
+        found: dict[int, Any] = {}
+
+        def remembered() -> (
+            Any
+        ):  # a power is a product of itself, which would ask for each factor again and again
+            precision = flint.ctx.prec
+            if precision not in found:
+                found[precision] = ball()
+            return found[precision]
+
+        return cls(None, remembered)
 
     @property
     def is_zero(self) -> bool:
@@ -167,9 +179,12 @@ class Real:
 
     def __pow__(self, exponent: int) -> "Real":
         """A power by a whole number."""
-        result, base = Real.of(1), self if exponent >= 0 else Real.of(1) / self
-        for _ in range(abs(exponent)):
-            result = result * base
+        result, base, n = Real.of(1), self if exponent >= 0 else Real.of(1) / self, abs(exponent)
+        while n:
+            if n % 2:
+                result = result * base
+            if n := n // 2:
+                base = base * base
         return result
 
     def __abs__(self) -> "Real":
@@ -214,8 +229,10 @@ class Real:
         return self._joined(_lifted(other), by_ball, by_form)
 
     def _joined(self, other: "Real", by_ball: Callable[..., Any], by_form: Callable[..., Any]) -> "Real":
-        if self.form is not None and other.form is not None and (form := by_form(self.form, other.form)):
-            return Real(form)
+        if self.form is not None and other.form is not None and not _is_large(self.form, other.form):
+            form = by_form(self.form, other.form)
+            if form is not None and not _is_large(form):
+                return Real(form)
         return Real.known_by(lambda: by_ball(self.ball(), other.ball()))
 
 
@@ -246,6 +263,11 @@ def _is_number(value: object) -> bool:
 
 def _lifted(value: Any) -> Real:
     return Real.of(value)
+
+
+def _is_large(*forms: tuple[Any, Any]) -> bool:
+    """Whether a form has too many terms."""
+    return any(len(top.monoms()) > _MOST_TERMS or len(below.monoms()) > _MOST_BELOW for top, below in forms)
 
 
 def _is_odd(number: Fraction, prime: int) -> bool:
@@ -303,7 +325,7 @@ def _sum(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _quotient(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any] | None:
-    return None if b[0].is_zero() else _reduced(a[0] * b[1], a[1] * b[0])
+    return None if b[0].is_zero() or len(b[0].monoms()) > _MOST_BELOW else _reduced(a[0] * b[1], a[1] * b[0])
 
 
 def _value(polynomial: Any) -> Any:

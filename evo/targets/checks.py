@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import flint
 import numpy as np
+from flint import arb
 
 from evo.numbers.reals import Number, ball, fraction
 from evo.targets.anchors import Anchor, candidates, local
@@ -159,8 +160,8 @@ def _check_growth(target: "Target", end: Number, width: Number) -> None:
     if growing and steps[2] > 1e-6 * sizes[-1]:
         if end and abs(width) > abs(end) * 2**_STRIP:
             raise TargetError(
-                f"{target.name} cannot be followed {where}, an interval {float(abs(width / end)):.1g} times"
-                f" as long as that end is large: at most 2^{_STRIP} times can be told apart; narrow it."
+                f"{target.name} cannot be followed {where}, an interval more than 2^{_log2(abs(width / end))}"
+                f" times as long as that end is large: at most 2^{_STRIP} times can be told apart; narrow it."
             )
         raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")
 
@@ -171,7 +172,12 @@ def _check_zero(target: "Target", end: Number, width: Number) -> None:
         return
     with flint.ctx.workprec(_PRECISIONS[-1]):
         value = target.ball(ball(end))
-    if value.is_finite() and value.contains(0):
+    if not value.is_finite() or not value.contains(0):
+        return
+    side = 1 if width > 0 else -1
+    length: Number = width if width > 0 else -width
+    near = length / 2 ** max(_log2(length), 0)  # of a wide interval a model sees too much
+    if local(target.expression, end, side, near) is None:
         raise TargetError(
             f"{target.name} has a zero (or cannot be told from zero) at the end x = {float(end):.5g} of"
             f" ({target.lo}, {target.hi}), and no exact number is known for the place or for what the"
@@ -290,6 +296,12 @@ def _either_side(target: "Target", place: float) -> str:
     if place + 2 * margin < hi:
         sides.append(f"({place + margin:.12g}, {target.hi})")
     return " or ".join(sides)
+
+
+def _log2(number: Number) -> int:
+    """The whole part of the binary logarithm, of a number of any size."""
+    with flint.ctx.workprec(64):
+        return int(float((ball(number).log() / arb(2).log()).floor()))
 
 
 def _ordinal(x: float) -> int:

@@ -45,7 +45,7 @@ def end_value(text: str) -> Number:
         if not (ball.is_finite() and ball.rad() < 1e-16 * (1 + ball.abs_upper())):
             raise TargetError(f"The interval's end {text[:40]!r} is not finite.")
         if not ball.abs_upper() < 1e308:
-            raise TargetError(f"The interval's end {text[:40]!r} is infinite in float64.")
+            raise TargetError(f"The interval's end {text[:40]!r} is beyond 1e308.")
     exact = value.rational
     if exact is not None:
         return exact

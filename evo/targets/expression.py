@@ -365,14 +365,14 @@ class _Parser:
         power = self.nodes[exponent]
         if power.op != "number" or power.number.q != 1:
             return self.push(Node("^", (base, exponent)))
-        if abs(power.number) > MAX_POWER:
-            raise ExpressionError(f"The integer power at position {position} exceeds {MAX_POWER}.")
         n = int(power.number.p)
         value = self.nodes[base].number if self.nodes[base].op == "number" else None
         if value is not None and value == 0 and n < 0:
             raise ExpressionError(f"Division by zero at position {position}.")
         if value is not None and _bits(value) * abs(n) <= _MAX_FOLDED_BITS:
             return self.replace(2, value**n)
+        if abs(n) > MAX_POWER:
+            raise ExpressionError(f"The integer power at position {position} exceeds {MAX_POWER}.")
         del self.nodes[exponent]
         return self.push(Node("power", (base,), n))
 

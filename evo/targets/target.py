@@ -22,7 +22,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.numbers.reals import Number
+from evo.numbers.reals import Number, UndecidedError
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.checks import check_target
 from evo.targets.ends import TargetError, end_text, end_value
@@ -62,7 +62,13 @@ class Target:
         _expression(self.name)
         find_metric(self.metric)
         lo, hi = self.ends
-        if lo >= hi:
+        try:
+            wrong = lo >= hi
+        except UndecidedError:
+            raise TargetError(
+                f"The ends of the interval ({self.lo}, {self.hi}) cannot be told apart; is it empty?"
+            ) from None
+        if wrong:
             kind = "empty" if lo == hi else "reversed"
             raise TargetError(f"The interval ({self.lo}, {self.hi}) is {kind}; give the lower end first.")
 
