@@ -7,8 +7,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 
 from evo.service import tokens
 from evo.service.answers import ROOM, Answers
+from evo.service.client import Client, RefusedError
 from evo.service.guard import Guard
 from evo.service.job import Job
 from evo.service.jobs import Jobs
@@ -467,3 +470,25 @@ def test_cores_kept_for_a_job_that_was_not_made_are_not_left(store, tmp_path, mo
         with pytest.raises(ProblemError):
             jobs.submit(request, tokens.EVERYTHING, "key")
     assert [path.name for path in settings.folder(made.id).parent.iterdir()] == [made.id]
+
+
+@pytest.mark.parametrize("body", [b'[1, 2, {"id": null}]', b"{}", b"null", b"<html>", b""])
+def test_an_answer_of_somebody_else_is_refused_whatever_it_says(body):
+    """With status 200 and JSON, too: commands would look for a job in it."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        answering = threading.Thread(target=other.handle_request)
+        answering.start()
+        with pytest.raises(RefusedError, match="answers 200 OK, as no service of evonum does"):
+            Client(f"http://127.0.0.1:{other.server_port}").get("/jobs")
+        answering.join()

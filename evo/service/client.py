@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from evo.errors import EvonumError
-from evo.service.settings import HERE
+from evo.service.settings import HERE, MARK
 
 TOKEN = "EVONUM_TOKEN"
 """The variable with the token: a command's words are for everybody to see."""
@@ -58,6 +58,8 @@ class Client:
         if answer.status_code >= 400:
             kind = AwayError if answer.status_code >= 500 or answer.status_code == 429 else RefusedError
             raise kind(_detail(answer))
+        if MARK not in answer.headers:
+            raise RefusedError(_foreign(answer))
         return answer
 
     def get(self, path: str, **params: Any) -> Any:
@@ -70,4 +72,8 @@ def _detail(answer: requests.Response) -> str:
     try:
         return str(answer.json()["detail"])
     except (ValueError, LookupError, TypeError):
-        return f"{answer.url} answers {answer.status_code} {answer.reason}, as no service of evonum does."
+        return _foreign(answer)
+
+
+def _foreign(answer: requests.Response) -> str:
+    return f"{answer.url} answers {answer.status_code} {answer.reason}, as no service of evonum does."

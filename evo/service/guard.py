@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from evo.service.problems import ProblemError
-from evo.service.settings import LOOPBACK, Settings
+from evo.service.settings import LOOPBACK, MARK, Settings
 from evo.service.store import Store
 from evo.service.tokens import EVERYTHING, Access, find
 
@@ -25,6 +25,7 @@ OPEN = ("/healthz", "/readyz", "/api/v1/session", "/openapi.json")
 """Paths without a token; so are the files of the page."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
+    MARK: "1",
     "content-security-policy": (
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     ),

@@ -7,6 +7,8 @@ from pathlib import Path
 from evo import api
 from evo.errors import EvonumError
 
+MARK = "evonum-api"
+"""A header of every answer, by which the client knows that a service answers and not somebody else."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 8765
 HERE = f"http://{LOOPBACK[0]}:{PORT}"
