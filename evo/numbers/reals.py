@@ -71,9 +71,8 @@ class Real:
         """A number without a form; `ball` encloses it at the current precision, ever closer as that grows."""
         found: dict[int, Any] = {}
 
-        def remembered() -> (
-            Any
-        ):  # a power is a product of itself, which would ask for each factor again and again
+        def remembered() -> Any:
+            """A power is a product of itself: each factor would be asked again and again."""
             precision = flint.ctx.prec
             if precision not in found:
                 found[precision] = ball()
