@@ -30,6 +30,7 @@ from evo.service.problems import ProblemError
 from evo.service.processes import Process, of_directory, process, step_back
 from evo.service.queue import plan
 from evo.service.request import JobRequest, checked_changes, checked_entries
+from evo.service.serve import ServeError, serve
 from evo.service.settings import Settings
 from evo.service.states import ACTIVE, ENDED, FOLLOWERS, STATES
 from evo.service.store import Spent, Store, StoreError
@@ -492,3 +493,8 @@ def test_an_answer_of_somebody_else_is_refused_whatever_it_says(body):
         with pytest.raises(RefusedError, match="answers 200 OK, as no service of evonum does"):
             Client(f"http://127.0.0.1:{other.server_port}").get("/jobs")
         answering.join()
+
+
+def test_a_host_without_a_name_is_refused(tmp_path):
+    with pytest.raises(ServeError, match=r"0\.0\.0\.0"):
+        serve(Settings(tmp_path, host=""))

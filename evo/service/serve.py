@@ -111,6 +111,8 @@ def _held(settings: Settings) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
+    if not settings.host:
+        raise ServeError("--host names no address; 0.0.0.0 is all addresses of this machine.")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     with listener:
