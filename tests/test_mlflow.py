@@ -257,8 +257,9 @@ def test_a_copied_store_is_the_one_that_is_made(tmp_path):
         make(tmp_path / name / "s.db")
         with closing(sqlite3.connect(tmp_path / name / "s.db")) as store:
             rows = store.execute("SELECT name, artifact_location FROM experiments").fetchall()
-            schema = store.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
-        return schema, [(kept, place.replace(f"/{name}/", "/")) for kept, place in rows]
+            names = store.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY name").fetchall()
+            columns = [store.execute(f"PRAGMA table_info({table})").fetchall() for *_, table in names]
+        return names, columns, [(kept, place.replace(f"/{name}/", "/")) for kept, place in rows]
 
     assert tables("made", MAKE) == tables("copied", copied)
 
