@@ -26,7 +26,7 @@ BAD = {
     "interval of words": (["search", "exp2", "--interval", "a", "b"], r"interval|number|a"),
     "pole inside": (["search", "tan", "--interval", "0", "3"], r"near x = 1\.57"),
     "pole of an expression": (["search", "1/(x-1/2)"], r"near x = 0\.5"),
-    "an end too small": (["search", "1/x", "--interval", "1", "1e300"], r"end x = 1 of .* 1e\+300 times"),
+    "an end too small": (["search", "1/x", "--interval", "1", "1e300"], r"end x = 1 of .* 2\^996 times"),
     "beyond float64": (
         ["search", "exp", "--interval", "0", "1e5"],
         r"x = 1\d{4}\..* beyond the largest float64",
