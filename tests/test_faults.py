@@ -18,19 +18,19 @@ FOLDER = Path(__file__).parent / "faults"
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_nothing_is_lost_hangs_or_stays_behind(fault, tmp_path):
-    lost, worse, back = once(fault, tmp_path)
-    assert not lost
-    assert not worse
-    assert back < 60
+    cost = once(fault, tmp_path)
+    assert not cost.lost
+    assert not cost.worse
+    assert cost.back < 60
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", cluster.FAULTS.values(), ids=cluster.FAULTS.keys())
 def test_on_a_cluster_a_job_outlives_workers_and_heads(fault, tmp_path):
-    lost, processes, back = cluster.once(fault, tmp_path)
-    assert not lost
-    assert processes <= 2
-    assert back < 90
+    cost = cluster.once(fault, tmp_path)
+    assert not cost.lost
+    assert cost.processes <= 2
+    assert cost.back < 90
 
 
 @pytest.mark.slow

@@ -306,7 +306,7 @@ def test_relative_errors_are_searched_from_a_zero_on(dtype, in_tmp):
 def test_the_table_of_the_docs_is_what_a_check_of_the_fronts_on_record_finds():
     top, rows = Path(__file__).parent.parent, {}
     for line in (top / "docs" / "floats.md").read_text().splitlines():
-        if found := re.fullmatch(r"\| (\w+), (\w+) \|(.*)\|", line):
+        if found := re.fullmatch(r"\| (\w+), (b?float16) \|(.*)\|", line):
             cells = [cell.strip() for cell in found[3].split("|")]
             rows[found[1], found[2]] = {k: cell for k, cell in enumerate(cells, 1) if cell}
     files = sorted((top / "experiments" / "floats").glob("*.json"))
