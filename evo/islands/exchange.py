@@ -68,7 +68,7 @@ def _holding(operators: Operators, pool: Pool) -> Pool:
     tries, least = np.zeros(operators.problem.variation.max_ops + 1, int), math.inf
     for row in order.tolist():
         ops = pool.ops[row]
-        if pool.error[row] >= least or tries[ops] > _MOST_HELD:
+        if pool.error[row] >= least or tries[ops] >= _MOST_HELD:
             continue
         tries[ops] += 1
         if operators.holds(pool, row):

@@ -84,39 +84,41 @@ _GELU = """
     part = div SCALE under
     result = mul finite part
 """
-_GELU_BY_PIECES = """
-    finite = atleast x LOWEST
-    absolute = size finite
+
+
+def _pieces(x: str, middle: str) -> str:
+    """Near 0 `inner` is x C(x^2) + middle, beyond BORDER `q` is that of |x|; both are computed."""
+    return f"""
+    absolute = size {x}
     near = below absolute BORDER
-    square = mul finite finite
+    square = mul {x} {x}
     s = atmost square BORDER_SQUARED
     c = core.near s
-    inner = fma finite c HALF
+    inner = fma {x} c {middle}
     size = atmost absolute FAR
     q = core.far size
+    """
+
+
+_GELU_BY_PIECES = f"""
+    finite = atleast x LOWEST
+    {_pieces("finite", "HALF")}
     turned = atmost absolute FARTHEST
     opposite = sub ZERO turned
     raw = mul opposite q
     t = atleast raw LEAST
-    {power}
+    {{power}}
     rest = sub ONE v
     left = below x ZERO
     outer = choose left v rest
     part = choose near inner outer
     result = mul finite part
 """
-_ERF = """
-    absolute = size x
-    near = below absolute BORDER
-    square = mul x x
-    s = atmost square BORDER_SQUARED
-    c = core.near s
-    inner = fma x c x
-    size = atmost absolute FAR
-    q = core.far size
+_ERF = f"""
+    {_pieces("x", "x")}
     opposite = sub ZERO size
     t = mul opposite q
-    {power}
+    {{power}}
     outer = sub ONE v
     bits_of_x = bits x
     bits_of_size = bits absolute
