@@ -123,7 +123,8 @@ def c_results(formulas: Sequence[Any], folder: Path) -> dict[str, Callable[[str]
         calls = [f"void call_{f.name}(size_t n, const float *x, float *y) {{ {f.name}_array(n, x, y); }}"
                  for f in formulas]  # fmt: skip
         source.write_text("\n".join([str(write(formulas, "c")), *calls, ""]))
-        flags = ["-O3", "-march=native", "-ffp-contract=off", "-fno-trapping-math", "-fPIC", "-shared"]
+        flags = ["-O3", "-march=native", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+        flags += ["-fPIC", "-shared"]
         subprocess.run([*find_compiler(), *flags, str(source), "-o", str(library), "-lm"], check=True)
         loaded = ctypes.CDLL(str(library))
 

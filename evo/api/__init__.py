@@ -46,6 +46,7 @@ from evo.complete.result import Completed
 from evo.complete.run import Stage
 from evo.complete.survey import STARTS
 from evo.complete.words import MOST_OPS
+from evo.costs.model import CostModel
 from evo.errors import EvonumError
 from evo.exports.check import Checked
 from evo.exports.export import EXPORT_FORMATS
@@ -66,13 +67,12 @@ from evo.targets.target import Target
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "MAX_CLASSICAL", "METRICS", "MOST_OPS", "STARTS",
-    "Baseline", "Certificate", "Checked", "Completed", "End", "EvonumError", "Exported", "Figures",
-    "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec", "Shipped", "Stage",
-    "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms", "check_certificate",
-    "check_entries", "check_library", "check_search", "check_source", "check_target", "clean",
-    "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
+    "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End", "EvonumError", "Exported",
+    "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec", "Shipped",
+    "Stage", "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms",
+    "check_certificate", "check_entries", "check_library", "check_search", "check_source", "check_target",
+    "clean", "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
     "draw_timings", "drawn", "export", "export_library", "export_source", "front", "is_delivering",
-    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of",
-    "search", "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify",
-    "verify_source",
+    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of", "search",
+    "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify", "verify_source",
 ]  # fmt: skip

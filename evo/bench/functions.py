@@ -8,7 +8,6 @@ those of a sample.
 """
 
 import ctypes
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evo.bench.compiled import STRICT, library
 from evo.exports.export import export
 from evo.fronts.front import Member
-from evo.kernels.build import BuildError, find_compiler
+from evo.kernels.build import BuildError
 from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.table import find_reduction
@@ -32,7 +32,7 @@ _SAMPLE = 1 << 18
 """Inputs at which the others' errors are looked for."""
 _ELEMENTS = 1 << 19
 """Elements of a contestant in a round: about a tenth of a millisecond and more."""
-_STRICT = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fno-trapping-math")
+_STRICT = (*STRICT, "-march=native")
 _FAST = ("-std=gnu11", "-O3", "-march=native")
 _ALIKE = (
     *("exp", "exp2", "exp10", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos"),
@@ -156,7 +156,7 @@ class _Workshop:
         self._made += 1
         name, kind = f"contestant_{self._made}", "float" if self.single else "double"
         source = _LOOP.format(name=name, kind=kind, head=head, body=body)
-        function = getattr(_library(source, self._folder / name, flags, libraries), name)
+        function = getattr(library(source, self._folder / name, flags, libraries), name)
 
         def call(times: int, x: np.ndarray, y: np.ndarray) -> None:
             sizes = ctypes.c_size_t(times), ctypes.c_size_t(len(x))
@@ -232,20 +232,6 @@ def _sleef(name: str, digits: str, single: bool, vectors: str) -> str:
     function = f"Sleef_{name}{letter}{step}_{digits}{ending}"
     load, store = (f"_mm{bits}_{word}_p{end}" for word in ("loadu", "storeu"))
     return _SLEEF.format(step=step, function=function, load=load, store=store)
-
-
-def _library(source: str, path: Path, flags: Sequence[str], libraries: Sequence[str]) -> ctypes.CDLL:
-    """Compiled, and linked without -ffast-math, which would make the whole process flush subnormals."""
-    path.with_suffix(".c").write_text(source)
-    compiler, made = find_compiler(), path.with_suffix(".so")
-    for command in (
-        [*compiler, *flags, "-fPIC", "-c", f"{path}.c", "-o", f"{path}.o"],
-        [*compiler, "-shared", f"{path}.o", "-o", str(made), *libraries],
-    ):
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise BuildError(f"{compiler[0]} could not compile a function to time:\n{run.stderr[-1000:]}")
-    return ctypes.CDLL(str(made))
 
 
 def _timed(calls: Mapping[str, Call], x: np.ndarray, rounds: int) -> Mapping[str, list[float]]:

@@ -2,12 +2,15 @@
 
 import math
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from evo.api import BACKENDS, local_sink
+from evo.api import BACKENDS, CostModel, local_sink
+from evo.bench.platforms import DTYPES, PLATFORMS, usable
+from evo.cli.commands import write_text
 from evo.cli.display import Terminal
 from evo.cli.plain import print_json
 
@@ -89,6 +92,45 @@ def bench_driver_command(
 
     counts = _numbers("--islands", islands)
     _print_bench(bench_driver(counts, rate, seconds, processes, cache_entries, local_sink), as_json)
+
+
+@bench.command("ops")
+def bench_ops_command(
+    platform: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(PLATFORMS)}. [default: this machine's widest]")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = DTYPES[0],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep it as a cost model, for evonum search --cost.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What every op takes here: throughput [ns an element] and latency [ns], and the pipe it occupies."""
+    from evo.bench.ops import bench_ops
+
+    usable(platform, dtype)  # before the message
+    print("Measuring the ops, for some ten seconds ...", file=sys.stderr)
+    model = bench_ops(platform, dtype)
+    if as_json:
+        print_json(model.model_dump(mode="json"))
+    else:
+        _print_costs(model)
+    if output is not None:
+        write_text(model.to_json(), output)
+
+
+def _print_costs(model: CostModel) -> None:
+    """A row an op; the tenth percentile of the rounds, then their median."""
+    terminal = Terminal()
+    machine = "; ".join(f"{name} {value}" for name, value in model.machine.items())
+    terminal.print(f"{model.platform}, {model.dtype}; {machine}", highlight=False, soft_wrap=True)
+    table = Table("op", "pipe", header_style="bold", pad_edge=False)
+    for name in ("throughput", "median", "latency", "median"):
+        table.add_column(name, justify="right")
+    for name, op in model.ops.items():
+        figures = (op.throughput.tenth, op.throughput.median, op.latency.tenth, op.latency.median)
+        table.add_row(name, op.pipe, *(f"{figure:.4f}" for figure in figures))
+    terminal.print(table)
 
 
 def _numbers(option: str, text: str, most: float = math.inf) -> list[int]:

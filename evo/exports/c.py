@@ -18,7 +18,7 @@ from evo.reductions.steps import Step
 
 BLOCK = 64
 """Elements of an array that are tried at once for being near."""
-FLAGS = "-std=c99 -O3 -ffp-contract=off -fno-trapping-math"
+FLAGS = "-std=c99 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno"
 _START = "static inline"
 
 

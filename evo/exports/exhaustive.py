@@ -245,6 +245,7 @@ def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -
         "-march=native",
         "-ffp-contract=off",
         "-fno-trapping-math",
+        "-fno-math-errno",
         "-fPIC",
         "-shared",
     ]

@@ -88,8 +88,15 @@ class Program:
     @property
     def ops(self) -> int:
         """Cost of what depends on the input; the rest is folded before it runs and is free."""
-        varying = self._varying()
-        return sum(BY_TEXT[i.op].cost for i, v in zip(self.instructions, varying, strict=True) if v)
+        return sum(BY_TEXT[i.op].cost for i, v in zip(self.instructions, self.varying, strict=True) if v)
+
+    @property
+    def varying(self) -> list[bool]:
+        """Whether each value depends on the input."""
+        varying: list[bool] = []
+        for _, args in self.instructions:
+            varying.append(any(a.kind == "x" or (a.kind == "v" and varying[a.index]) for a in args))
+        return varying
 
     def __str__(self) -> str:
         return "\n".join(f"v{n + 1} = {instruction}" for n, instruction in enumerate(self.instructions))
@@ -189,12 +196,6 @@ class Program:
     def to_json(self) -> str:
         """The text form: it is what front.json holds."""
         return str(self)
-
-    def _varying(self) -> list[bool]:
-        varying: list[bool] = []
-        for _, args in self.instructions:
-            varying.append(any(a.kind == "x" or (a.kind == "v" and varying[a.index]) for a in args))
-        return varying
 
 
 def _bare(text: str) -> str:
