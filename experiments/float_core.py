@@ -52,7 +52,7 @@ def archived(directory: Path, ops: int) -> list[tuple[Program, list[float]]]:
     names = sorted(key.removesuffix("/batch/op") for key in arrays if key.endswith("/batch/op"))
     found = []
     for pool in (from_arrays(Pool, name, arrays) for name in names):
-        rows = np.flatnonzero(pool.ops == ops)
+        rows = np.flatnonzero(pool.batch.ops == ops)
         found += [(pool.batch.program(row), pool.batch.numbers(row)) for row in rows]
     return found
 

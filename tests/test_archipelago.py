@@ -21,7 +21,7 @@ def one(island: int, epoch: int) -> Pool:
         Pool.empty(3),
         batch=Batch.empty(1, 3),
         low=np.zeros((1, 3)),
-        ops=np.array([island]),
+        cost=np.array([island]),
         error=np.array([float(epoch)]),
         worst_x=np.zeros(1),
         fingerprint=np.ones(1, np.uint64),
@@ -48,7 +48,7 @@ def played(islands: int, generations: int, choose) -> tuple[dict, Archipelago, i
     while True:
         for i in them.ready():
             task, handle, known = them.start(i, None)
-            told = list(zip(task.immigrants.ops.tolist(), task.immigrants.error.tolist(), strict=True))
+            told = list(zip(task.immigrants.cost.tolist(), task.immigrants.error.tolist(), strict=True))
             given_to[i, task.epoch] = (task.generations, told, handle, known)
             under_way.append(task)
         if not under_way:

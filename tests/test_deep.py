@@ -20,7 +20,7 @@ def deep(*candidates) -> Pool:
     batch = Batch.of(
         [program for program, _ in candidates], [[float(c) for c in cs] for _, cs in candidates], 12
     )
-    return deepen(EXP2, batch, np.arange(1, len(candidates) + 1, dtype=np.uint64), 1.5)
+    return deepen(EXP2, batch, batch.ops, np.arange(1, len(candidates) + 1, dtype=np.uint64), 1.5)
 
 
 def max_error(program, constants) -> float:
@@ -48,7 +48,7 @@ def test_candidates_without_a_finite_error_are_left_out_and_the_others_stay():
 
 
 def test_an_empty_batch_gives_an_empty_pool():
-    assert len(deepen(EXP2, Batch.empty(0, 12), np.zeros(0, np.uint64), 0.0)) == 0
+    assert len(deepen(EXP2, Batch.empty(0, 12), np.zeros(0, int), np.zeros(0, np.uint64), 0.0)) == 0
 
 
 NONE = Optima(*(np.zeros(0) for _ in range(3)))

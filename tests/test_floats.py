@@ -27,6 +27,7 @@ from evo.programs.batch import Batch
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
 from evo.reductions.table import core_interval
+from evo.targets.points import fit_points
 from evo.targets.target import make_target
 from searches import SMALL, evonum_here
 
@@ -170,6 +171,15 @@ def test_a_wrong_last_bit_of_a_constant_is_caught():
     right, wrong = (check(member_of(goal, horner(2), c)) for c in (numbers, other))
     assert wrong.error > right.error
     assert wrong.measured.sampled_error == wrong.error
+
+
+def test_constants_whose_slopes_overflow_stay_as_they_are():
+    """Their values cancel; a search with divisions ended on such a program with a traceback."""
+    points = fit_points(make_target("exp2"))
+    one = Batch.of([parse("v1 = c1 * x\nv2 = c2 * x\nv3 = v1 - v2")], [[1e305, 1e305]])
+    found, error = levelled(one, replace(points, weight=1e7 * points.weight))
+    assert found.numbers(0) == [1e305, 1e305]
+    assert error == pytest.approx(1e7)
 
 
 def test_levelled_constants_are_the_minimax_of_a_line():

@@ -44,7 +44,7 @@ def pool_of(found):
 
 
 def pairs(pool):
-    return list(zip(pool.ops.tolist(), pool.error.tolist(), strict=True))
+    return list(zip(pool.cost.tolist(), pool.error.tolist(), strict=True))
 
 
 def dominates(a, b):
@@ -65,7 +65,7 @@ def test_the_front_is_what_nothing_dominates(found):
 def test_a_front_is_its_own_front_and_more_ops_mean_less_error(found):
     front = non_dominated(pool_of(found))
     assert pairs(non_dominated(front)) == pairs(front)
-    assert (np.diff(front.ops) > 0).all()
+    assert (np.diff(front.cost) > 0).all()
     assert (np.diff(front.error) < 0).all()
 
 
@@ -211,7 +211,7 @@ def test_save_and_load_round_trip(tmp_path):
     FRONT.save(tmp_path / "front.json")
     assert Front.load(tmp_path / "front.json") == FRONT
     first = json.loads((tmp_path / "front.json").read_text())[0]
-    floats = ("dtype", "full", "way", "core", "given")
+    floats = ("dtype", "full", "way", "core", "given", "cost")
     assert list(first) == [*(n for n in Member.__dataclass_fields__ if n not in floats), "version"]
     assert first["interval"] == ["0", "1"]
 

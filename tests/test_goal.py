@@ -101,7 +101,7 @@ def test_a_wider_pool_holds_the_same_programs():
     for row in range(2):
         assert wide.batch.program(row) == batch.program(row)
         assert wide.decimals(row) == pool.decimals(row)
-    assert Pool.concatenate([wide, Pool.empty(5)]).ops.tolist() == [1, 2]
+    assert Pool.concatenate([wide, Pool.empty(5)]).cost.tolist() == [1, 2]
     assert pool.widened(2) is pool
-    state = widened(init(Search(make_spec(SMALL), None).problem), 9)
+    state = widened(init(Search(make_spec(SMALL), None).problem), 9, 9)
     assert (state.archive.batch.width, state.population.batch.width, state.sent.shape) == (9, 9, (10,))

@@ -50,8 +50,8 @@ def test_seeds_are_members_of_the_first_population_and_the_front_is_never_worse(
     found = evo.search(**{**QUICK, "max_ops": 8, "offspring": 8}, seeds="long.txt", out="b")
     assert f"{found.best(ops=8).sampled_error:.1e}" == "2.6e-06"  # the best polynomial of degree 4
     state = Search.resume(in_tmp / "b", {}).archipelago.islands[0].handle
-    assert 8 in state.archive.ops
-    assert 8 not in Search.resume(in_tmp / "a", {}).archipelago.islands[0].handle.archive.ops
+    assert 8 in state.archive.cost
+    assert 8 not in Search.resume(in_tmp / "a", {}).archipelago.islands[0].handle.archive.cost
 
 
 def test_a_result_says_that_seeds_were_given_and_which(in_tmp):
@@ -81,10 +81,10 @@ def test_the_front_of_a_search_directory_and_a_text_are_seeds(in_tmp):
 
 def test_a_seed_is_canonical_and_polished_for_the_target_of_the_search():
     ((member,), pool) = Front.from_objects([F3]), seed_pool(Front.from_objects([F3]), problem())
-    assert pool.ops.tolist() == [3]
+    assert pool.cost.tolist() == [3]
     assert pool.error[0] == pytest.approx(8.6724e-4, rel=1e-4)
     other = seed_pool(Front((member,)), problem(target="exp"))
-    again = deepen(make_target("exp"), other.batch, other.fingerprint, 0.0)
+    again = deepen(make_target("exp"), other.batch, other.cost, other.fingerprint, 0.0)
     assert other.error[0] == pytest.approx(again.error[0], rel=1e-6)
 
 

@@ -87,7 +87,7 @@ def test_immigrants_are_fitted_on_the_islands_own_interval(abroad):
     batch = Batch.of([program], [[float(c) for c in constants]], state.population.batch.width)
     one = replace(
         state.archive.take([0]),
-        batch=batch, low=np.zeros_like(batch.constants), ops=batch.ops, error=np.array([6.4e-6]),
+        batch=batch, low=np.zeros_like(batch.constants), cost=batch.ops, error=np.array([6.4e-6]),
         fingerprint=np.array([77], np.uint64),
     )  # fmt: skip
     empty = init(own.problem)
@@ -102,10 +102,10 @@ def test_only_the_best_is_polished_where_float64_ranks_well_at_home(abroad):
     known = np.full(own.problem.variation.max_ops + 1, 1e-3)
     none = np.zeros(0, np.uint64)
     rows = worth_polishing(state.archive, known, none, 1.0)
-    assert len(rows) == len(np.unique(state.archive.ops)) == len(np.unique(state.archive.ops[rows]))
+    assert len(rows) == len(np.unique(state.archive.cost)) == len(np.unique(state.archive.cost[rows]))
     known[:] = 1e-14
     rows = worth_polishing(state.archive, known, none, 1.0)
     assert len(rows) == POLISHES
-    assert max(np.unique(state.archive.ops[rows], return_counts=True)[1]) <= RANKS
+    assert max(np.unique(state.archive.cost[rows], return_counts=True)[1]) <= RANKS
     rest = worth_polishing(state.archive, known, state.archive.fingerprint[rows], 1.0)
     assert not set(rest.tolist()) & set(rows.tolist())

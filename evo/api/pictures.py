@@ -23,14 +23,15 @@ def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, 
     if not len(found):
         raise FrontError("The front has no members to draw.")
     path = path if path.suffix else path.with_name(f"{path.name}.png")
-    first, most = found[0], min(max(found[-1].ops, 2), MAX_CLASSICAL)
+    drawn = found.of_each_size()
+    first, most = drawn[0], min(max(drawn[-1].ops, 2), MAX_CLASSICAL)
     target = make_target(first.target, first.interval, first.metric)
     shown = lines(classical(target, most)) if with_baselines else None
-    members = json.loads(found.to_json())
+    members = json.loads(drawn.to_json())
     beside = path.with_name(f"{path.stem}-curves{path.suffix}")
     try:
         front_figure(members, shown).savefig(path)
-        curves_figure(members, curves(found)).savefig(beside)
+        curves_figure(members, curves(drawn)).savefig(beside)
     except (OSError, ValueError) as error:
         raise FrontError(f"Cannot draw {path}: {error}") from None
     return path, beside

@@ -114,7 +114,9 @@ def race_front(
 
 
 def _ours(member: Member, members: Sequence[Member]) -> str:
-    return "evonum" if len(members) == 1 else f"evonum, {member.ops} ops"
+    if len(members) == 1:
+        return "evonum"
+    return f"evonum, {member.ops} ops" + ("" if member.cost is None else f", {member.cost:.4g} ns")
 
 
 def _errors(calls: Mapping[str, Call], member: Member, x: np.ndarray) -> dict[str, float]:

@@ -35,6 +35,8 @@ from evo.cli.options import (
     FLOAT_METRIC,
     METRIC,
     TARGET,
+    Cost,
+    CostGoal,
     Dtype,
     Full,
     Generations,
@@ -189,6 +191,8 @@ def search(
     time: Time = None,
     generations: Generations = None,
     error: MaxError = None,
+    cost: Cost = None,
+    cost_goal: CostGoal = None,
     seed: Seed = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="FILE|DIR", help="Formulas that every island begins with.")

@@ -28,6 +28,15 @@ MaxError = Annotated[
     float | None,
     typer.Option("--error", "--max-error", help="Stop once the max error is so small, with few operations."),
 ]
+Cost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ops|FILE", help="Fronts of ops, or of time by a model of evonum bench ops. [default: ops]"
+    ),
+]
+CostGoal = Annotated[
+    str | None, typer.Option(help="With a model: throughput, or latency. [default: throughput]")
+]
 Seed = Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")]
 Islands = Annotated[int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the service: its store and all jobs.")]

@@ -25,6 +25,7 @@ from evo.api import (
 COLUMNS: tuple[tuple[str, Callable[[Member], str]], ...] = (
     ("ops", lambda m: str(m.ops)),
     ("max error", lambda m: f"{m.sampled_error:.4e}"),
+    ("predicted", lambda m: "" if m.cost is None else f"{m.cost:.4g} ns"),
     ("proved", lambda m: "" if m.proved_bound is None else f"{m.proved_bound:.4e}"),
     ("worst x", lambda m: f"{m.worst_x:.3g}"),
     ("found", lambda m: f"{m.seconds_to_find:.1f}s"),
@@ -48,7 +49,7 @@ def brief(word: str) -> str:
 
 LONGEST = 400
 """Characters of a word of a message: longer are no names of files."""
-NARROW, ALWAYS = 72, ("ops", "max error")
+NARROW, ALWAYS = 72, ("ops", "max error", "predicted")
 """Width of a terminal below which only these are shown beside the formula: a number is whole or not there."""
 
 

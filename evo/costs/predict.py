@@ -5,13 +5,10 @@ how long an element takes (throughput). Where the next input waits for the resul
 says so (latency). Loads, stores and the loop are left out: they are the same for all programs.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
 
-from evo.costs.model import CostError, CostModel, OpCost
+from evo.costs.model import CostError, CostGoal, CostModel
 from evo.programs.program import Program
-
-CostGoal = Literal["throughput", "latency"]
 
 
 def predicted(program: Program, model: CostModel, goal: CostGoal = "throughput") -> float:
@@ -22,44 +19,41 @@ def predicted(program: Program, model: CostModel, goal: CostGoal = "throughput")
     Raises:
         CostError: the model lacks an op.
     """
-    costs = [
-        find_cost(instruction.op, model) if varies else None
-        for instruction, varies in zip(program.instructions, program.varying, strict=True)
-    ]
-    return _GOALS[goal](program, costs)
+    check_ops({instruction.op for instruction in program.instructions}, model)
+    return _GOALS[goal](program, model, model.times(goal))
 
 
-def find_cost(operation: str, model: CostModel) -> OpCost:
-    """What a model says of an operation.
+def check_ops(names: Iterable[str], model: CostModel) -> None:
+    """Raises where a model lacks an operation.
 
     Raises:
-        CostError: nothing; lists what it has.
+        CostError: names it, and what there is.
     """
-    if operation not in model.ops:
+    if missing := sorted(set(names) - set(model.ops)):
         raise CostError(
-            f"The cost model of {model.platform} says nothing of {operation!r}; "
+            f"The cost model of {model.platform} says nothing of {missing[0]!r}; "
             f"it has {', '.join(model.ops)}."
         )
-    return model.ops[operation]
 
 
-def _busiest(program: Program, costs: Sequence[OpCost | None]) -> float:
+def _busiest(program: Program, model: CostModel, times: Mapping[str, float]) -> float:
     pipes: dict[str, float] = {}
-    for cost in costs:
-        if cost is not None:
-            pipes[cost.pipe] = pipes.get(cost.pipe, 0.0) + cost.throughput.tenth
+    for (op, _), varies in zip(program.instructions, program.varying, strict=True):
+        if varies:
+            pipe = model.ops[op].pipe
+            pipes[pipe] = pipes.get(pipe, 0.0) + times[op]
     return max(pipes.values(), default=0.0)
 
 
-def _longest(program: Program, costs: Sequence[OpCost | None]) -> float:
+def _longest(program: Program, model: CostModel, times: Mapping[str, float]) -> float:
     ready: list[float] = []
-    for (_, args), cost in zip(program.instructions, costs, strict=True):
+    for (op, args), varies in zip(program.instructions, program.varying, strict=True):
         began = max((ready[a.index] for a in args if a.kind == "v"), default=0.0)
-        ready.append(0.0 if cost is None else began + cost.latency.tenth)
+        ready.append(began + times[op] if varies else 0.0)
     return ready[-1]
 
 
-_GOALS: dict[str, Callable[[Program, Sequence[OpCost | None]], float]] = {
+_GOALS: dict[str, Callable[[Program, CostModel, Mapping[str, float]], float]] = {
     "throughput": _busiest,
     "latency": _longest,
 }

@@ -78,11 +78,11 @@ def _step(
         return None
     k = int(one.k[0])
     _, derivatives = engine.jacobian(one, points.x)
-    slopes = derivatives[0, :k].T * points.weight[:, None]
-    if not np.isfinite(slopes).all():
-        return None
     size = trust * np.maximum(np.abs(one.constants[0, :k]), _LEAST_SIZE)
-    scaled = slopes * size
+    with np.errstate(all="ignore"):  # huge constants cancel in values, not in slopes
+        scaled = derivatives[0, :k].T * points.weight[:, None] * size
+    if not np.isfinite(scaled).all():
+        return None
     sides = np.vstack([np.hstack([s * scaled, -np.ones((len(residual), 1))]) for s in (1, -1)])
     from scipy.optimize import linprog  # type: ignore[import-untyped]  # a quarter second, and for floats alone
 

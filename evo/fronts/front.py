@@ -52,6 +52,8 @@ class Member:
         way: which of the function's range reductions, where it is not the first for the interval.
         core: which of the reduction's cores the program is, where it is not the first.
         given: further cores of the function, which the error has as they are.
+        cost: predicted time of the program [ns] on the platform that the search was for, loads and stores
+            left out; None where the front is of ops.
     """
 
     ops: int
@@ -71,6 +73,17 @@ class Member:
     way: str = ""
     core: str = ""
     given: tuple[Piece, ...] = ()
+    cost: float | None = None
+
+    @property
+    def price(self) -> float:
+        """What fronts hold against errors: the predicted time, or ops."""
+        return self.ops if self.cost is None else self.cost
+
+    @property
+    def label(self) -> str:
+        """Such as `ops-05`, or `ops-05-0.123ns`: of members of a front, no two have the same."""
+        return f"ops-{self.ops:02d}" + ("" if self.cost is None else f"-{self.cost:.4g}ns")
 
     def __call__(self, x: Any) -> np.ndarray:
         """The formula at an array of inputs, op by op in float64 or its own format; an fma rounds once."""
@@ -92,7 +105,7 @@ class Member:
         entries = asdict(self)
         if self.dtype == REAL:
             del entries["dtype"], entries["full"]
-        for name in ("way", "core", "given"):
+        for name in ("way", "core", "given", "cost"):
             if not entries[name]:
                 del entries[name]
         if self.given:
@@ -102,7 +115,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Front(Sequence[Member]):
-    """Members by ops, each with a smaller error than those before it."""
+    """Members by ops (or predicted time, where they have one), each of less error than those before it."""
 
     members: tuple[Member, ...]
 
@@ -119,7 +132,7 @@ class Front(Sequence[Member]):
     def of(cls, members: Iterable[Member]) -> "Front":
         """The non-dominated of these, in whatever order they come."""
         kept: list[Member] = []
-        for m in sorted(members, key=lambda m: (m.ops, m.sampled_error, m.program, m.constants)):
+        for m in sorted(members, key=lambda m: (m.price, m.sampled_error, m.program, m.constants)):
             if m.sampled_error < (kept[-1].sampled_error if kept else inf):
                 kept.append(m)
         return cls(tuple(kept))
@@ -139,17 +152,17 @@ class Front(Sequence[Member]):
 
     def found_first(self, before: "Front") -> "Front":
         """The same front; a member no more than a thousandth better than the one before it keeps its time."""
-        earlier = {m.ops: m for m in before}
+        earlier = {m.price: m for m in before}
 
         def timed(m: Member) -> Member:
-            first = earlier.get(m.ops, m)
+            first = earlier.get(m.price, m)
             same = m.sampled_error > _GAIN * first.sampled_error
             return replace(m, seconds_to_find=min(m.seconds_to_find, first.seconds_to_find)) if same else m
 
         return Front(tuple(timed(m) for m in self))
 
     def best(self, ops: int | None = None, error: float | None = None) -> Member:
-        """The member of least error with at most `ops`, or of fewest ops with at most `error`.
+        """The member of least error with at most `ops`, or the cheapest with at most `error`.
 
         Raises:
             FrontError: no such member (names what there is), or not exactly one condition given.
@@ -166,6 +179,11 @@ class Front(Sequence[Member]):
                 f"No formula with {f'{ops} ops' if ops is not None else f'error {error}'}; has {has}."
             )
         return found[-1] if ops is not None else found[0]
+
+    def of_each_size(self) -> "Front":
+        """Of each number of ops the member of least error: the others cost less, where there are some."""
+        least = {m.ops: m for m in self.members}
+        return Front(tuple(least[ops] for ops in sorted(least)))
 
     def to_json(self) -> str:
         """The text of front.json."""

@@ -61,6 +61,9 @@ class MemberObject(BaseModel):
     way: Text = ""
     core: Text = ""
     given: Annotated[list[PieceObject], Field(description="an array of cores")] = []
+    cost: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False, description="a number above 0 or null")
+    ] = None
 
 
 def read_member(data: dict[str, Any]) -> MemberObject:

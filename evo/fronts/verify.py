@@ -152,4 +152,4 @@ def save_certificates(directory: Path, found: Iterable[Verified]) -> None:
     folder.mkdir(exist_ok=True)
     for one in found:
         if isinstance(one.proof, Certificate):
-            write_atomically(folder / f"ops-{one.member.ops:02d}.json", one.proof.to_json().encode())
+            write_atomically(folder / f"{one.member.label}.json", one.proof.to_json().encode())

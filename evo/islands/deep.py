@@ -128,11 +128,12 @@ def _scale(points: Points) -> float:
     return float(np.max(points.weight * np.abs(points.exact)))
 
 
-def deepen(target: Target, batch: Batch, keys: np.ndarray, seconds: float) -> Pool:
+def deepen(target: Target, batch: Batch, cost: np.ndarray, keys: np.ndarray, seconds: float) -> Pool:
     """The candidates with constants polished in multiple precision; those not finite are left out.
 
     Args:
         batch: constants from a fit in float64.
+        cost: of the pool that is made [rows].
         keys: fingerprints [rows].
         seconds: search time so far [s].
     """
@@ -147,7 +148,7 @@ def deepen(target: Target, batch: Batch, keys: np.ndarray, seconds: float) -> Po
     # The behaviour is the error: float64 cannot tell the curves here.
     level = np.round(np.log(np.clip(error, np.finfo(float).tiny, 1e300)) / AGREE).astype(np.int64)
     behaviour = mixed(level[:, None].view(np.uint64))
-    pool = Pool(deep, low, deep.ops, error, worst_x, keys, behaviour, np.full(len(batch), seconds))
+    pool = Pool(deep, low, cost, error, worst_x, keys, behaviour, np.full(len(batch), seconds))
     return pool.take(np.flatnonzero(np.isfinite(error)))
 
 

@@ -15,7 +15,7 @@ from evo.islands.stretch import at_home, worth_polishing
 from evo.kernels.cache import Entries
 
 _MOST_HELD = 4
-"""Candidates of an op count that are looked at in an epoch: it takes some 50 ms each, and is remembered."""
+"""Candidates of a cost that are looked at in an epoch: it takes some 50 ms each, and is remembered."""
 
 
 def admit(operators: Operators, state: State, immigrants: Pool, known: Sequence[Entries]) -> State:
@@ -26,7 +26,7 @@ def admit(operators: Operators, state: State, immigrants: Pool, known: Sequence[
         return state
     if operators.problem.home:
         sent = state.sent.copy()
-        np.minimum.at(sent, immigrants.ops, immigrants.error)
+        np.minimum.at(sent, immigrants.cost, immigrants.error)
         state = replace(state, sent=sent)
         immigrants = _abroad(operators, state, immigrants)
     kept = archive(Pool.concatenate([state.archive, immigrants]), operators.problem.niche)
@@ -50,27 +50,27 @@ def emigrate(operators: Operators, state: State, until: float = math.inf) -> tup
         front = non_dominated(polished)
     else:
         front = non_dominated(_holding(operators, state.archive))
-    news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.ops]))
+    news = front.take(np.flatnonzero(front.error < 0.999 * state.sent[front.cost]))
     sent = state.sent.copy()
-    sent[news.ops] = news.error
+    sent[news.cost] = news.error
     return news, replace(state, sent=sent)
 
 
 def _holding(operators: Operators, pool: Pool) -> Pool:
-    """The candidates less those, of the best of each op count, that cannot match the target's zeros exactly.
+    """The candidates less those, of the best of each cost, that cannot match the target's zeros exactly.
 
     Their error is infinite, and they would stand before those that can.
     """
     if not operators.takes_exactness:
         return pool
-    order = np.lexsort((pool.fingerprint, pool.error, pool.ops))
+    order = np.lexsort((pool.fingerprint, pool.error, pool.cost))
     refused: list[int] = []
-    tries, least = np.zeros(operators.problem.variation.max_ops + 1, int), math.inf
+    tries, least = np.zeros(operators.problem.most + 1, int), math.inf
     for row in order.tolist():
-        ops = pool.ops[row]
-        if pool.error[row] >= least or tries[ops] >= _MOST_HELD:
+        cost = pool.cost[row]
+        if pool.error[row] >= least or tries[cost] >= _MOST_HELD:
             continue
-        tries[ops] += 1
+        tries[cost] += 1
         if operators.holds(pool, row):
             least = pool.error[row]
         else:
@@ -80,8 +80,8 @@ def _holding(operators: Operators, pool: Pool) -> Pool:
 
 def _abroad(operators: Operators, state: State, immigrants: Pool) -> Pool:
     """Immigrants fitted on this island's own, stretched interval."""
-    limit = thresholds(state.archive, operators.problem.niche, operators.problem.variation.max_ops)
+    limit = thresholds(state.archive, operators.problem.niche, operators.problem.most)
     worth = np.full(len(immigrants), np.inf)
     fits = operators.fit(immigrants.batch, stream=immigrants.fingerprint, worth=worth)
-    pool = fitted_newcomers(operators, fits, immigrants.ops, immigrants.fingerprint, limit, state.seconds)
+    pool = fitted_newcomers(operators, fits, immigrants.cost, immigrants.fingerprint, limit, state.seconds)
     return told_apart(operators.problem, stream(operators.problem.seed, state.generation), pool)

@@ -22,14 +22,14 @@ def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
     """One generation: vary, fit, keep, select. `state`'s caches are written to: pass one's own."""
     started = time.perf_counter()
     problem = operators.problem
-    niche, max_ops = problem.niche, problem.variation.max_ops
+    niche = problem.niche
     rng = stream(problem.seed, island, state.generation)
     brood = operators.vary(rng, state)
     varied = time.perf_counter()
 
-    limit = thresholds(state.archive, niche, max_ops)
-    ops = brood.batch.ops
-    fits = operators.fit(brood.batch, stream=brood.fingerprint ^ np.uint64(rng), worth=limit[ops])
+    limit = thresholds(state.archive, niche, problem.most)
+    ops, cost = brood.batch.ops, problem.costs(brood.batch)
+    fits = operators.fit(brood.batch, stream=brood.fingerprint ^ np.uint64(rng), worth=limit[cost])
     audited = np.flatnonzero(brood.audited)
     known = state.functions.scores(brood.fingerprint[audited])
     found = Entries(
@@ -40,9 +40,9 @@ def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
 
     seconds = state.seconds + fitted - started
     further = deep_newcomers if operators.goal is None else finished_newcomers
-    deep, polished = further(operators, state, brood, fits, limit, seconds)
+    deep, polished = further(operators, state, brood, cost, fits, limit, seconds)
     deepened = time.perf_counter()
-    fitted_now = fitted_newcomers(operators, fits, ops, brood.fingerprint, limit, seconds)
+    fitted_now = fitted_newcomers(operators, fits, cost, brood.fingerprint, limit, seconds)
     newcomers = told_apart(problem, rng, Pool.concatenate([fitted_now, deep]))
     kept = archive(Pool.concatenate([state.archive, newcomers]), niche)
     population = operators.select(Pool.concatenate([state.population, newcomers]))

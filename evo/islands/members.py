@@ -42,10 +42,11 @@ class Members:
             goal = self._problem.goal
             found = self._proper(program, constants) if goal is None else self._in_floats(goal, one)
             self._made[identity] = Member(
-                ops=int(one.ops[0]),
+                ops=program.ops,
                 formula=program.formula(),
                 program=str(program),
                 proved_bound=None,
+                cost=pricing.price(program) if (pricing := self._problem.pricing) else None,
                 seconds_to_find=round(float(one.seconds[0]), 2),
                 **found,
             )

@@ -21,25 +21,25 @@ _PROMISING = 1.05
 def fitted_newcomers(
     operators: Operators,
     fits: Fits,
-    ops: np.ndarray,
+    cost: np.ndarray,
     fingerprint: np.ndarray,
     limit: np.ndarray,
     seconds: float,
 ) -> Pool:
     """The fitted candidates that beat their niche's limit at the select points too, told apart by tier 3."""
-    rows = np.flatnonzero(fits.error < limit[ops])
+    rows = np.flatnonzero(fits.error < limit[cost])
     measures = operators.measure(fits.batch, rows)
-    better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[ops[rows]]))
+    better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[cost[rows]]))
     if "behaviour" in operators.problem.variation.tiers:
         of = rows[better]
-        best = distinct(ops[of], measures.error[better], fingerprint[of], measures.behaviour[better])
+        best = distinct(cost[of], measures.error[better], fingerprint[of], measures.behaviour[better])
         better = better[best]
     rows = rows[better]
     batch = fits.batch.take(rows)
     return Pool(
         batch,
         np.zeros_like(batch.constants),
-        ops[rows],
+        cost[rows],
         measures.error[better],
         measures.worst_x[better],
         fingerprint[rows],
@@ -49,7 +49,13 @@ def fitted_newcomers(
 
 
 def deep_newcomers(
-    operators: Operators, state: State, brood: Offspring, fits: Fits, limit: np.ndarray, seconds: float
+    operators: Operators,
+    state: State,
+    brood: Offspring,
+    cost: np.ndarray,
+    fits: Fits,
+    limit: np.ndarray,
+    seconds: float,
 ) -> tuple[Pool, int]:
     """Candidates at float64's floor, fitted beyond it, that beat their niche's limit; how many were tried."""
     points, ops = operators.fit_points, brood.batch.ops
@@ -57,26 +63,34 @@ def deep_newcomers(
     if not most:
         return Pool.empty(fits.batch.width), 0
     known = optima(state.archive, points)
-    rows = at_floor(fits.rms, ops, brood.batch.k, limit[ops], known, points, most)
-    pool = deepen(operators.problem.target, fits.batch.take(rows), brood.fingerprint[rows], seconds)
-    return pool.take(np.flatnonzero(pool.error < limit[pool.ops])), len(rows)
+    rows = at_floor(fits.rms, ops, brood.batch.k, limit[cost], known, points, most)
+    pool = deepen(
+        operators.problem.target, fits.batch.take(rows), cost[rows], brood.fingerprint[rows], seconds
+    )
+    return pool.take(np.flatnonzero(pool.error < limit[pool.cost])), len(rows)
 
 
 def finished_newcomers(
-    operators: Operators, state: State, brood: Offspring, fits: Fits, limit: np.ndarray, seconds: float
+    operators: Operators,
+    state: State,
+    brood: Offspring,
+    cost: np.ndarray,
+    fits: Fits,
+    limit: np.ndarray,
+    seconds: float,
 ) -> tuple[Pool, int]:
     """Candidates whose constants are finished in the goal's format; how many were tried.
 
-    Those are tried whose fit promises about the best so far of as many ops, or less, where the last digits
+    Those are tried whose fit promises about the best so far of that cost, or less, where the last digits
     of constants count: some of each generation, the most promising.
     """
-    goal, points, ops = operators.goal, operators.select_points, brood.batch.ops
+    goal, points = operators.goal, operators.select_points
     assert goal is not None
     kept = state.archive
-    best = np.array([kept.error[kept.ops <= n].min(initial=np.inf) for n in range(len(limit))])
+    best = np.array([kept.error[kept.cost <= n].min(initial=np.inf) for n in range(len(limit))])
     with np.errstate(all="ignore"):  # nothing is found yet, the best is exact, or far better
-        promise = fits.error / best[ops]
-    rows = np.flatnonzero((promise < _PROMISING) & (best[ops] > goal.enough) & (fits.error < goal.delicate))
+        promise = fits.error / best[cost]
+    rows = np.flatnonzero((promise < _PROMISING) & (best[cost] > goal.enough) & (fits.error < goal.delicate))
     rows = rows[np.argsort(promise[rows], kind="stable")][: operators.problem.deep_fits]
     batch = fits.batch.take(rows)
     error, worst = np.zeros(len(rows)), np.zeros(len(rows), int)
@@ -84,10 +98,10 @@ def finished_newcomers(
         batch.constants[i], error[i], worst[i] = finished(goal, batch.take([i]), points)
     key = brood.fingerprint[rows]
     found = Pool(
-        batch, np.zeros_like(batch.constants), ops[rows], error, points.x[worst], key, key,
+        batch, np.zeros_like(batch.constants), cost[rows], error, points.x[worst], key, key,
         np.full(len(rows), seconds),
     )  # fmt: skip
-    return found.take(np.flatnonzero(error < limit[ops[rows]])), len(rows)
+    return found.take(np.flatnonzero(error < limit[cost[rows]])), len(rows)
 
 
 def told_apart(problem: Problem, rng: int, newcomers: Pool) -> Pool:

@@ -16,7 +16,7 @@ class Pool:
     Attributes:
         batch: programs and constants.
         low: what float64 leaves of each constant, float64 [rows, width]; 0 unless fitted beyond float64.
-        ops: cost, int64.
+        cost: ops, or the cell of the predicted time (`Problem.costs`), int64.
         error: max weighted error, float64, finite: in float64 at the select points, or, of a row that
             `evo.islands.deep.deepen` made, as the polish in multiple precision has it.
         worst_x: where, float64.
@@ -27,7 +27,7 @@ class Pool:
 
     batch: Batch
     low: np.ndarray
-    ops: np.ndarray
+    cost: np.ndarray = field(metadata={"stored": "ops"})
     error: np.ndarray
     worst_x: np.ndarray
     fingerprint: np.ndarray = field(metadata={"stored": "key"})
@@ -49,7 +49,7 @@ class Pool:
         )
 
     def __len__(self) -> int:
-        return len(self.ops)
+        return len(self.cost)
 
     def decimals(self, row: int) -> list[str]:
         """One row's constants as decimal strings: exact, or to 36 digits where fitted beyond float64."""
@@ -80,7 +80,7 @@ class Pool:
 
     def distinct(self) -> "Pool":
         """Least error first; of rows of one behaviour only the cheapest, then the first, stays."""
-        return self.take(distinct(self.ops, self.error, self.fingerprint, self.behaviour))
+        return self.take(distinct(self.cost, self.error, self.fingerprint, self.behaviour))
 
 
 def _columns(array: np.ndarray, more: int) -> np.ndarray:
@@ -89,10 +89,10 @@ def _columns(array: np.ndarray, more: int) -> np.ndarray:
 
 
 def distinct(
-    ops: np.ndarray, error: np.ndarray, fingerprint: np.ndarray, behaviour: np.ndarray
+    cost: np.ndarray, error: np.ndarray, fingerprint: np.ndarray, behaviour: np.ndarray
 ) -> np.ndarray:
     """The rows that stay of those with these columns [rows]: see `Pool.distinct`."""
-    order = np.lexsort((behaviour, fingerprint, error, ops))
+    order = np.lexsort((behaviour, fingerprint, error, cost))
     _, first = np.unique(behaviour[order], return_index=True)
     kept = order[np.sort(first)]
-    return kept[np.lexsort([column[kept] for column in (behaviour, fingerprint, ops, error)])]
+    return kept[np.lexsort([column[kept] for column in (behaviour, fingerprint, cost, error)])]

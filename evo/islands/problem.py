@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field, replace
 
-from evo.backends.backend import BACKENDS
+import numpy as np
+
+from evo.backends.backend import BACKENDS, Programs
+from evo.costs.pricing import Pricing
 from evo.floats.goal import FloatGoal
 from evo.islands.stretch import stretched
 from evo.kernels import vary
 from evo.kernels.effort import Effort
+from evo.programs.batch import Batch
 from evo.targets.target import Target
 
 
@@ -20,7 +24,7 @@ class Problem:
         seed: of all random streams.
         offspring: new programs of a generation.
         parents: size of the population.
-        niche: candidates kept per op count.
+        niche: candidates kept of each cost.
         cache_entries: functions remembered, a power of two.
         effort: of a fit.
         backend: what fits.
@@ -28,6 +32,7 @@ class Problem:
         stretch: interval lengths by island, in turns, as multiples of the target's (evo/islands/stretch.py).
         home: the target as given, where `target` is stretched.
         goal: what counts in float arithmetic; None over the reals.
+        pricing: what programs cost; their ops if it is None.
         device: which of the devices that a process sees, where the backend takes one of several.
     """
 
@@ -44,7 +49,20 @@ class Problem:
     stretch: tuple[float, ...] = (1.0,)
     home: Target | None = None
     goal: FloatGoal | None = None
+    pricing: Pricing | None = None
     device: int = 0
+
+    @property
+    def most(self) -> int:
+        """The largest cost of a program."""
+        max_ops = self.variation.max_ops
+        return max_ops if self.pricing is None else self.pricing.most(max_ops)
+
+    def costs(self, programs: Programs) -> np.ndarray:
+        """What each row costs, int64 [rows]: its ops, or the cell of its time (evo/costs/pricing.py)."""
+        if self.pricing is None:
+            return programs.ops
+        return self.pricing.cells(programs if isinstance(programs, Batch) else programs.take(slice(None)))
 
     def of_island(self, island: int) -> "Problem":
         """What this island searches for."""

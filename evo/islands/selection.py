@@ -1,4 +1,4 @@
-"""Parents by NSGA-II on (ops, log error): the one module that imports DEAP."""
+"""Parents by NSGA-II on (cost, log error): the one module that imports DEAP."""
 
 import numpy as np
 from deap import base, tools
@@ -8,7 +8,7 @@ from evo.islands.pool import Pool
 
 
 class Fitness(base.Fitness):
-    """(ops, log error), both minimised; always finite."""
+    """(cost, log error), both minimised; always finite."""
 
     weights = (-1.0, -1.0)
 
@@ -16,9 +16,9 @@ class Fitness(base.Fitness):
 class Individual:
     """A candidate of a pool, as DEAP selects it."""
 
-    def __init__(self, row: int, ops: float, error: float) -> None:
+    def __init__(self, row: int, cost: float, error: float) -> None:
         self.row = row
-        self.fitness = Fitness((float(ops), float(np.log(max(error, 1e-300)))))
+        self.fitness = Fitness((float(cost), float(np.log(max(error, 1e-300)))))
 
 
 def select(pool: Pool, count: int) -> Pool:
@@ -29,7 +29,7 @@ def select(pool: Pool, count: int) -> Pool:
     pool = pool.distinct()
     if len(pool) <= count:
         return pool
-    whole, last = first_fronts(pool.ops, pool.error, count)
-    individuals = [Individual(row, pool.ops[row], pool.error[row]) for row in last]
+    whole, last = first_fronts(pool.cost, pool.error, count)
+    individuals = [Individual(row, pool.cost[row], pool.error[row]) for row in last]
     chosen = tools.selNSGA2(individuals, k=count - len(whole), nd="log")
     return pool.take(np.sort([*whole, *(individual.row for individual in chosen)]))

@@ -16,12 +16,12 @@ class State:
     Attributes:
         generation: how many are done.
         population: parents, selected by NSGA-II.
-        archive: the best of every op count.
+        archive: the best of every cost.
         texts: tier-1 cache.
         functions: tier-2 cache.
         counts: what became of all mutants so far (vary.COUNTERS), fits and their LM iterations.
         seconds: search time so far [s]; nothing depends on it.
-        sent: error of the last emigrant of each op count, float64 [max_ops + 1].
+        sent: error of the last emigrant of each cost, float64 [most + 1].
         tried: keys of the archive's candidates that were polished at home, if the island's interval is
             stretched, uint64.
     """
@@ -56,15 +56,15 @@ def init(problem: Problem) -> State:
     """The state before the first generation: no programs at all."""
     empty = Pool.empty(max(problem.variation.max_ops, 2))
     functions = Cache.empty(problem.cache_entries)
-    sent = np.full(problem.variation.max_ops + 1, np.inf)
+    sent = np.full(problem.most + 1, np.inf)
     texts = Cache.empty(max(problem.cache_entries // 4, 4))
     return State(0, empty, empty, sent, np.zeros(0, np.uint64), texts, functions)
 
 
-def widened(state: State, max_ops: int) -> State:
-    """The state where programs may have so many ops, no fewer than before."""
+def widened(state: State, max_ops: int, most: int) -> State:
+    """The state where programs may have so many ops and cost so much, no less than before."""
     width = max(max_ops, 2)
-    sent = np.concatenate([state.sent, np.full(max(max_ops + 1 - len(state.sent), 0), np.inf)])
+    sent = np.concatenate([state.sent, np.full(max(most + 1 - len(state.sent), 0), np.inf)])
     return replace(
         state,
         population=state.population.widened(width),

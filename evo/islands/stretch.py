@@ -18,7 +18,7 @@ from evo.targets.checks import anchors
 from evo.targets.target import Target, TargetError, make_target
 
 RANKS = 12
-"""Candidates of an op count that are worth a polish: the best at home is not the best abroad."""
+"""Candidates of a cost that are worth a polish: the best at home is not the best abroad."""
 POLISHES = 24
 """Most polishes of an epoch (20 to 70 ms each)."""
 FINE = 1e-11
@@ -52,16 +52,16 @@ def stretched(target: Target, factor: float) -> Target:
 
 
 def worth_polishing(archive: Pool, known: np.ndarray, tried: np.ndarray, scale: float) -> np.ndarray:
-    """Rows of the archive (by ops, then error) to polish at home, the best ranks first.
+    """Rows of the archive (by cost, then error) to polish at home, the best ranks first.
 
     Args:
-        known: least error at home of each op count so far, float64 [max_ops + 1].
+        known: least error at home of each cost so far, float64 [most + 1].
         tried: keys of those that were polished.
         scale: the target's largest size in its metric.
     """
-    first = np.searchsorted(archive.ops, archive.ops)
+    first = np.searchsorted(archive.cost, archive.cost)
     rank = np.arange(len(archive)) - first
-    fine = known[archive.ops] > FINE * scale
+    fine = known[archive.cost] > FINE * scale
     rows = np.flatnonzero((rank < np.where(fine, 1, RANKS)) & ~np.isin(archive.fingerprint, tried))
     return rows[np.lexsort((rows, rank[rows]))][:POLISHES]
 
@@ -81,5 +81,5 @@ def at_home(home: Target, pool: Pool, seconds: float, until: float = math.inf) -
         if time.monotonic() >= until:
             break
         one = pool.take([row])
-        done.append(deepen(home, one.batch, one.fingerprint, seconds))
+        done.append(deepen(home, one.batch, one.cost, one.fingerprint, seconds))
     return Pool.concatenate(done), len(done) - 1

@@ -75,6 +75,7 @@ class Archipelago:
         max_ops: most of a program.
         lengths: of the islands' intervals, how many in turns.
         seeds: candidates that every island begins with.
+        most: largest cost of a program; `max_ops` where ops are what counts.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Archipelago:
         max_ops: int,
         lengths: int = 2,
         seeds: Pool | None = None,
+        most: int | None = None,
     ) -> None:
         self.islands = [Island() for _ in range(islands)]
         self.counts: Counter[str] = Counter()
@@ -92,7 +94,7 @@ class Archipelago:
         self._steps = steps(islands, lengths)
         self._epoch = epoch
         self._generations = generations
-        self._max_ops = max_ops
+        self._max_ops, self._most = max_ops, max_ops if most is None else most
         self._seeds = seeds
         self._nobody = Pool.empty(max(max_ops, 2))
 
@@ -187,7 +189,9 @@ class Archipelago:
                     checkpoint.from_arrays(Entries, f"{name}/entries", arrays),
                 )
             if island.epochs:
-                state = widened(checkpoint.from_arrays(State, f"island{i}/state", arrays), self._max_ops)
+                state = widened(
+                    checkpoint.from_arrays(State, f"island{i}/state", arrays), self._max_ops, self._most
+                )
                 island.handle, island.generation = state, state.generation
                 island.counts, island.used = state.counts, state.functions.used
                 self.counts.update(state.counts)

@@ -24,13 +24,16 @@ def attached(directory: Path, spec: SearchSpec, front: Front) -> dict[str, dict[
         front: proved.
     """
     source = Source(str(directory), front, spec.model_dump(mode="json"), version("evonumerics"), directory)
-    return {str(member.ops): {**_certificate(directory, member), **_code(source, member)} for member in front}
+    return {
+        str(member.ops): {**_certificate(directory, member), **_code(source, member)}
+        for member in front.of_each_size()
+    }
 
 
 def _certificate(directory: Path, member: Member) -> dict[str, str]:
     with suppress(OSError):
         if member.proved_bound is not None:
-            text = (directory / "certificates" / f"ops-{member.ops:02d}.json").read_text()
+            text = (directory / "certificates" / f"{member.label}.json").read_text()
             return {"certificate.json": text}
     return {}
 

@@ -206,7 +206,7 @@ class _Session:
         self._curves = {m: self._curves.get(m) or curve(m, self._points) for m in search.front}
         return Progress(
             front=search.front,
-            curves={str(m.ops): self._curves[m] for m in search.front},
+            curves={str(m.ops): self._curves[m] for m in search.front.of_each_size()},
             families=self._hooks.families(),
             seconds=search.seconds,
             left=self._clock.left,

@@ -9,8 +9,8 @@ PATIENCE = 16
 class Goal:
     """An error to reach.
 
-    No search knows that there is no smaller formula. So it goes on until as many generations again as the
-    smallest one took to be found have brought no smaller one.
+    No search knows that there is no cheaper formula. So it goes on until as many generations again as the
+    cheapest one took to be found have brought no cheaper one.
 
     Args:
         error: what a member's sampled error is to be at most; None: there is no goal.
@@ -19,7 +19,7 @@ class Goal:
 
     def __init__(self, error: float | None, islands: int) -> None:
         self._error, self._least = error, PATIENCE * islands
-        self._ops: int | None = None
+        self._price: float | None = None
         self._found = 0
 
     def is_reached(self, front: Front, generations: int) -> bool:
@@ -29,9 +29,10 @@ class Goal:
             front: so far.
             generations: of all islands in this session, so far.
         """
-        ops = next((m.ops for m in front if self._error is not None and m.sampled_error <= self._error), None)
-        if ops is None:
+        error = self._error
+        price = next((m.price for m in front if error is not None and m.sampled_error <= error), None)
+        if price is None:
             return False
-        if ops != self._ops:
-            self._ops, self._found = ops, generations
+        if price != self._price:
+            self._price, self._found = price, generations
         return generations >= self._found + max(self._found, self._least)

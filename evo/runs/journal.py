@@ -77,6 +77,7 @@ class Journal:
         target = self._target
         params = {
             **self._spec.model_dump(mode="json"),
+            "cost": cost if isinstance(cost := self._spec.cost, str) else f"{cost.platform}, {cost.dtype}",
             "interval": " ".join(target.interval),
             "metric": target.metric,
             "version": version("evonumerics"),
@@ -143,7 +144,7 @@ def _record(member: Member) -> dict[str, Any]:
 
 def _front(progress: Progress) -> dict[str, Any]:
     return {
-        "members": [_record(member) for member in progress.front],
+        "members": [_record(member) for member in progress.front.of_each_size()],
         "curves": progress.curves,
         "families": progress.families,
     }

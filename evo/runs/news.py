@@ -47,5 +47,5 @@ def _is_news(member: Member, target: Target, front: Front) -> bool:
     ours = (member.target, member.interval, member.metric) == (target.name, target.interval, target.metric)
     if not ours or member in front:
         return False
-    known = min((own.sampled_error for own in front if own.ops <= member.ops), default=math.inf)
+    known = min((own.sampled_error for own in front if own.price <= member.price), default=math.inf)
     return member.proved_bound is None or member.sampled_error < (1 - ROUNDING) * known

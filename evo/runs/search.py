@@ -11,19 +11,22 @@ if the search was given formulas to begin with.
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evo.costs.model import CostError, CostModel
+from evo.costs.pricing import Pricing
 from evo.exports.check import check
 from evo.files import clear_scratch, write_atomically
 from evo.floats.goal import FloatGoal, usual_metric
-from evo.fronts.front import Front
+from evo.fronts.front import Front, Member
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
 from evo.islands.members import Members
 from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
-from evo.numbers.arithmetic import REAL
+from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.programs.ops import parse_ops
 from evo.reductions.table import core_interval
 from evo.runs import checkpoint
@@ -44,9 +47,11 @@ def make_problem(spec: SettledSpec) -> Problem:
 
     Raises:
         TargetError, OpError: the target or the ops are no good.
+        SpecError: the cost model is of another format, or lacks an op.
     """
     target, goal = _aim(spec)
-    variation = Variation(parse_ops(spec.ops), spec.max_ops, spec.mutations, spec.tiers)
+    ops = parse_ops(spec.ops)
+    variation = Variation(ops, spec.max_ops, spec.mutations, spec.tiers)
     return Problem(
         target,
         variation,
@@ -58,7 +63,22 @@ def make_problem(spec: SettledSpec) -> Problem:
         backend=spec.backend,
         stretch=spec.stretch if goal is None else (1.0,),
         goal=goal,
+        pricing=_pricing(spec, ops),
     )
+
+
+def _pricing(spec: SettledSpec, ops: tuple[str, ...]) -> Pricing | None:
+    """What programs cost by the specification's model; None where ops are what counts."""
+    if not isinstance(spec.cost, CostModel):
+        return None
+    if spec.dtype != REAL and (computes := find_arithmetic(spec.dtype).computes.name) != spec.cost.dtype:
+        raise SpecError(
+            f"cost: the model is of {spec.cost.dtype}, but {spec.dtype} is computed in {computes}"
+        )
+    try:
+        return Pricing(spec.cost, spec.cost_goal, ops)
+    except CostError as error:
+        raise SpecError(f"cost: {error}") from None
 
 
 def _aim(spec: SettledSpec) -> tuple[Target, FloatGoal | None]:
@@ -139,8 +159,10 @@ class Search:
         return len(self.archipelago)
 
     def _new_islands(self, islands: int) -> Archipelago:
-        spec = self.spec
-        return Archipelago(islands, spec.epoch, spec.generations, spec.max_ops, len(spec.stretch), self._pool)
+        spec, lengths = self.spec, len(self.spec.stretch)
+        return Archipelago(
+            islands, spec.epoch, spec.generations, spec.max_ops, lengths, self._pool, self.problem.most
+        )
 
     def _read_seeds(self) -> tuple[Front, tuple[str, ...]]:
         """Those that the search takes, and what is to be said of them.
@@ -218,7 +240,7 @@ class Search:
             if meta is not None:
                 search._restore(meta, arrays)
         found, remarks = news(directory / "front.json", search.problem.target, search.front)
-        search.front = Front.of([*search.front, *found]).found_first(search.front)
+        search.front = Front.of([*search.front, *map(search._priced, found)]).found_first(search.front)
         search.remarks = *search.remarks, *remarks
         clear_scratch(path)
         return search
@@ -288,6 +310,11 @@ class Search:
             except (LookupError, TypeError, ValueError) as damaged:  # CheckpointError among them
                 return self._new_islands(self.islands), f"{path} cannot be read ({type(damaged).__name__})"
         return islands, ""
+
+    def _priced(self, member: Member) -> Member:
+        """The member with what the search's own model says it costs."""
+        pricing = self.problem.pricing
+        return replace(member, cost=pricing.price(member.code) if pricing else None)
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         self.seconds = float(meta["seconds"])

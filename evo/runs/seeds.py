@@ -69,7 +69,7 @@ def seed_pool(seeds: Front, problem: Problem) -> Pool:
     made = [_canonical(seed, problem) for seed in seeds]
     width = _width(problem)
     batch, _ = texts(Batch.of([program for program, _ in made], [numbers for _, numbers in made], width))
-    pool = deepen(problem.target, batch, functions(batch)[0], 0.0)
+    pool = deepen(problem.target, batch, problem.costs(batch), functions(batch)[0], 0.0)
     if not len(pool):
         ends = ", ".join(problem.target.interval)
         raise FrontError(
@@ -118,6 +118,6 @@ def read_given(text: str) -> tuple[Piece, ...]:
     found = [member for member in front if member.ops == int(ops)]
     if not found or not found[0].full:
         raise FrontError(f"{name} has no core of {ops} operations of a function of all floats.")
-    (member,) = found[:1]
+    member = found[-1]  # of several, that of the least error
     core = find_reduction(member.function, member.way, member.core).core
     return Piece(core.name, member.program, member.constants), *member.given

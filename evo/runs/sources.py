@@ -17,14 +17,14 @@ from evo.fronts.front import Front, FrontError, Member
 from evo.fronts.reading import read_members
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import Refusal, check, prove
-from evo.runs.spec import SearchSpec, make_spec
+from evo.runs.spec import OPS, SearchSpec, make_spec
 
 REGISTERED = "models:/"
 Recorded = Callable[[str], tuple[Any, Mapping[str, Any]]]
 """Of a run id or a name such as `models:/NAME@ops-07`: front.json's objects, the parameters.
 LookupError if there is none, OSError if the store is away."""
 _ALWAYS = ("ops", "max_ops", "time", "generations", "seed", "islands")
-_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "dtype", "way", "backend")
+_OPTIONS = (*_ALWAYS, "seeds", "error", "metric", "dtype", "way", "cost_goal", "backend")
 _FLAGS = ("full",)
 
 
@@ -82,7 +82,7 @@ class Source:
             )
         if not (found := [m for m in self.front if m.ops == ops]):
             raise FrontError(f"{self.name} has no member of {ops} operations; it has {there}.")
-        return found
+        return found[-1:]  # of several, that of the least error
 
 
 def load_source(source: str, recorded: Recorded, core: str | None = None) -> Source:
@@ -185,8 +185,10 @@ def _command(spec: Mapping[str, Any]) -> str | None:
         if name in given and (name in _ALWAYS or not _is_usual(name, given[name], usual)):
             text = str(given[name]).removesuffix(".0")
             words += [f"--{name.replace('_', '-')}", f"{text}s" if name == "time" else text]
+    if given.get("cost", OPS) != OPS:
+        words += ["--cost", "FILE"]
     words += [f"--{name}" for name in _FLAGS if str(given.get(name)) == "True"]
-    said = {"target", "interval", *_OPTIONS, *_FLAGS}
+    said = {"target", "interval", "cost", *_OPTIONS, *_FLAGS}
     others = {k: v for k, v in given.items() if k not in said and not _is_usual(k, v, usual)}
     extra = ", ".join(f"{name}: {value}" for name, value in others.items())
     return shlex.join(words) + (f" --spec FILE ({extra})" if extra else "")
@@ -224,7 +226,7 @@ def _digest(member: Member, folder: Path | None) -> str | None:
         return None
     if folder is not None:
         try:
-            with open_regular(folder / "certificates" / f"ops-{member.ops:02d}.json") as file:
+            with open_regular(folder / "certificates" / f"{member.label}.json") as file:
                 kept = Certificate.from_json(file.read().decode())
             if _subject(kept) == _subject(member) and float(kept.bound) == member.proved_bound:
                 check(kept)

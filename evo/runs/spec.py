@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from evo.backends.backend import BACKENDS
+from evo.costs.model import CostError, CostGoal, CostModel, read_model
 from evo.kernels.vary import mutations
 from evo.numbers.arithmetic import ARITHMETICS, REAL
 from evo.programs.ops import parse_ops
@@ -29,6 +30,8 @@ from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.metric import METRICS, ULP
 
 MAX_OPS = 32
+OPS = "ops"
+"""What programs cost, if nothing else is said."""
 
 
 def _words(value: Any) -> Any:
@@ -57,6 +60,8 @@ class SearchSpec(BaseModel):
         generations: budget of each island, for runs that can be repeated exactly.
         error: ends the search before its budget: once it is reached, by the smallest program that a search
             as long again finds (evo/runs/goal.py).
+        cost: what the front holds against errors: "ops", or time by a cost model: its file, or itself.
+        cost_goal: which time: "throughput" of independent elements, or "latency" from input to result.
         seed: of all random streams.
         seeds: a file of formulas, or a search directory, that every island begins with.
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
@@ -88,6 +93,8 @@ class SearchSpec(BaseModel):
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
     generations: int | None = Field(None, ge=1)
     error: float | None = Field(None, gt=0)
+    cost: CostModel | Annotated[str, Field(min_length=1)] = OPS
+    cost_goal: CostGoal = "throughput"
     seed: int = Field(0, ge=0, lt=1 << 64)
     seeds: str | None = Field(None, min_length=1)
     islands: int | None = Field(None, ge=1, le=4096)
@@ -149,15 +156,22 @@ class SearchSpec(BaseModel):
         for name in ("way", "part", "given"):
             if getattr(self, name) and not self.full:
                 raise ValueError(f"{name} takes full: it is one of a range reduction")
+        if self.cost == OPS and self.cost_goal != "throughput":
+            raise ValueError("cost_goal takes cost: a model of times")
         if self.dtype != REAL and self.backend != "native":
             raise ValueError("backend: float arithmetic is searched by the native one")
         return self
 
     def settled(self) -> "SettledSpec":
-        """The specification with everything decided that depends on the machine or the backend."""
+        """The specification with everything decided that depends on the machine, the backend or files.
+
+        Raises:
+            SpecError: there is no such cost model.
+        """
         row = BACKENDS[self.backend]
         usual, cpus = row.defaults, os.cpu_count() or 1
         decided = {
+            "cost": _model(self.cost),
             "islands": self.islands or (len(self.stretch) if row.per_gpu else cpus),
             "offspring": self.offspring or usual.offspring,
             "parents": self.parents or usual.parents,
@@ -170,6 +184,20 @@ class SearchSpec(BaseModel):
     def budget(self) -> float | None:
         """Time budget [s]: a minute if neither time nor generations are given."""
         return 60.0 if self.time is None and self.generations is None else self.time
+
+
+def _model(cost: str | CostModel) -> str | CostModel:
+    """The model that a file holds; what is none is left as it is.
+
+    Raises:
+        SpecError: no such file, or it holds something else.
+    """
+    if isinstance(cost, CostModel) or cost == OPS:
+        return cost
+    try:
+        return read_model(Path(cost))
+    except CostError as error:
+        raise SpecError(f"cost: {error}") from None
 
 
 class SettledSpec(SearchSpec):
