@@ -39,7 +39,7 @@ from evo.api.sources import (
     verify_source,
 )
 from evo.backends.backend import BACKENDS
-from evo.bench.functions import Timing
+from evo.bench.functions import FLOOR, Timing
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
 from evo.complete.result import Completed
@@ -66,10 +66,10 @@ from evo.targets.metric import METRICS
 from evo.targets.target import Target
 
 __all__ = [
-    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "MAX_CLASSICAL", "METRICS", "MOST_OPS", "STARTS",
-    "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End", "EvonumError", "Exported",
-    "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec", "Shipped",
-    "Stage", "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms",
+    "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "FLOOR", "MAX_CLASSICAL", "METRICS", "MOST_OPS",
+    "STARTS", "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End", "EvonumError",
+    "Exported", "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec",
+    "Shipped", "Stage", "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms",
     "check_certificate", "check_entries", "check_library", "check_search", "check_source", "check_target",
     "clean", "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
     "draw_timings", "drawn", "export", "export_library", "export_source", "front", "is_delivering",

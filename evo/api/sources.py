@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evo.bench.functions import SIZE, Timing, race_front
+from evo.costs.model import read_model
 from evo.exports.check import Checked
 from evo.exports.check import check as check_member
 from evo.exports.formula import Origin
@@ -168,6 +169,7 @@ def time_source(
     size: int = SIZE,
     interval: tuple[float, float] | None = None,
     tracking_uri: str | None = None,
+    cost: str | Path | None = None,
 ) -> tuple[Front, Sequence[Timing]]:
     """Members of a source (or that of so many ops) in C, timed in one run beside what people use.
 
@@ -175,6 +177,7 @@ def time_source(
         source, ops, tracking_uri: as for `check_source`.
         size: elements of the array.
         interval: where inputs are drawn from; a usual one by default.
+        cost: file of a cost model, which predicts the members' times.
 
     Returns:
         The members, and every contestant, fastest first.
@@ -182,6 +185,8 @@ def time_source(
     Raises:
         FrontError, StoreError: as `front`; or there is no such member.
         ExportError, BuildError: a member cannot be C, or there is no compiler.
+        CostError: no cost model, one of another format, or one that lacks an operation.
     """
+    model = None if cost is None else read_model(Path(cost))
     members = of_ops(source, front(source, tracking_uri), ops)
-    return Front(tuple(members)), race_front(members, size, interval=interval)
+    return Front(tuple(members)), race_front(members, size, interval=interval, model=model)

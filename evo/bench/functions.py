@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evo.bench.compiled import STRICT, library
+from evo.bench.predicted import predictions
+from evo.costs.model import CostModel
 from evo.exports.export import export
 from evo.fronts.front import Member
 from evo.kernels.build import BuildError
@@ -26,6 +28,7 @@ from evo.numbers.formats import FLOAT_FORMATS
 from evo.reductions.table import find_reduction
 
 ROUNDS, SIZE = 41, 8192
+FLOOR = "x + 1 (floor)"
 _USUAL = 100.0
 """Size of the largest inputs of functions of all floats."""
 _SAMPLE = 1 << 18
@@ -62,6 +65,7 @@ class Timing(NamedTuple):
         tenth: the tenth percentile of the rounds [ns an element].
         ratio: of the medians, to that of the first contestant.
         error: largest known error [ulp], of a function of all floats; None where nobody asked.
+        predicted: by a cost model, loads and stores left out [ns an element]; None where there is none.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Timing(NamedTuple):
     tenth: float
     ratio: float
     error: float | None = None
+    predicted: float | None = None
 
 
 def race(
@@ -83,6 +88,7 @@ def race_front(
     size: int = SIZE,
     rounds: int = ROUNDS,
     interval: tuple[float, float] | None = None,
+    model: CostModel | None = None,
 ) -> Sequence[Timing]:
     """Members' exports beside the library's functions of the same name, fastest first.
 
@@ -91,12 +97,15 @@ def race_front(
         size: elements of the array: 8,192 stay in the cache, 2^22 do not.
         rounds: each times every contestant once.
         interval: where inputs are drawn from, in place of that.
+        model: what predicts the members' times, in place of what they say themselves.
 
     Raises:
         BuildError: no compiler, or it refuses.
+        CostError: the model is of another format, or lacks an operation.
     """
     first = members[0]
     computes = "float64" if first.dtype == REAL else find_arithmetic(first.dtype).computes.name
+    said = dict(zip((_ours(m, members) for m in members), predictions(members, computes, model), strict=True))
     fmt, rng = FLOAT_FORMATS[computes], np.random.default_rng(0)
     domain = _domain(first) if interval is None else interval
     x, sample = (rng.uniform(*domain, n).astype(fmt.type) for n in (size, _SAMPLE))
@@ -106,10 +115,10 @@ def race_front(
         errors = _errors(calls, first, sample) if first.full else {}
     errors |= {_ours(m, members): m.sampled_error for m in members if m.full and first.dtype == computes}
     unit = float(np.median(times[_ours(first, members)]))
-    rows = [
-        Timing(n, float(np.median(t)), float(np.percentile(t, 10)), float(np.median(t)) / unit, errors.get(n))
-        for n, t in times.items()
-    ]
+    rows = []
+    for n, t in times.items():
+        median, tenth = float(np.median(t)), float(np.percentile(t, 10))
+        rows.append(Timing(n, median, tenth, median / unit, errors.get(n), said.get(n)))
     return sorted(rows, key=lambda row: row.median)
 
 
@@ -198,7 +207,7 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
     for m in members:
         ours = export(m, "c", dtype=computes, full=m.full, name="ours")
         found[_ours(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
-    found["x + 1 (floor)"] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
+    found[FLOOR] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
     name = members[0].target
     if name not in (*_ALIKE, *_WRITTEN):
         return found

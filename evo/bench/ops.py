@@ -26,13 +26,11 @@ from evo.exports.languages import C, letters
 from evo.numbers.formats import FLOAT_FORMATS, FloatFormat
 from evo.programs.operation import BITS, FLOAT, TRUTH
 from evo.programs.ops import OPS
-from evo.reductions.steps import STEPS, find_step
+from evo.reductions.steps import FREE, STEPS, find_step
 
 ROUNDS = 41
 _IN_ORDER = ("-fno-tree-ter",)
 """For gcc: otherwise it puts one chain after the other, more than a processor looks ahead."""
-FREE = ("bits", "float")
-"""They change how bits are read, which takes nothing in vectors."""
 MEASURED = tuple(row.name for row in (*OPS, *STEPS) if row.name not in (*FREE, "core"))
 _CHAINS = 8
 """Independent ones: a multiply-add takes four cycles, and two begin in each."""

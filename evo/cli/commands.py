@@ -134,6 +134,9 @@ def time_command(
     interval: Annotated[
         tuple[float, float] | None, typer.Option(metavar="LO HI", help="Where inputs are drawn from.")
     ] = None,
+    cost: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Show what a model of evonum bench ops predicts.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw errors against time.", parser=_figure)
     ] = None,
@@ -146,7 +149,7 @@ def time_command(
             "--interval takes two numbers, the lower one first, less than 1.8e308 apart, got"
             f" {interval[0]:g} {interval[1]:g}."
         )
-    members, timings = api.time_source(source, ops, size, interval, tracking_uri)
+    members, timings = api.time_source(source, ops, size, interval, tracking_uri, cost)
     if plot is not None:
         api.draw_timings(members, timings, plot)
         print(plot, file=sys.stderr)

@@ -5,22 +5,60 @@ how long an element takes (throughput). Where the next input waits for the resul
 says so (latency). Loads, stores and the loop are left out: they are the same for all programs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from evo.costs.model import CostError, CostGoal, CostModel
 from evo.programs.program import Program
 
 
+class Work(NamedTuple):
+    """An operation that runs.
+
+    Attributes:
+        op: its name.
+        after: those whose results it waits for, by place.
+    """
+
+    op: str
+    after: tuple[int, ...]
+
+
+def work_of(program: Program, after: tuple[int, ...] = (), first: int = 0) -> list[Work]:
+    """What a program runs: what depends on constants alone is folded before, and takes nothing.
+
+    Args:
+        after: what its input waits for, by place.
+        first: the place of its first operation.
+    """
+    found: list[Work] = []
+    places: dict[int, int] = {}
+    for n, ((op, args), varies) in enumerate(zip(program.instructions, program.varying, strict=True)):
+        if varies:
+            inner = (places[a.index] for a in args if a.kind == "v" and a.index in places)
+            outer = after if any(a.kind == "x" for a in args) else ()
+            places[n] = first + len(found)
+            found.append(Work(op, (*outer, *inner)))
+    return found
+
+
 def predicted(program: Program, model: CostModel, goal: CostGoal = "throughput") -> float:
     """A program's time: of an element [ns] for throughput, from input to result [ns] for latency.
-
-    What depends on constants alone is folded before it runs, and takes nothing.
 
     Raises:
         CostError: the model lacks an op.
     """
-    check_ops({instruction.op for instruction in program.instructions}, model)
-    return _GOALS[goal](program, model, model.times(goal))
+    return predicted_work(work_of(program), model, goal)
+
+
+def predicted_work(work: Sequence[Work], model: CostModel, goal: CostGoal) -> float:
+    """The same of operations, the last of which gives the result.
+
+    Raises:
+        CostError: the model lacks one.
+    """
+    check_ops((one.op for one in work), model)
+    return _GOALS[goal](work, model, model.times(goal))
 
 
 def check_ops(names: Iterable[str], model: CostModel) -> None:
@@ -36,24 +74,22 @@ def check_ops(names: Iterable[str], model: CostModel) -> None:
         )
 
 
-def _busiest(program: Program, model: CostModel, times: Mapping[str, float]) -> float:
+def _busiest(work: Sequence[Work], model: CostModel, times: Mapping[str, float]) -> float:
     pipes: dict[str, float] = {}
-    for (op, _), varies in zip(program.instructions, program.varying, strict=True):
-        if varies:
-            pipe = model.ops[op].pipe
-            pipes[pipe] = pipes.get(pipe, 0.0) + times[op]
+    for op, _ in work:
+        pipe = model.ops[op].pipe
+        pipes[pipe] = pipes.get(pipe, 0.0) + times[op]
     return max(pipes.values(), default=0.0)
 
 
-def _longest(program: Program, model: CostModel, times: Mapping[str, float]) -> float:
+def _longest(work: Sequence[Work], model: CostModel, times: Mapping[str, float]) -> float:
     ready: list[float] = []
-    for (op, args), varies in zip(program.instructions, program.varying, strict=True):
-        began = max((ready[a.index] for a in args if a.kind == "v"), default=0.0)
-        ready.append(began + times[op] if varies else 0.0)
-    return ready[-1]
+    for op, after in work:
+        ready.append(max((ready[place] for place in after), default=0.0) + times[op])
+    return ready[-1] if ready else 0.0
 
 
-_GOALS: dict[str, Callable[[Program, CostModel, Mapping[str, float]], float]] = {
+_GOALS: dict[str, Callable[[Sequence[Work], CostModel, Mapping[str, float]], float]] = {
     "throughput": _busiest,
     "latency": _longest,
 }

@@ -106,6 +106,10 @@ makes a number of a signed integer; `sign` puts the lowest bit at the sign's pla
 """
 
 
+FREE = ("bits", "float")
+"""Steps that change how bits are read, which takes no time in vectors."""
+
+
 def _vector(avx512: str, numpy: str) -> Mapping[str, str]:
     return {"avx512": avx512, "numpy": numpy}
 
