@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shlex
 import stat
 import struct
 import tempfile
@@ -68,6 +69,34 @@ def open_lock(path: Path) -> IO[bytes]:
         OSError: it cannot be opened for writing.
     """
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666), "rb", buffering=0)
+
+
+def word(path: Path) -> str:
+    """A file's name in a command that is told: what is pasted names this file and does nothing else."""
+    text = str(path)
+    if text.startswith("-"):
+        text = f"./{text}"
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = (
+        chr(byte) if chr(byte).isprintable() and byte < 128 and chr(byte) not in "\\'" else f"\\x{byte:02x}"
+        for byte in os.fsencode(text)
+    )
+    return f"$'{''.join(escaped)}'"
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk` from the top, which in Python 3.11 ends at a thousand folders below each other."""
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        below: list[str] = []
+        names: list[str] = []
+        with contextlib.suppress(OSError), os.scandir(here) as entries:
+            for entry in entries:
+                (below if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
+        yield here, below, names
+        todo += [here / name for name in reversed(below)]
 
 
 def clear_scratch(path: Path) -> None:

@@ -7,23 +7,30 @@ imported in the thread, because that takes seconds.
 
 import math
 import os
+import re
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from tracking.database import NoDatabaseError, check_place, prepare_database, sqlite_path
 from tracking.outbox import MAX_BACKOFF_S, Ledger, Outbox, Record, UnnotedError
+from tracking.patience import within
 from tracking.sink import LOG, JsonLinesSink, Sink, Tee, Warn, is_being_written, iter_lines
 
 if TYPE_CHECKING:
     from tracking.mlflow_store import MlflowStore
 
-STORES = ("postgresql", "mysql", "mssql", "sqlite:", "file:", "databricks")
-"""How addresses begin of stores that are no server's."""
+T = TypeVar("T")
+
+STORES = re.compile(r"sqlite:///.|(postgresql|mysql|mssql)(\+\w+)?://|databricks(-uc)?(://|$)")
+"""Addresses of stores that are no server's; MLflow's folders of files are none any more."""
 THREAD = "evonum-mlflow"
 POLL_S = 1.0
+ANSWER_S = 60.0  # for an answer of a store elsewhere
 GIVE_UP_S = 5.0  # for a store that failed before and has taken nothing
 FIRST_S = 30.0  # for the first answer of a server
 SETTINGS = {  # a dead server is noticed in seconds; the records are kept and sent again anyway
@@ -61,7 +68,9 @@ def check_address(uri: str) -> None:
         parts = urlsplit(uri)
         if parts.password is not None:
             raise ValueError(_PASSWORD)
-        known = bool(parts.hostname) if parts.scheme in ("http", "https") else uri.startswith(STORES)
+        is_server = parts.scheme in ("http", "https")
+        _ = parts.port  # raises where it is no number of a port
+        known = bool(parts.hostname and not re.search(r"\s", uri)) if is_server else bool(STORES.match(uri))
     except ValueError as error:
         if str(error) == _PASSWORD:
             raise
@@ -273,7 +282,7 @@ def run_front(run_id: str, tracking_uri: str | None = None) -> list[dict[str, An
     uri = _existing_store(tracking_uri)
     from tracking.mlflow_store import download_front
 
-    return download_front(uri, run_id)
+    return _asked(uri, lambda: download_front(uri, run_id))
 
 
 def run_params(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]:
@@ -281,7 +290,7 @@ def run_params(run_id: str, tracking_uri: str | None = None) -> dict[str, Any]:
     uri = _existing_store(tracking_uri)
     from tracking import registry
 
-    return registry.run_params(uri, run_id)
+    return _asked(uri, lambda: registry.run_params(uri, run_id))
 
 
 def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -294,7 +303,16 @@ def model_member(name: str, tracking_uri: str | None = None) -> tuple[list[dict[
     uri = _existing_store(tracking_uri)
     from tracking import registry
 
-    return registry.model_member(uri, name)
+    return _asked(uri, lambda: registry.model_member(uri, name))
+
+
+def _asked(uri: str, call: Callable[[], T]) -> T:
+    """What a call of a store gives; a file is waited for, a store elsewhere for so long.
+
+    Raises:
+        TimeoutError: it does not answer.
+    """
+    return call() if sqlite_path(uri) is not None else within(ANSWER_S, call)
 
 
 def _existing_store(tracking_uri: str | None) -> str:
@@ -332,11 +350,23 @@ def _prepare_store(tracking_uri: str) -> None:
 
 
 def _open_store(ledger: Ledger) -> "MlflowStore":
+    """The store; each of its answers is waited for as by `_asked`.
+
+    Raises:
+        NoDatabaseError: it can never be opened here.
+        Exception: a passing failure.
+    """
     _prepare_store(ledger.tracking_uri)
+    from sqlalchemy.exc import ArgumentError
+
     from tracking.mlflow_store import MlflowStore
 
-    file = sqlite_path(ledger.tracking_uri)
-    return MlflowStore(ledger.tracking_uri, ledger.experiment, file and file.parent / "mlartifacts")
+    uri, file = ledger.tracking_uri, sqlite_path(ledger.tracking_uri)
+    artifacts = file and file.parent / "mlartifacts"
+    try:
+        return _asked(uri, lambda: MlflowStore(uri, ledger.experiment, artifacts, partial(_asked, uri)))
+    except (ImportError, ArgumentError) as error:
+        raise NoDatabaseError(f"The store {uri} cannot be opened here: {error}.") from None
 
 
 def _away(tracking_uri: str, error: Exception) -> str:

@@ -12,7 +12,7 @@ import math
 import posixpath
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +42,20 @@ Point = tuple[str, Any, Record, int, str | None]
 """A number's name and value, the record that has its time, its step, and the model that it is of."""
 
 
+Asked = Callable[[Callable[[], Any]], Any]
+
+
+class _Client:
+    """MLflow's client, each of its methods called by `asked`."""
+
+    def __init__(self, client: mlflow.MlflowClient, asked: Asked) -> None:
+        self._client, self._asked = client, asked
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+        return lambda *words, **names: self._asked(lambda: method(*words, **names))
+
+
 class MlflowStore:
     """The receiver of records (see `tracking.outbox.Receiver`) for one search.
 
@@ -49,14 +63,18 @@ class MlflowStore:
         tracking_uri: the store; a SQLite store is made if missing.
         experiment: name, made if missing; empty for that of what the search can be compared with.
         artifacts: where a new experiment keeps its files, or None to leave that to the server.
+        asked: runs each call of MLflow's client, and may limit its time.
 
     Raises:
         MlflowException: the store cannot be opened.
     """
 
-    def __init__(self, tracking_uri: str, experiment: str, artifacts: Path | None) -> None:
+    def __init__(
+        self, tracking_uri: str, experiment: str, artifacts: Path | None, asked: Asked = lambda call: call()
+    ) -> None:
         """Open the store; a new SQLite store takes seconds."""
-        self._client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self._client: Any = _Client(client, asked)
         self._uri = tracking_uri
         self._experiment = experiment
         self._artifacts = artifacts
@@ -77,7 +95,7 @@ class MlflowStore:
             run = self._client.create_run(experiment_id, _ms(record["time"]), tags, run_name=run_name(record))
             run_id = run.info.run_id
         params = safe_names(record.get("params") or {})
-        for part in _parts([Param(key, str(value)[:6000]) for key, value in params.items()], 100):
+        for part in _parts([Param(key, _text(value)[:6000]) for key, value in params.items()], 100):
             self._client.log_batch(run_id, params=part)
         return str(run_id)
 
@@ -264,7 +282,12 @@ def _translating() -> Iterator[None]:
 
 
 def _tags(record: Record) -> dict[str, str]:
-    return {key: str(value)[:8000] for key, value in safe_names(record.get("tags") or {}).items()}
+    return {key: _text(value)[:8000] for key, value in safe_names(record.get("tags") or {}).items()}
+
+
+def _text(value: Any) -> str:
+    """As UTF-8 has it: a folder's name may be any bytes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _ms(time_s: float) -> int:

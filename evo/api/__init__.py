@@ -64,6 +64,7 @@ from evo.runs.spec import SearchSpec
 from evo.runs.standing import Standing, standing
 from evo.targets.metric import METRICS
 from evo.targets.target import Target
+from tracking.patience import within
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "FLOOR", "MAX_CLASSICAL", "METRICS", "MOST_OPS",
@@ -73,6 +74,7 @@ __all__ = [
     "check_certificate", "check_entries", "check_library", "check_search", "check_source", "check_target",
     "clean", "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
     "draw_timings", "drawn", "export", "export_library", "export_source", "front", "is_delivering",
-    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of", "search",
-    "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify", "verify_source",
+    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of",
+    "search", "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify",
+    "verify_source", "within",
 ]  # fmt: skip

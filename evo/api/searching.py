@@ -125,12 +125,21 @@ def check_entries(entries: Mapping[str, Any]) -> SearchSpec:
 
 
 def read_entries(path: str | Path) -> dict[str, Any]:
-    """The entries of a specification's file, unchecked.
+    """The entries of a specification's file, unchecked, as JSON can hold them.
 
     Raises:
         SpecError: no such file, not YAML, not a mapping.
     """
-    return read_mapping(Path(path))
+    return {name: _as_json(value) for name, value in read_mapping(Path(path)).items()}
+
+
+def _as_json(value: Any) -> Any:
+    """Numbers with a point as they are written, dates and the like as texts."""
+    if isinstance(value, dict):
+        return {str(name): _as_json(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_json(entry) for entry in value]
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def check_search(entries: Mapping[str, Any]) -> Target:

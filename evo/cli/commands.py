@@ -13,6 +13,7 @@ import typer
 from evo import api
 from evo.api import EXPORT_FORMATS, Certificate, Checked, Figures, Front, Verified
 from evo.cli.display import Terminal
+from evo.cli.options import Output
 from evo.cli.plain import print_json
 from evo.cli.tables import (
     checked_table,
@@ -21,6 +22,7 @@ from evo.cli.tables import (
     printable,
     timings_table,
     verified_table,
+    visible,
 )
 from evo.files import write_atomically
 
@@ -60,7 +62,7 @@ def front_command(
         )
     found = api.front(source, tracking_uri)
     if plot is not None:
-        print(*api.draw(found, plot, with_baselines), sep=", ", file=sys.stderr)
+        print(visible(", ".join(map(str, api.draw(found, plot, with_baselines)))), file=sys.stderr)
     if as_json:
         print_json(json.loads(found.to_json()))
     else:
@@ -152,7 +154,7 @@ def time_command(
     members, timings = api.time_source(source, ops, size, interval, tracking_uri, cost)
     if plot is not None:
         api.draw_timings(members, timings, plot)
-        print(plot, file=sys.stderr)
+        print(visible(str(plot)), file=sys.stderr)
     if as_json:
         print_json([{"dtype": members[0].dtype, **row._asdict()} for row in timings])
         return
@@ -212,7 +214,7 @@ def export_command(
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Every member: a family in one file.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the function. [default: <target>_ops<NN>]")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
+    output: Output = None,
     core: Core = None,
     tracking_uri: TrackingUri = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the text and its figures as JSON.")] = False,
@@ -233,7 +235,7 @@ def export_command(
     elif output is None:
         print(made.content, end="")
     else:
-        print(output)
+        print(visible(str(output)))
 
 
 def write_text(content: str | bytes, output: Path | None) -> None:
@@ -245,7 +247,7 @@ def write_text(content: str | bytes, output: Path | None) -> None:
     data = content if isinstance(content, bytes) else content.encode()
     if output is not None:
         _save(output, data)
-        print(output)
+        print(visible(str(output)))
     elif isinstance(content, bytes):
         raise typer.BadParameter("this format is bytes: give --output FILE.")
     else:

@@ -1,7 +1,6 @@
 """The command over shipped functions: what there is, all of it in one file, and its check."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from evo import api
 from evo.api import Point
 from evo.cli.commands import Json, write_text
 from evo.cli.display import Terminal
+from evo.cli.options import Output
 from evo.cli.plain import print_json
 
 CHECK = "check"
@@ -24,9 +24,7 @@ def library_command(
             metavar="FORMAT", help="One file with all of them: c, cuda, triton, rust, numpy, jax-fast."
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where it goes. [default: here]")
-    ] = None,
+    output: Output = None,
     function: Annotated[
         str | None, typer.Option(help="Only this one, such as exp2; with --to c also softmax.")
     ] = None,

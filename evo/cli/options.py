@@ -45,6 +45,22 @@ Server = Annotated[
 ]
 
 
+def _output(text: str) -> Path | None:
+    """The name of a file; None for a dash alone, the standard output.
+
+    Raises:
+        BadParameter: it is empty.
+    """
+    if not text:
+        raise typer.BadParameter("The name of a file is empty.")
+    return None if text == "-" else Path(text)
+
+
+Output = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="[default: -, standard output]", parser=_output)
+]
+
+
 def folder(text: str) -> Path:
     """A directory's name.
 

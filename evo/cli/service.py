@@ -1,5 +1,6 @@
 """Commands over a service: serve one, submit to it, look at jobs, stop them, ask for the best formula."""
 
+import re
 import sys
 import time as clock
 from pathlib import Path
@@ -23,6 +24,7 @@ from evo.cli.options import (
     MaxError,
     MaxOps,
     Ops,
+    Output,
     Part,
     Seed,
     Server,
@@ -40,7 +42,31 @@ if TYPE_CHECKING:
 
 FOLDER = Path("evonum-service")
 """Of a service, by default."""
-Id = Annotated[str, typer.Argument(metavar="JOB", help="As evonum jobs shows it.")]
+
+
+def _job(text: str) -> str:
+    """A job's name, which becomes a part of an address.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]{1,64}", text):
+        raise typer.BadParameter(f"no job has the name {text[:64]!r}; evonum jobs shows them.")
+    return text
+
+
+def _key(text: str) -> str:
+    """What a header can hold.
+
+    Raises:
+        BadParameter: it cannot.
+    """
+    if not (text.isascii() and text.isprintable() and text == text.strip()):
+        raise typer.BadParameter(f"expected letters, digits and signs of ASCII, got {text[:60]!r}.")
+    return text
+
+
+Id = Annotated[str, typer.Argument(metavar="JOB", help="As evonum jobs shows it.", parser=_job)]
 _LOOK = 0.5
 """Between two looks at a job that is followed [s]."""
 
@@ -115,7 +141,12 @@ def submit_command(
     ] = None,
     cores: Annotated[int, typer.Option(help="That the search runs on.", min=1)] = 1,
     key: Annotated[
-        str | None, typer.Option(help="The same key again submits nothing new: for scripts that try twice.")
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The same key again submits nothing new: for scripts that try twice.",
+            parser=_key,
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show its log until it ends.")] = False,
     server: Server = HERE,
@@ -201,7 +232,7 @@ def best_command(
     ops: Annotated[int | None, typer.Option(help="At most so many operations.", min=0)] = None,
     error: Annotated[float | None, typer.Option("--error", "--max-error", help="At most this error.")] = None,
     to: Annotated[str | None, typer.Option(help=f"As {', '.join(api.EXPORT_FORMATS)}.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the export goes.")] = None,
+    output: Output = None,
     server: Server = HERE,
     as_json: Json = False,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from evo.api import End, Front, Progress, Target, Watcher, store_of, undelivered
 from evo.cli.display import Display, Teller, Terminal
 from evo.cli.tables import front_table
+from evo.files import word
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MOMENT = 0.05  # seconds, in which Python is out of what drops exceptions
@@ -167,13 +168,12 @@ class Session(Watcher):
             self._tell(_said_of_goal(end.front, end.sought))
         self._tell(
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
-            f"go on: evonum search --resume {here}; dashboard: evonum ui{elsewhere}"
+            f"go on: evonum search --resume {word(here)}; dashboard: evonum ui{elsewhere}"
         )
         if self._recorded and (left := undelivered(here)):
             self.code = self.code or 1
-            self._tell(
-                f"MLflow does not have {left} records yet; send them with: evonum deliver {here}{elsewhere}"
-            )
+            cure = f"evonum deliver {word(here)}{elsewhere}"
+            self._tell(f"MLflow does not have {left} records yet; send them with: {cure}")
 
     def _end_display(self) -> None:
         display, self._display = self._display, None

@@ -15,16 +15,20 @@ from evo.cli.plain import print_json
 from evo.cli.service import FOLDER
 from evo.cli.tables import printable
 from evo.service import tokens
+from evo.service.settings import make_folder
 from evo.service.store import Store
 
 token = typer.Typer(help="Make, list and revoke the tokens of a service.", no_args_is_help=True)
 
 
+_MOST = 1 << 31
+"""Of jobs and cores."""
+
+
 @contextmanager
 def _store(data: Path) -> Iterator[Store]:
     """The store of a folder, which is made if missing: tokens may be there before the service."""
-    data.mkdir(parents=True, exist_ok=True)
-    data.chmod(0o700)
+    make_folder(data)
     with closing(Store(data / "service.db")) as store:
         yield store
 
@@ -35,8 +39,8 @@ def create(
     scopes: Annotated[
         str, typer.Option(help=f"{', '.join(f'{n}: {t}' for n, t in tokens.SCOPES.items())}.")
     ] = "read,submit",
-    max_jobs: Annotated[int, typer.Option(help="That have not ended.", min=0)] = tokens.MAX_JOBS,
-    max_cores: Annotated[int, typer.Option(help="At a time.", min=1)] = tokens.MAX_CORES,
+    max_jobs: Annotated[int, typer.Option(help="That have not ended.", min=0, max=_MOST)] = tokens.MAX_JOBS,
+    max_cores: Annotated[int, typer.Option(help="At a time.", min=1, max=_MOST)] = tokens.MAX_CORES,
     days: Annotated[float | None, typer.Option(help="Until it ends. [default: never]", min=0)] = None,
     data: Data = FOLDER,
 ) -> None:

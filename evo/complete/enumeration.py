@@ -7,6 +7,7 @@ equal ones the first stays, the smallest. What is left is told apart by its fami
 So neither the tasks' order nor the number of threads nor the ranges change the result.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -227,9 +228,10 @@ def kept_families(
     if (known := _load(path, names)) is not None:
         return known
     made = enumerate_families(names, max_ops, folder, threads, report, keys)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_atomically(path) as file:
-        np.savez(file, n=made.n, word=made.word)
+    with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next survey time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_atomically(path) as file:
+            np.savez(file, n=made.n, word=made.word)
     return made
 
 

@@ -62,13 +62,20 @@ def find_compiler() -> list[str]:
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept: $EVONUM_CACHE, else evonumerics in the user's cache folder."""
-    base = os.environ.get("EVONUM_CACHE")
-    return (
-        Path(base)
-        if base
-        else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evonumerics"
-    )
+    """Where compiled code is kept: $EVONUM_CACHE, else evonumerics in the user's cache folder.
+
+    Raises:
+        BuildError: none is named, and the user has no home.
+    """
+    if base := os.environ.get("EVONUM_CACHE"):
+        return Path(base)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evonumerics"
+    except RuntimeError:  # no HOME, and the user has no entry in the list of users
+        raise BuildError(
+            "There is no folder for the compiled kernels: this user has no home. "
+            "Set EVONUM_CACHE to a folder that can be written."
+        ) from None
 
 
 def build(folder: Path | None = None, extra_flags: tuple[str, ...] = (), march: str = NATIVE) -> Path:

@@ -5,7 +5,6 @@ by the archive's checksums.
 """
 
 import json
-import shlex
 import zipfile
 from collections.abc import Iterable
 from dataclasses import Field, fields, is_dataclass
@@ -16,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.files import NO_ARCHIVE, open_regular, replaced_atomically
+from evo.files import NO_ARCHIVE, open_regular, replaced_atomically, word
 
 VERSION = 2
 T = TypeVar("T")
@@ -82,7 +81,7 @@ def starting_over(path: Path) -> str:
         return "Begin a new search: evonum search TARGET --out DIR."
     return (
         "To start over from its spec.json with the front that it has, delete it and resume again: "
-        f"rm -f {shlex.quote(str(path))}; evonum search --resume {shlex.quote(str(path.parent))}"
+        f"rm -f {word(path)}; evonum search --resume {word(path.parent)}"
     )
 
 

@@ -112,6 +112,8 @@ def _entries(directory: Path) -> list[str]:
 def cannot_keep(directory: Path, error: Exception) -> DirectoryError:
     """The error of a directory that cannot be written: its name is no good, or the disk is."""
     reason = getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) in (errno.EEXIST, errno.ENOTDIR):
+        reason = "a file has that name, or that of a folder above"
     is_name = isinstance(error, ValueError) or getattr(error, "errno", None) in _NO_NAMES
     kind = DirectoryError if is_name else UnwritableError
     return kind(f"The search cannot be kept in {directory}: {reason}.")

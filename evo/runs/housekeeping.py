@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evo.files import walk
 from evo.fronts.front import Front, FrontError, Member
 from evo.runs.directory import DirectoryBusyError, DirectoryError, locked
 from evo.runs.standing import is_locked, last_record
@@ -70,11 +71,11 @@ def find_searches(folder: Path) -> list[Kept]:
     if not folder.is_dir():
         raise DirectoryError(f"There is no folder {folder}.")
     found: list[Kept] = []
-    for here, below, _ in os.walk(folder):
-        if (spec := _spec(Path(here))) is None:
+    for here, below, _ in walk(folder):
+        if (spec := _spec(here)) is None:
             below[:] = sorted(name for name in below if not name.startswith("."))
         else:
-            found.append(_kept(Path(here), spec))
+            found.append(_kept(here, spec))
             below.clear()
     return sorted(found, key=lambda one: (-one.changed, one.directory))
 
@@ -155,10 +156,10 @@ def _kept(directory: Path, spec: dict[str, Any]) -> Kept:
 
 def _stats(directory: Path) -> Iterator[os.stat_result]:
     """Of all files of a directory, spec.json at least."""
-    for here, _, names in os.walk(directory):
+    for here, _, names in walk(directory):
         for name in names:
             with contextlib.suppress(OSError):  # gone by now
-                yield os.lstat(os.path.join(here, name))
+                yield os.lstat(here / name)
 
 
 def _state(directory: Path) -> str:

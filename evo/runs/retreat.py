@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from evo.files import word
 from evo.runs.search import Search
 from evo.runs.workers import LostError, Workers, WorkersError
 
@@ -38,7 +39,7 @@ class Retreat:
         if self._times > TRIES:
             raise WorkersError(
                 f"{error} The search went back {TRIES} times to one checkpoint, of {done} generations, and "
-                f"got to no other; go on with: evonum search --resume {search.directory}"
+                f"got to no other; go on with: evonum search --resume {word(search.directory)}"
             ) from error
         self._warn(f"{error} Going back from {had} generations to the {done} of the last checkpoint.")
         self.undone += search.archipelago.counts["fitted"] - islands.counts["fitted"]

@@ -18,7 +18,7 @@ from typing import Any
 from evo.costs.model import CostError, CostModel
 from evo.costs.pricing import Pricing
 from evo.exports.check import check
-from evo.files import clear_scratch, write_atomically
+from evo.files import clear_scratch, word, write_atomically
 from evo.floats.goal import FloatGoal, usual_metric
 from evo.fronts.front import Front, Member
 from evo.fronts.verify import save_certificates, verified_front, verify
@@ -186,7 +186,7 @@ class Search:
         """
         if any((self.directory / name).exists() for name in ("spec.json", "checkpoint.npz", "front.json")):
             raise DirectoryError(
-                f"{self.directory} holds a search already: go on with --resume {self.directory} (which "
+                f"{self.directory} holds a search already: go on with --resume {word(self.directory)} (which "
                 "starts over if that search died before its first checkpoint), or use another --out."
             )
 

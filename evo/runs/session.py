@@ -8,6 +8,7 @@ from typing import Any
 
 from evo.backends.backend import BACKENDS
 from evo.errors import EvonumError
+from evo.files import word
 from evo.fronts.front import Front
 from evo.runs.directory import UnwritableError, cannot_keep
 from evo.runs.evolution import evolve
@@ -108,7 +109,7 @@ def run_search(search: Search, crew: Crew, open_sink: Opener, watcher: Watcher) 
     except OSError as error:
         raise UnwritableError(
             f"{cannot_keep(search.directory, error)} What was saved before stays; "
-            f"go on with: evonum search --resume {search.directory}"
+            f"go on with: evonum search --resume {word(search.directory)}"
         ) from error
     watcher.ends(End(search.directory, front, status == "KILLED", search.spec.error))
     if not len(front) and status != "KILLED":
@@ -133,8 +134,8 @@ def _tried(search: Search) -> str:
     programs = f"{search.archipelago.counts['fitted']:,} programs of up to {spec.max_ops} ops over {spec.ops}"
     return (
         f"Nothing is found: of {programs} none has a finite {target.metric} error on"
-        f" ({target.lo}, {target.hi}){exact}. Go on with evonum search --resume {search.directory} and more"
-        " --time or --max-ops, or begin one with other --ops or --metric absolute."
+        f" ({target.lo}, {target.hi}){exact}. Go on with evonum search --resume {word(search.directory)} and"
+        " more --time or --max-ops, or begin one with other --ops or --metric absolute."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import requests
 
+from evo import api
 from evo.errors import EvonumError
 from evo.service.settings import HERE, MARK
 
@@ -30,13 +31,18 @@ class Client:
     Args:
         url: such as http://127.0.0.1:8765
         token: $EVONUM_TOKEN by default; None: without one.
+
+    Raises:
+        RefusedError: the token is none.
     """
 
     def __init__(self, url: str = HERE, token: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no password of another file
-        if shown := token or os.environ.get(TOKEN):
+        if shown := (token or os.environ.get(TOKEN, "")).strip():
+            if not (shown.isascii() and shown.isprintable()):
+                raise RefusedError(f"${TOKEN} is no token, as evonum token create prints them.")
             self._session.headers["Authorization"] = f"Bearer {shown}"
 
     def ask(self, method: str, path: str, **more: Any) -> requests.Response:
@@ -49,8 +55,15 @@ class Client:
         Raises:
             RefusedError, AwayError: one line with the reason.
         """
+        place = f"{self.url}/api/v1{path}"
         try:
-            answer = self._session.request(method, f"{self.url}/api/v1{path}", timeout=PATIENCE, **more)
+            answer = api.within(
+                PATIENCE, lambda: self._session.request(method, place, timeout=PATIENCE, **more)
+            )
+        except TimeoutError as error:
+            raise AwayError(f"{self.url}: {error}.") from None
+        except UnicodeError:
+            raise RefusedError("What is asked for is no text: it has bytes that are no UTF-8.") from None
         except (requests.RequestException, ValueError) as error:
             if isinstance(error, requests.ConnectionError | requests.Timeout):
                 raise AwayError(f"No service answers at {self.url}: begin one with evonum serve.") from None

@@ -1,6 +1,7 @@
 """The service as a process: its folder, its log, its threads, its end."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -21,7 +22,7 @@ from evo.service.jobs import Jobs
 from evo.service.launcher import LAUNCHERS
 from evo.service.measures import Measures
 from evo.service.results import Results
-from evo.service.settings import Settings
+from evo.service.settings import Settings, make_folder
 from evo.service.store import Store
 from evo.service.streams import Streams
 from evo.service.watcher import Watcher
@@ -96,8 +97,8 @@ def _answer(app: Any, listener: socket.socket, ready: Callable[[], None]) -> Non
 def _held(settings: Settings) -> Iterator[None]:
     """The folder, made if missing, readable by this user alone, and held for one service."""
     try:
-        settings.jobs.mkdir(parents=True, exist_ok=True)
-        settings.data.chmod(0o700)
+        make_folder(settings.data)
+        settings.jobs.mkdir(exist_ok=True)
         file = open_lock(settings.data / "service.lock")
     except OSError as error:
         raise ServeError(f"The service cannot keep anything in {settings.data}: {error.strerror}.") from None
@@ -120,8 +121,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
+            is_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
             raise ServeError(
-                f"Port {settings.port} of {settings.host}: {error.strerror}. Use another --port."
+                f"Port {settings.port} of {settings.host}: {error.strerror}."
+                f" Use another {'--port' if is_port else '--host'}."
             ) from None
         listener.listen(2048)
         yield listener

@@ -18,6 +18,25 @@ class SettingsError(EvonumError, ValueError):
     """A service that cannot be set up so; one line says why."""
 
 
+def make_folder(data: Path) -> None:
+    """Makes the folder of a service, if it is missing, for this user alone.
+
+    Raises:
+        SettingsError: it is none, or a folder of something else, whose mode and content stay as they are.
+        OSError: it cannot be made.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError(f"--data {data} is no folder; name a new one, or that of a service.") from None
+    names = os.listdir(data)
+    if names and not any(name.startswith("service.") for name in names):
+        raise SettingsError(
+            f"--data {data} is a folder of other things (such as {names[0]}): name a new one, or a service's."
+        )
+    data.chmod(0o700)
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a service is set up.

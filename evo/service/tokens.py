@@ -102,7 +102,8 @@ def revoke(store: Store, id: str) -> None:
     """
     with store.writing() as base:
         done = base.execute(
-            "UPDATE tokens SET revoked = ? WHERE id = ? AND revoked IS NULL", (time.time(), id)
+            "UPDATE tokens SET revoked = ? WHERE id = ? AND revoked IS NULL",
+            (time.time(), id.encode("utf-8", "replace").decode()),
         )
         if not done.rowcount:
             raise TokenError(f"There is no token {id[:40]!r} to revoke; evonum token list shows them.")

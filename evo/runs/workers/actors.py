@@ -11,7 +11,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from evo.backends.backend import BACKENDS
@@ -274,7 +273,7 @@ def _found_cluster() -> str:
 def _has_token() -> bool:
     """Whether this user has a token of a Ray cluster."""
     named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or Path("~/.ray/auth_token").expanduser().exists()
+    return named or os.path.exists(os.path.expanduser("~/.ray/auth_token"))
 
 
 def _last_line(error: BaseException) -> str:
