@@ -89,6 +89,26 @@ def test_square_roots_are_exact_and_equal_numbers_have_equal_forms(a, b, q, n):
         assert exact(text_of(inverse)) == inverse
 
 
+@given(st.fractions(0, 50, max_denominator=50), st.integers(1, 9), st.integers(-9, 9))
+def test_roots_and_powers_are_exact_or_none(q, degree, times):
+    assert Real.of(q**degree).root(degree) == q
+    near = Real.of(q**degree + Fraction(1, 10**30)).root(degree)
+    assert degree == 1 or near is None or near**degree == q**degree + Fraction(1, 10**30)
+    if q:
+        exponent = Fraction(times, degree)
+        assert Real.of(q**degree).power(exponent) == q**times
+        power = Real.of(q).power(exponent)
+        assert power is None or float(power) == pytest.approx(float(q) ** float(exponent), rel=1e-12)
+
+
+def test_powers_that_have_no_form_or_are_too_large_are_none():
+    assert Real.of(2).power(Fraction(1, 3)) is None
+    assert PI.power(Fraction(1, 2)) is None
+    assert Real.of(2).power(Fraction(10**9)) is None
+    assert Real.of(2**3001).root(3001) is None
+    assert Real.of(2).power(Fraction(3, 2)) == Real.of(2).sqrt() * 2
+
+
 @pytest.mark.parametrize("text", ["r2", "sqrt(2", "sqrt(-2)", "sqrt(11)", "sqrt(2)/0", "2)/(sqrt(2)"])
 def test_what_only_looks_like_a_root_is_no_constant(text):
     with pytest.raises(ConstantError):

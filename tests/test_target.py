@@ -190,7 +190,9 @@ def test_poles_and_unbounded_ends_are_refused_by_place(text, interval, reason, m
 @pytest.mark.parametrize(
     ("text", "interval", "place"),
     [("sin(x)-0.1", ("0", "1"), "0.10017"), ("airy_ai(x)", ("-3", "0"), "-2.3381"),
-     ("(x-1/1009)*(x+1)", ("0", "1"), "0.00099108"), ("exp(x)-2", ("0", "1"), "0.69315")],
+     ("(x-1/1009)*(x+1)", ("0", "1"), "0.00099108"), ("exp(x)-2", ("0", "1"), "0.69315"),
+     ("x^3-2", ("1", "2"), "1.2599"), ("2^x-3", ("1", "2"), "1.585"), ("2^x-1.4142135", ("0", "1"), "0.5"),
+     ("cbrt(x)-2.0000000001", ("1", "10"), "8")],
 )  # fmt: skip
 def test_a_zero_at_no_exact_place_is_refused_for_the_relative_metric_only(text, interval, place):
     reason = refusal(text, interval, "relative")
@@ -211,7 +213,13 @@ def test_a_zero_at_no_exact_place_is_refused_for_the_relative_metric_only(text, 
      ("cos(x)*sqrt(2)-1", ("pi/4", "1"), ["pi/4"]), ("log(x)-1", ("2", "3"), ["e"]),
      ("tan(x)-sqrt(3)", ("0", "1.5"), ["pi/3"]), ("acos(x)-pi/4", ("0", "1"), ["sqrt(1/2)"]),
      ("asin(x)-pi/6", ("0", "1"), [0.5]), ("atan(x)-pi/6", ("0", "1"), ["sqrt(1/3)"]),
-     ("exp(x)-e", ("1", "2"), [1]),
+     ("exp(x)-e", ("1", "2"), [1]), ("2^x-sqrt(2)", ("0", "1"), [0.5]), ("cbrt(x)-2", ("1", "10"), [8]),
+     ("cbrt(x)+2", ("-10", "-1"), [-8]), ("8^x-4", ("0", "1"), ["2/3"]), ("(1/2)^x-1/4", ("1", "3"), [2]),
+     ("x^(2/3)-4", ("1", "10"), [8]), ("x^x-27", ("2", "4"), [3]), ("sqrt(2)^x-2", ("1", "3"), [2]),
+     ("log(x)-2", ("1", "10"), ["e^2"]), ("log(x)+1", ("0.1", "1"), ["1/e"]), ("exp(x)-e^2", ("1", "3"), [2]),
+     ("4^x-3*2^x+2", ("0.5", "2"), [1]), ("log2(x)-1/2", ("1", "2"), ["sqrt(2)"]),
+     ("log2(x)+3/2", ("0.1", "1"), ["sqrt(1/8)"]), ("2^(x^2)-2", ("1", "2"), [1]),
+     ("pi^x-pi", ("0.5", "2"), [1]), ("x^x-4", ("1", "2"), [2]),
      ("exp2(x)-sqrt(2)", ("1/2", "1"), [0.5]), ("(x-sqrt(2))*exp(x)", ("sqrt(2)", "2"), ["sqrt(2)"])],
 )  # fmt: skip
 def test_zeros_and_removable_singularities_at_exact_places_are_anchors(text, interval, places):

@@ -52,7 +52,7 @@ def _output(text: str) -> Path | None:
         BadParameter: it is empty.
     """
     if not text:
-        raise typer.BadParameter("The name of a file is empty.")
+        raise typer.BadParameter("A file without a name cannot be written.")
     return None if text == "-" else Path(text)
 
 

@@ -110,11 +110,4 @@ def _total(terms: Iterable[Coefficient]) -> Coefficient:
 
 def _root(value: Coefficient, exponent: Fraction) -> Coefficient:
     """value^exponent where that is a number with a form."""
-    if value is None:
-        return None
-    if exponent.denominator == 1:
-        return value ** int(exponent)
-    if exponent.denominator == 2:
-        root = value.sqrt()
-        return root**exponent.numerator if root.form is not None else None
-    return value if value == 1 else None
+    return None if value is None else value.power(exponent)

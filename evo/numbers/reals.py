@@ -31,6 +31,9 @@ _ROOTS = tuple(zip(range(2, 2 + len(PRIMES)), PRIMES, strict=True))
 _NOTHING = (0,) * len(_GENERATORS)  # the powers of a constant
 _MOST_TERMS, _MOST_BELOW = 32, 8
 """Of a form: larger ones take longer with every operation; such a number is known by its ball."""
+_MOST_OF_ROOT = 2**1000
+"""Of numerator and denominator: a float's root finds the whole root."""
+_MOST_OF_POWER = 2000
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 
 
@@ -147,6 +150,25 @@ class Real:
             if whole * whole == rest:
                 return Real((root, _RING.constant(1))) * whole
         return Real.known_by(lambda: self.ball().sqrt())
+
+    def root(self, degree: int) -> "Real | None":
+        """The root of a degree, of a number that is not negative; None where it has no form."""
+        exact = self.rational
+        if exact is not None and exact >= 0:
+            parts = [round(part ** (1 / degree)) for part in exact.as_integer_ratio() if part < _MOST_OF_ROOT]
+            if len(parts) == 2 and Fraction(parts[0], parts[1]) ** degree == exact:
+                return Real.of(Fraction(*parts))
+        if degree % 2:
+            return self if degree == 1 else None
+        square = self.sqrt()
+        return square.root(degree // 2) if square.form is not None else None
+
+    def power(self, exponent: Fraction) -> "Real | None":
+        """A positive number to an exponent; None where that has no form."""
+        if abs(exponent.numerator) > _MOST_OF_POWER or (root := self.root(exponent.denominator)) is None:
+            return None
+        found = root**exponent.numerator
+        return found if found.form is not None else None
 
     def __neg__(self) -> "Real":
         return self._joined(Real.of(0), lambda a, b: -a, lambda a, b: (-a[0], a[1]))

@@ -5,11 +5,12 @@ same order; so also at a pole at an end. An error sampled beside such a point sa
 with a constant off by 1e-30 it is infinite. A removable singularity inside, such as that of (exp(x) - 1)/x,
 has a limit but no value.
 
-An anchor's place is an exact number: an end, 0, a simple fraction, the root of one, a multiple of pi/12, or e
-times a simple fraction. At it the function is c t^order (1 + ...) in t, the distance, by Taylor models with
-exact coefficients (evo/targets/taylor.py).
+An anchor's place is an exact number: an end, 0, a simple fraction, the root of one, a multiple of pi/12, e
+times a simple fraction, or a power of e. At it the function is c t^order (1 + ...) in t, the distance, by
+Taylor models with exact coefficients (evo/targets/taylor.py).
 """
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
@@ -28,6 +29,8 @@ MAX_DENOMINATOR = 1000
 """Of a fraction that somebody may have written."""
 MAX_SQUARE = 12
 """Denominator of a square whose root is looked at, and of a multiple of e."""
+MAX_OF_E = 20
+"""Largest power of e."""
 _PRECISION, _ORDER = 256, 10
 _REACHES = (10, 25, 40, 55)  # the model is made on 2^-10 of the width, or on less
 
@@ -99,6 +102,8 @@ def candidates(a: Fraction, b: Fraction) -> Iterator[Number]:
     ):
         if whole and not number.is_zero and Real.of(a) <= number <= Real.of(b):
             yield number
+    if a > 0 and abs(n := round(math.log(a))) <= MAX_OF_E and Real.of(a) <= E**n <= Real.of(b):
+        yield E**n
     if not a <= 0 <= b:
         square = simplest(*sorted((a * a, b * b)))
         root = Real.of(square).sqrt()

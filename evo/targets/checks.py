@@ -181,8 +181,9 @@ def _check_zero(target: "Target", end: Number, width: Number) -> None:
         raise TargetError(
             f"{target.name} has a zero (or cannot be told from zero) at the end x = {float(end):.5g} of"
             f" ({target.lo}, {target.hi}), and no exact number is known for the place or for what the"
-            " function is made of there (known are pi/12 and its multiples, e, roots); move that end inwards,"
-            f" such as to {float(end + width / 1000):.12g}, or use --metric absolute."
+            " function is made of there (known are pi/12 and its multiples, powers of e, roots and powers of"
+            f" fractions); move that end inwards, such as to {float(end + width / 1000):.12g},"
+            " or use --metric absolute."
         )
 
 

@@ -67,14 +67,12 @@ def _expm1(at: Real, count: int) -> Coefficients:
 
 
 def _power_of(base: int) -> Callable[[Real, int], Coefficients]:
-    """base^x at whole numbers and at halves: the value alone is exact."""
+    """base^x at rational numbers: where the value has a form, it alone is exact."""
 
     def rule(at: Real, count: int) -> Coefficients:
-        n = (at * 2).rational
-        if n is None or n.denominator != 1 or abs(n) > 2000:
-            return []
-        value = Real.of(Fraction(base) ** (int(n) // 2))
-        return [value * Real.of(base).sqrt() if n % 2 else value]
+        exponent = at.rational
+        value = None if exponent is None else Real.of(base).power(exponent)
+        return [] if value is None else [value]
 
     return rule
 
@@ -92,16 +90,16 @@ def _log1p(at: Real, count: int) -> Coefficients:
 
 
 def _logarithm_to(base: int) -> Callable[[Real, int], Coefficients]:
-    """log_base at powers of the base: the value alone is rational."""
+    """log_base at powers of the base and at their square roots: the value alone is rational."""
 
     def rule(at: Real, count: int) -> Coefficients:
-        value = at.rational
-        if value is None or value <= 0:
+        value = (at * at).rational
+        if value is None or float(at) <= 0:
             return []
         n, top = 0, value if value >= 1 else 1 / value
         while top > 1:
             top, n = top / base, n + 1
-        return [Real.of(n if value >= 1 else -n)] if top == 1 else []
+        return [Real.of(Fraction(n if value >= 1 else -n, 2))] if top == 1 else []
 
     return rule
 

@@ -115,6 +115,10 @@ def _node_model(expression: Expression, node: Node, x: TaylorModel, args: list[A
     if node.op in EXACT_LEAVES:
         return EXACT_LEAVES[node.op]
     if not any(isinstance(arg, TaylorModel) for arg in args):
+        if node.op == "power" and isinstance(args[0], Real):
+            return args[0] ** int(node.number)
+        if node.op == "^" and (exact := _exact_power(*args)) is not None:
+            return exact
         if x.known and node.op in FUNCTIONS and len(args) == 1:  # such as sin(pi), which is exactly 0
             value = _exact_value(node.op, args[0])
             if value is not None:
@@ -150,7 +154,21 @@ def _general_power(args: Sequence[Any], exponent: Any) -> TaylorModel:
         if isinstance(args[0], TaylorModel)
         else _as_ball(args[0]).log()
     )
-    return function_model(FUNCTIONS["exp"], args[1] * base)
+    return function_model(FUNCTIONS["exp"], args[1] * base).beginning(_exact_power(*map(_first, args)))
+
+
+def _first(value: Any) -> Any:
+    """What is known of a value at t = 0: an exact number, or None."""
+    if not isinstance(value, TaylorModel):
+        return value
+    return value.known[0] if value.known and not value.shift else None
+
+
+def _exact_power(base: Any, exponent: Any) -> Real | None:
+    """base^exponent where it is an exact number, such as 2^(1/2) or 8^(2/3)."""
+    if not (isinstance(base, Real) and isinstance(exponent, Real)) or exponent.rational is None:
+        return None
+    return base.power(exponent.rational) if base.form is not None and float(base) > 0 else None
 
 
 def _as_ball(value: Any) -> Any:

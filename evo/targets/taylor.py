@@ -203,6 +203,13 @@ class TaylorModel:
         roots = plain._compose(lambda z, n: _power_series(z, exponent, n))
         return self._new(roots.poly, int(shift), known_series.power(plain.known, exponent))
 
+    def beginning(self, value: Real | None) -> "TaylorModel":
+        """The same, where its value at t = 0 is known to be this exact number; None: as it is."""
+        if value is None or self.shift or not self.poly.length():
+            return self
+        coefficients = [value.ball(), *self.poly.coeffs()[1:]]
+        return self._new(arb_poly(coefficients), known=(value,))
+
     def real_power(self, exponent: Any) -> "TaylorModel":
         """self^exponent for positive values and a ball: t^(v b) is t^k times a number from 0 to h^(v b - k).
 
