@@ -10,7 +10,7 @@ those of a sample.
 import ctypes
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,7 +112,7 @@ def race_front(
     with tempfile.TemporaryDirectory() as folder:
         calls = _contestants(members, computes, _Workshop(fmt.type == np.float32, Path(folder)))
         times = _timed(calls, x, rounds)
-        errors = _errors(calls, first, sample) if first.full else {}
+        errors = _errors(calls, first, [sample]) if first.full else {}
     errors |= {_ours(m, members): m.sampled_error for m in members if m.full and first.dtype == computes}
     unit = float(np.median(times[_ours(first, members)]))
     rows = []
@@ -128,19 +128,39 @@ def _ours(member: Member, members: Sequence[Member]) -> str:
     return f"evonum, {member.ops} ops" + ("" if member.cost is None else f", {member.cost:.4g} ns")
 
 
-def _errors(calls: Mapping[str, Call], member: Member, x: np.ndarray) -> dict[str, float]:
-    """Largest errors of the others at a sample of inputs with normal results [ulp]."""
+def errors_of_others(member: Member, inputs: Iterable[np.ndarray]) -> dict[str, float]:
+    """Largest errors of the library's functions of the same name at these inputs [ulp].
+
+    Args:
+        member: of a function of all floats.
+        inputs: float32 or float64, as the member computes; results that are not normal do not count.
+
+    Raises:
+        BuildError: no compiler, or it refuses.
+    """
+    computes = find_arithmetic(member.dtype).computes
+    with tempfile.TemporaryDirectory() as folder:
+        calls = _contestants([member], computes.name, _Workshop(computes.type == np.float32, Path(folder)))
+        return _errors(calls, member, inputs)
+
+
+def _errors(calls: Mapping[str, Call], member: Member, inputs: Iterable[np.ndarray]) -> dict[str, float]:
+    """Largest errors of the others [ulp]."""
     reduction = find_reduction(member.function, member.way, member.core)
-    exact = reduction.float64_at(x)
-    fmt, y, found = FLOAT_FORMATS[x.dtype.name], np.empty_like(x), {}
-    normal = np.isfinite(exact) & (np.abs(exact) >= 2.0**fmt.emin) & (np.abs(exact) < 2.0**fmt.bias)
-    for name, call in calls.items():
-        if not name.startswith(("evonum", "x + 1")):
-            call(1, x, y)
-            with np.errstate(all="ignore"):
-                unit = reduction.unit(x, np.where(normal, exact, 0), fmt)
+    others = {name: call for name, call in calls.items() if not name.startswith(("evonum", "x + 1"))}
+    found = dict.fromkeys(others, 0.0)
+    for x in inputs:
+        with np.errstate(all="ignore"):
+            exact = reduction.float64_at(x)
+            fmt, y = FLOAT_FORMATS[x.dtype.name], np.empty_like(x)
+            normal = np.isfinite(exact) & (np.abs(exact) >= 2.0**fmt.emin) & (np.abs(exact) < 2.0**fmt.bias)
+            unit = reduction.unit(x, np.where(normal, exact, 0), fmt)
+            for name, call in others.items():
+                call(1, x, y)
                 off = np.abs(y.astype(float) - exact) / unit
-            found[name] = float(off[normal].max(initial=0))
+                found[name] = max(
+                    found[name], float(np.where(np.isnan(off), np.inf, off)[normal].max(initial=0))
+                )
     return found
 
 
