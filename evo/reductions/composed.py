@@ -64,7 +64,9 @@ _EXP_CORE = Core("exp", "-log(2)/2", "log(2)/2", "exp")
 _SOFTPLUS = """
     absolute = size x
     opposite = sub ZERO absolute
-    t = atleast opposite LEAST
+    bound = atmost x MINUS_FAR
+    least = atleast bound LEAST
+    t = atleast opposite least
     {power}
     l = core.log1p v
     top = atleast x ZERO
@@ -165,7 +167,8 @@ _NEAR = "0.9"
 """Border of the pieces of erf, and of gelu."""
 COMPOSED = (
     _composed(
-        "softplus", "two cores", _SOFTPLUS, (Core("log1p(x)/x", "0", "1", "log1p"),), {},
+        "softplus", "two cores", _SOFTPLUS, (Core("log1p(x)/x", "0", "1", "log1p"),),
+        {"MINUS_FAR": value(-44.0)},
         lambda fmt: (_POWER["LEAST"](fmt), float("inf")), _softplus,
     ),
     _composed(

@@ -54,6 +54,8 @@ class Power(NamedTuple):
         after: steps from `whole`, the power, to `result`; the power itself without any.
         reach: inputs beyond which results are one number on either side; by the power's exponents without.
         shift: `whole` is the power times SCALE = 2^-shift: powers so much larger do not overflow.
+        least: exponent of the powers that are taken for all smaller ones, which change no result: steps on
+            subnormal numbers take a hundred cycles on some processors.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Power(NamedTuple):
     after: str = ""
     reach: tuple[float, float] | None = None
     shift: int = 0
+    least: int | None = None
 
     @property
     def exact(self) -> bool:
@@ -79,7 +82,7 @@ class Power(NamedTuple):
         pure = not (self.before or self.after)
         return Reduction(
             self.name, way, (Core(self.core or self.name, *ends),), tuple(self._steps(way)),
-            _rules(self.period, self.shift), self._span, self.float64,
+            _rules(self.period, self.shift, self.least), self._span, self.float64,
             plain=tuple(self._plain(way)) if pure else (), vector=tuple(self._vector(way)),
         )  # fmt: skip
 
@@ -166,7 +169,7 @@ class Power(NamedTuple):
         yield "y", "core", ("r",)
 
 
-def _rules(period: str, shift: int) -> dict[str, Rule]:
+def _rules(period: str, shift: int, least: int | None) -> dict[str, Rule]:
     """2^lowest is a quarter of the smallest subnormal: it rounds to 0; 2^(bias + 2) is infinite, even times
     1/2."""
 
@@ -178,7 +181,7 @@ def _rules(period: str, shift: int) -> dict[str, Rule]:
         return fmt.digits - (-lowest(fmt)).bit_length()
 
     return {
-        "LEAST": lambda fmt: whole_below(period, lowest(fmt)),
+        "LEAST": lambda fmt: whole_below(period, lowest(fmt) if least is None else least),
         "MOST": lambda fmt: whole_above(period, fmt.bias + 2 + shift),
         "MAGIC": magic,
         "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias + shift,

@@ -34,7 +34,7 @@ _POWERS = (
         under = add whole SCALE
         result = div SCALE under
         """,
-        reach=(-110.0, 110.0), shift=32,
+        reach=(-110.0, 110.0), shift=32, least=-64,
     ),
     Power(
         "silu", "log(2)", _silu, "exp",
@@ -47,7 +47,7 @@ _POWERS = (
         part = div SCALE under
         result = mul finite part
         """,
-        reach=(-110.0, float("inf")), shift=32,
+        reach=(-110.0, float("inf")), shift=32, least=-64,
     ),
 )  # fmt: skip
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {

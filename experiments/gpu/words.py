@@ -51,7 +51,7 @@ EXACT: dict[str, str] = {
     "silu": "x < -800 ? -0.0 : x / (1 + exp(-x))",
     "gelu": "x < -30 ? -0.0 : x * (0.5 * erfc(-x * 0.70710678118654752440))",
     "gelu_tanh": "x < -30 ? -0.0 : x / (1 + exp(-2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)))",
-    "softplus": "fmax(x, 0.0) + log1p(exp(-fabs(x))) + (x - x)",
+    "softplus": "x != x ? x : fmax(x, 0.0) + log1p(exp(-fabs(x)))",
     "mish": "x < -800 ? -0.0 : x * tanh(fmax(x, 0.0) + log1p(exp(-fabs(x))))",
 }
 """Expressions of double x."""
