@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
-from scipy.special import erf, ndtr
+from scipy.special import erf, expit, ndtr
 
 from evo.exports.check import right_results
 from evo.exports.names import ExportError
@@ -30,6 +30,8 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "exp10": lambda x: 10.0**x,
     "log2": jnp.log2,
     "log": jnp.log,
+    "log10": jnp.log10,
+    "tan": jnp.tan,
     "softplus": jax.nn.softplus,
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "sin": jnp.sin,
@@ -51,10 +53,11 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "exp2": np.exp2, "log2": np.log2, "sin": np.sin, "tanh": np.tanh, "log1p": np.log1p,
     "cbrt": np.cbrt, "erf": erf, "log": np.log, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
     "sinh": np.sinh, "cosh": np.cosh, "expm1": np.expm1, "softplus": lambda x: np.logaddexp(0, x),
-    "gelu": lambda x: x * ndtr(x),
+    "gelu": lambda x: x * ndtr(x), "log10": np.log10, "tan": np.tan, "exp10": lambda x: np.power(10.0, x),
+    "sigmoid": expit, "cos": np.cos,
 }  # fmt: skip
 """In float64."""
-REACH = {"sin": 2.0**17}
+REACH = dict.fromkeys(("sin", "cos", "tan"), 2.0**17)
 """Largest argument that a function is for."""
 PAGE = Path(__file__).parent.parent / "docs" / "library.md"
 MARK = "<!-- by experiments/library_page.py -->"

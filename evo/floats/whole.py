@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evo.floats.inputs import between
-from evo.floats.wanted import core_values, interval_of_core
+from evo.floats.wanted import core_values, interval_of_core, rounded
 from evo.kernels.strict import Judgement, values
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.batch import Batch
@@ -22,6 +22,8 @@ _PROBE = 64.0
 """Change of the result [ulp] whose change of the core makes the weight."""
 _NEAR, _USUAL = 4.0, 130.0
 """Sizes of inputs that functions are mostly asked for: each has its share of samples."""
+_EXACTLY = 16.0
+"""So much more counts an ulp at 0 where the result is a number of the format: cos 0 is 1, not next to it."""
 _AT_ONCE = 1 << 17
 """Results that are judged at a time: arrays of half a megabyte."""
 
@@ -92,6 +94,7 @@ def points_at(
     order = np.argsort(prepared.r, kind="stable")
     x, exact, prepared = x[order], exact[order], prepared.take(order)
     unit = reduction.unit(x, exact, fmt)
+    unit = np.where((x == 0) & (rounded(exact, fmt) == exact), unit / _EXACTLY, unit)
     start = core_values(core, prepared.r)
     low, high = interval_of_core(reduction, x, exact - _PROBE * unit, exact + _PROBE * unit, start, fmt)
     weight = 2 * _PROBE / np.maximum(high - low, ulp(start, fmt))
@@ -113,4 +116,4 @@ def sampled_inputs(reduction: Reduction, fmt: FloatFormat, most: int) -> np.ndar
     beside = 1 + rng.uniform(-1, 1, share) * np.exp2(-rng.uniform(0, fmt.digits, share))
     x = np.concatenate([*usual, beside, -beside]).astype(fmt.type).astype(float)
     every = np.concatenate([between(first, last, fmt, 2 * share), x[(x > first) & (x < last)]])
-    return np.unique(every[every != 0])
+    return np.unique([0.0, *every] if first < 0 < last else every)
