@@ -43,7 +43,7 @@ def test_what_jobs_record_is_delivered_once_even_by_a_service_that_comes_later(t
     with running(tmp_path / "data", cores=1, tracking_uri=f"sqlite:///{store}") as service:
         second = service.submit(generations=2, seed=1)
         service.wait(second, "succeeded")
-        until(lambda: not any(undelivered(service.search(id)) for id in (first, second)), 120)
+        until(lambda: not any(undelivered(service.search(id)) for id in (first, second)), 600)
     with sqlite3.connect(store) as base:
         assert base.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)] * 2
     base.close()
