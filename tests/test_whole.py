@@ -60,6 +60,16 @@ def test_the_error_of_a_point_is_that_of_the_function():
     assert error == pytest.approx(goal.errors(one, points).max())
 
 
+@pytest.mark.parametrize(("name", "times"), [("cos", 16.0), ("sigmoid", 16.0), ("softplus", 1.0)])
+def test_an_ulp_at_zero_counts_more_where_the_result_is_a_number_of_the_format(name, times):
+    points = goal_of(name).members_points
+    (zero,) = np.flatnonzero(points.inputs == 0)
+    one_ulp = np.spacing(np.float32(points.results[zero]))
+    assert one_ulp / points.unit[zero] == times
+    beside = [zero - 1, zero + 1]
+    assert (np.spacing(points.results[beside].astype(np.float32)) == points.unit[beside]).all()
+
+
 def test_a_part_of_all_inputs_has_the_error_that_float64_has_there():
     goal = goal_of("exp2")
     found, _ = of_degree(goal, 5)
