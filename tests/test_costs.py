@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evo.bench.chains import MEASURED
 from evo.bench.compiled import library
-from evo.bench.ops import MEASURED, bench_ops, source
+from evo.bench.loops_c import source
+from evo.bench.ops import bench_ops
 from evo.bench.platforms import (
     DTYPES,
     PLATFORMS,

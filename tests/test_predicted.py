@@ -75,7 +75,7 @@ def test_predictions_stand_beside_measured_times_of_ours_alone():
     assert known["evonum, 2 ops"] == 14
     assert {name for name, time in known.items() if time is None} >= {FLOOR, "libm"}
     table = timings_table(Front((second, MEMBER)), timings)
-    assert [column.header for column in table.columns][-2:] == ["less floor", "predicted"]
+    assert [column.header for column in table.columns][-2:] == ["10 % less floor", "predicted"]
 
 
 def test_members_of_a_front_of_times_say_what_was_predicted_and_a_wrong_model_is_refused():

@@ -106,7 +106,7 @@ def race_front(
     """
     first = members[0]
     computes = "float64" if first.dtype == REAL else find_arithmetic(first.dtype).computes.name
-    said = dict(zip((_ours(m, members) for m in members), predictions(members, computes, model), strict=True))
+    said = dict(zip((named(m, members) for m in members), predictions(members, computes, model), strict=True))
     fmt, rng = FLOAT_FORMATS[computes], np.random.default_rng(0)
     if interval is None:
         x, sample = (_usual(first, rng, n, fmt) for n in (size, _SAMPLE))
@@ -116,8 +116,8 @@ def race_front(
         calls = _contestants(members, computes, _Workshop(fmt.type == np.float32, Path(folder)))
         times = _timed(calls, x, rounds)
         errors = _errors(calls, first, [sample]) if first.full else {}
-    errors |= {_ours(m, members): m.sampled_error for m in members if m.full and first.dtype == computes}
-    unit = float(np.median(times[_ours(first, members)]))
+    errors |= {named(m, members): m.sampled_error for m in members if m.full and first.dtype == computes}
+    unit = float(np.median(times[named(first, members)]))
     rows = []
     for n, t in times.items():
         median, tenth = float(np.median(t)), float(np.percentile(t, 10))
@@ -125,7 +125,8 @@ def race_front(
     return sorted(rows, key=lambda row: row.median)
 
 
-def _ours(member: Member, members: Sequence[Member]) -> str:
+def named(member: Member, members: Sequence[Member]) -> str:
+    """A member's name among contestants."""
     if len(members) == 1:
         return "evonum"
     return f"evonum, {member.ops} ops" + ("" if member.cost is None else f", {member.cost:.4g} ns")
@@ -236,7 +237,7 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
     found = {}
     for m in members:
         ours = export(m, "c", dtype=computes, full=m.full, name="ours")
-        found[_ours(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
+        found[named(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
     found[FLOOR] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
     name = members[0].target
     if name not in (*_ALIKE, *_WRITTEN):

@@ -111,14 +111,14 @@ def timings_table(members: Front, timings: Iterable[Timing]) -> Table:
     )  # fmt: skip
     with_errors = any(row.error is not None for row in rows)
     with_predictions = any(row.predicted is not None for row in rows)
-    floor = next(row.median for row in rows if row.name == FLOOR)
+    floor = next(row.tenth for row in rows if row.name == FLOOR)
     names = ["", "median ns", "10 %", "of ours"]
-    names += ["max ulp"] * with_errors + ["less floor", "predicted"] * with_predictions
+    names += ["max ulp"] * with_errors + ["10 % less floor", "predicted"] * with_predictions
     for name in names:
         table.add_column(name, justify="right" if name else "left", overflow="fold")
     for row in rows:
         errors = ("" if row.error is None else f"{row.error:.3g}",) if with_errors else ()
-        net = (f"{row.median - floor:.3f}", "" if row.predicted is None else f"{row.predicted:.3f}")
+        net = (f"{row.tenth - floor:.3f}", "" if row.predicted is None else f"{row.predicted:.3f}")
         figures = (*errors, *(net if with_predictions else ()))
         table.add_row(row.name, f"{row.median:.3f}", f"{row.tenth:.3f}", f"{row.ratio:.2f}", *figures)
     return table
