@@ -10,6 +10,7 @@ import evo
 from evo.costs.model import CostError, CostModel, Figure, OpCost
 from evo.costs.predict import predicted
 from evo.costs.pricing import WIDTH, Pricing
+from evo.exports.names import check_name, default_name
 from evo.fronts.front import Front
 from evo.kernels.cache import Cache
 from evo.kernels.vary import Variation, offspring
@@ -116,9 +117,9 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("costs")
     file = folder / "costs.json"
     file.write_text(model_of().to_json())
-    searched(folder / "s", cost=str(file), generations=2)
+    searched(folder / "s", cost=str(file), generations=1)
     file.unlink()
-    return evo.resume(folder / "s", generations=4, workers="serial", record=False), folder / "s"
+    return evo.resume(folder / "s", generations=2, workers="serial", record=False), folder / "s"
 
 
 def test_the_front_is_of_error_and_predicted_time(found):
@@ -139,6 +140,7 @@ def test_a_slow_formula_of_few_ops_does_not_hide_a_fast_one_of_more(found):
     front, _ = found
     by_ops = [m.ops for m in front]
     assert by_ops != sorted(by_ops) or len(set(by_ops)) < len(by_ops)
+    assert len({check_name(default_name(m)) for m in front}) == len(front), "exported together"
     sizes = front.of_each_size()
     assert [m.ops for m in sizes] == sorted(set(by_ops))
     for m in sizes:
@@ -149,7 +151,7 @@ def test_a_resumed_search_has_its_model_by_value_and_ends_where_an_uninterrupted
     front, folder = found
     kept = make_spec(json.loads((folder / "spec.json").read_text()))
     assert kept.cost == model_of()
-    whole = searched(tmp_path / "whole", cost=model_of().model_dump(), generations=4)
+    whole = searched(tmp_path / "whole", cost=model_of().model_dump(), generations=2)
     assert [(m.program, m.cost, m.sampled_error) for m in whole] == [
         (m.program, m.cost, m.sampled_error) for m in front
     ]

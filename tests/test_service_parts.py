@@ -51,6 +51,13 @@ jobs = st.lists(
 )
 
 
+def test_a_request_names_no_cost_model_and_its_schema_refers_to_none():
+    """A file of the service's would be read."""
+    with pytest.raises(ProblemError, match=r"^cost: leave it out"):
+        checked_entries({"target": "exp2", "cost": "/etc/passwd"}, 60.0)
+    assert "CostModel" not in json.dumps(JobRequest.model_json_schema())
+
+
 @given(jobs, st.integers(1, 8), st.dictionaries(st.sampled_from(["ann", "bob"]), st.integers(0, 6)))
 def test_whoever_waits_has_a_place_and_nobody_begins_beyond_the_cores_or_a_limit(found, cores, limits):
     waiting = [one for one in found if one.state == "queued"]

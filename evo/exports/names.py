@@ -75,9 +75,10 @@ _OWNER = {word: owner for owner, words in reversed(TAKEN.items()) for word in wo
 
 
 def default_name(member: Member) -> str:
-    """`exp2_ops07`; an expression's letters and digits, where the target is one."""
+    """`exp2_ops07`, of a front of times `exp2_ops07_290_3ps`; of an expression its letters and digits."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", member.target).strip("_")[:40] or "f"
-    return f"{'f_' if words[0].isdigit() else ''}{words}_ops{member.ops:02d}"
+    time = "" if member.cost is None else f"_{1000 * member.cost:.1f}ps".replace(".", "_")
+    return f"{'f_' if words[0].isdigit() else ''}{words}_ops{member.ops:02d}{time}"
 
 
 def check_name(name: str) -> str:

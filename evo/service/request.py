@@ -41,6 +41,7 @@ _LONGEST = 1000
 def _schema() -> dict[str, Any]:
     """Of the entries, for the interface's description; they are checked by `checked_entries`."""
     full = api.SearchSpec.model_json_schema()
+    full.pop("$defs", None)  # of entries that are left out
     return {**full, "properties": {n: what for n, what in full["properties"].items() if n not in OWN}}
 
 
