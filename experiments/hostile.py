@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from hostile_files import FILES, SEEDED, TINY, VALUES, damage_file, way
-from hostile_words import DTYPES, FORMATS, INTERVALS, METRICS, NUMBERS, OPS, TARGETS, WORDS
+from hostile_words import (
+    DTYPES,
+    FORMATS,
+    INTERVALS,
+    METRICS,
+    NUMBERS,
+    OPS,
+    SERVERS,
+    STORES,
+    TARGETS,
+    WORDS,
+    YAML,
+)  # fmt: skip
 
 QUIET = "--workers serial --no-record"
 HERE = ("front.json", "certificates")
@@ -293,18 +305,7 @@ def _clean(rng: random.Random) -> Command:
 
 
 def _deliver(rng: random.Random) -> Command:
-    uri = rng.choice(
-        (
-            "sqlite:////dev/full",
-            "garbage",
-            "redis://x",
-            "sqlite:///real",
-            "sqlite:///front.json",
-            "http://[",
-            "",
-            "file:///dev/null",
-        )
-    )
+    uri = rng.choice(STORES)
     where = rng.choice((*SEEDED, *FILES, *WORDS[60:]))
     return _damaged(
         rng, ["deliver", where, "--tracking-uri", uri], 0.5, "real/records.jsonl", (f"{where}/mlflow.json",)
@@ -398,11 +399,51 @@ def _time(rng: random.Random) -> Command:
     return _damaged(rng, [*words, *_some(rng, 0.5, "--json"), *_some(rng, 0.5, "--ops", "1")], 0.3)
 
 
+def _yaml(rng: random.Random) -> Command:
+    """A specification as somebody types it, with what YAML makes of it."""
+    text = rng.choice(YAML)
+
+    def damage(folder: Path) -> None:
+        (folder / "typed.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    name = rng.choice(("search", "search", "submit"))
+    words = [
+        "search",
+        "--spec",
+        "typed.yaml",
+        "--generations",
+        "1",
+        "--islands",
+        "1",
+        *QUIET.split(),
+        "--json",
+    ]
+    if name == "submit":
+        words = ["submit", "--spec", "typed.yaml", "--server", "http://127.0.0.1:1", "--json"]
+    return Command(tuple(words), "typed.yaml", repr(text[:60]), damage)
+
+
+def _service(rng: random.Random) -> Command:
+    """Commands over services that are not there, and tokens in folders that are none of a service."""
+    name, word = rng.choice(("jobs", "show", "logs", "stop", "submit", "best", "token")), rng.choice(WORDS)
+    server = ["--server", rng.choice(SERVERS)]
+    if name == "token":
+        data = ["--data", rng.choice((*SEEDED, *FILES, "none/new", "/dev/null", "a" * 300))]
+        kind = rng.choice(("create", "list", "revoke"))
+        more = [] if kind == "list" else [rng.choice(("--", word)), word] if word.startswith("-") else [word]
+        more += _some(rng, 0.4, "--max-jobs", rng.choice(NUMBERS)) if kind == "create" else []
+        return Command(("token", kind, *more, *data))
+    if name == "jobs":
+        return Command(("jobs", *_some(rng, 0.5, "--owner", word), *server, "--json"))
+    key = _some(rng, 0.5, "--key", rng.choice(WORDS)) if name == "submit" else []
+    return Command((name, word, *key, *server))
+
+
 MAKERS: tuple[tuple[str, int, Callable[[random.Random], Command]], ...] = (
     ("search", 5, _search), ("resume", 4, _resume), ("spec", 3, _spec), ("front", 3, _reader("front")),
     ("verify", 5, _reader("verify")), ("check", 4, _reader("check")), ("export", 4, _export),
     ("complete", 4, _complete), ("complete again", 2, _goes_on), ("baselines", 2, _baselines),
     ("list", 3, _list), ("clean", 3, _clean), ("deliver", 1, _deliver), ("words", 3, _words),
-    ("time", 1, _time),
+    ("time", 1, _time), ("yaml", 2, _yaml), ("service", 3, _service),
 )  # fmt: skip
 """Name, weight, maker."""

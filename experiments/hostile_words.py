@@ -31,7 +31,10 @@ TARGETS = (
     "sin(pi*x)", "1/(x-1/3)", "1/(x^2-1/2)", "π", "sin(π)", "exp２(x)", "nan", "inf", "x*nan", "x+inf",
     "0x1p3*x", "1..2*x", "1e*x", ".", "x,x", "(x", "x)", "[x]", "sin[x]", "|x|", "x!", "x%2", "x//2", "x<1",
     "x and x", "i*x", "sin(x)-sqrt(3)/2", "cos(x)*sqrt(2)-1", "log(x)-1", "log(x)-log(2)", "sin(x)-0.3",
-    "x^2-2", "(x-sqrt(2))*(x-sqrt(3))*(x-pi)", "(x-1/3)*(x-1/7)*(x-2/3)*(x-3/4)",
+    "x^2-2", "2^x-sqrt(2)", "2^x-4", "cbrt(x)-2",
+    "x^x-27", "2^x-3", "log(x)-2", "x^3-2", "exp(x)-e^2", "8^x-4", "x^(1/1000)-1", "2^(1/x)-2", "(1/2)^x-1/4",
+    "(-2)^x", "0^x-1", "2^x-2^1e3", "10^(10^x)-1e10",
+    "(x-sqrt(2))*(x-sqrt(3))*(x-pi)", "(x-1/3)*(x-1/7)*(x-2/3)*(x-3/4)",
 )  # fmt: skip
 INTERVALS = (
     ("0", "1"), ("0", "1"), ("1", "2"), ("-1", "1"), ("0", "pi"), ("-pi", "pi"), ("0", "pi/2"), ("1", "0"),
@@ -68,3 +71,35 @@ FORMATS = (
     "c", "cuda", "rust", "jax", "numpy", "latex", "fpcore", "json", "sympy", "stablehlo", "python", "", "C",
     "é", "c" * 999,
 )  # fmt: skip
+STORES = (
+    "sqlite:////dev/full", "garbage", "redis://x", "sqlite:///real", "sqlite:///front.json", "http://[", "",
+    "file:///dev/null", "file:mlruns", "mlruns", "sqlite:", "sqlite:x", "sqlite://", "sqlite:///", "sqlite://x/y",
+    "sqlite+foo:///x", "postgresqlfoo", "postgresql+nosuch://h/d", "mysql://h/d", "mssql://h/d",
+    "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://a b", "http://u:p@h", "sqlite:///none/\x1b/x.db",
+)  # fmt: skip
+"""Addresses where no store can ever be."""
+SERVERS = (
+    "http://127.0.0.1:1", "http://127.0.0.1:1", "", "x", "http://", "http://127.0.0.1:99999", "ftp://x",
+    "http://[", "http://a b", "http://a\nb", "file:///etc/passwd", "https://127.0.0.1:1", "http://u:p@127.0.0.1:1",
+    "http://" + "x" * 300, "http://127.0.0.1:1/\udcff", "\x1b[31m",
+)  # fmt: skip
+YAML = (
+    "target: exp2\nmax_ops: [2]\n", "target: [exp2]\nmax_ops: 2\n", "target: exp2\nmax_ops: true\n",
+    "target: exp2\nmax_ops: 2.0\n", "target: exp2\nmax_ops: 2.5\n", "target: exp2\nmax_ops: 2020-01-01\n",
+    "target: 2020-01-01\n", "target: exp2\nseed: 2020-01-01T00:00:00Z\n", "target: yes\n",
+    "target: exp2\nmax_ops: 1\ninterval: {a: 1}\n", "target: exp2\nmax_ops: 1\ninterval: [0, [1]]\n",
+    "target: exp2\nmax_ops: 1\ninterval: [0, 1:30]\n", "target: exp2\nmax_ops: 1\ninterval: [0, 010]\n",
+    "target: exp2\nmax_ops: 1\ninterval: [0, 1.00000000000000000001]\n",
+    "target: exp2\nmax_ops: 1\ninterval: [1.0e-400, 1.0]\n", "target: exp2\nmax_ops: 1\ninterval: 0 1\n",
+    "target: exp2\nmax_ops: 1\ninterval: [0, .inf]\n", "target: exp2\nmax_ops: 1\nerror: .nan\n",
+    "target: exp2\nmax_ops: 1\ntime: 1:30\n", "target: exp2\nmax_ops: 2\nmax_ops: 1\n",
+    "target: &a exp2\nmetric: *a\n", "a: &a [x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]\n",
+    "<<: {target: exp2}\n", "? [a]\n: b\n", "- target: exp2\n", "exp2\n", "", "---\ntarget: exp2\n---\n",
+    "target: !!python/object/apply:os.system [touch pwned]\n", "target: !!binary aGVsbG8=\n",
+    "target: !!set {a, b}\n", "max_ops: !!int \"1\"\ntarget: exp2\n", "target: exp2\nmax_ops: ~\n",
+    "target: exp2\n\tmax_ops: 1\n", "target: \"\\x1b[31mred\"\n", "target: exp2\n\"\\x1b[31m\": 2\n",
+    "\udcff\udcfe", "target: *x\n", "target: exp2\nmax_ops: 1\ntiers: {a: {b: [c]}}\n",
+    "target: exp2\nmax_ops: 1\nops: {+: 1}\n", "target: exp2\nmax_ops: 1\nops: [+, -]\n",
+    "target: exp2\nmax_ops: 1\nstretch: [1.0, 1e999]\n", "[" * 5000, "a: " * 3000, "{" * 3000,
+)  # fmt: skip
+"""Specifications as they may be typed."""
