@@ -112,6 +112,14 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def test_every_file_that_a_document_names_exists():
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "experiments/README.md")]
+    named = re.compile(r"`((?:evo|tests|tracking|experiments|docs|deploy)/[\w./-]*)`")
+    found = {p for page in [*pages, *(ROOT / "docs").glob("*.md")] for p in named.findall(page.read_text())}
+    assert len(found) > 50
+    assert not [path for path in found if not (ROOT / path).exists()]
+
+
 def test_the_constraints_are_the_versions_that_are_installed():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))

@@ -14,10 +14,10 @@ from evo.errors import EvonumError
 FLOAT, BITS, TRUTH = "f", "b", "t"
 """Kinds of values: a number of the format, an unsigned integer of the format's size, and a truth value."""
 
-LANGUAGES = ("c", "avx512", "cuda", "rust", "numpy", "jax", "triton", "sympy", "latex", "fpcore")
-"""What formulas are written in; "avx512" is C's vectors of that name."""
-STEP_LANGUAGES = LANGUAGES[:7]
-"""Those of them that have bits, and so range reductions."""
+STEP_LANGUAGES = ("c", "avx512", "cuda", "rust", "numpy", "jax", "triton")
+"""Those that have bits, and so range reductions; "avx512" is C's vectors of that name."""
+LANGUAGES = (*STEP_LANGUAGES, "sympy", "latex", "fpcore")
+"""What formulas are written in."""
 
 
 class OpError(EvonumError, ValueError):
