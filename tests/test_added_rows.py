@@ -51,7 +51,9 @@ def test_a_metric(row, in_tmp):
     assert ours.sampled_error == pytest.approx(2 * plain.sampled_error, rel=1e-3)
     run("verify", "found")
     run("export", "found", "--ops", "4", "--to", "c")
-    run("export", "found", "--ops", "4", "--to", "latex")
+    assert "halves error" in run("export", "found", "--ops", "4", "--to", "latex")
+    text = run("export", "found", "--ops", "4", "--to", "c", "--dtype", "float32")
+    assert "sampled" in text  # C knows no such unit
 
 
 def test_a_target_of_the_catalogue(row, in_tmp):

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evo.bench.chains import MEASURED
@@ -154,3 +155,13 @@ def test_the_command_refuses_what_it_cannot_measure(tmp_path):
         assert run.returncode == 2
         assert said in run.stderr
         assert run.stderr.count("\n") == 1
+
+
+def test_times_that_cannot_be_told_from_nothing_are_refused_and_not_made_up(monkeypatch):
+    monkeypatch.setattr(
+        "evo.bench.ops._timed", lambda calls, rounds: {name: np.ones(rounds) for name in calls}
+    )
+    with pytest.raises(
+        CostError, match="What 'add' takes cannot be told: this machine has too much other work"
+    ):
+        bench_ops("avx2", rounds=3, names=["add"])

@@ -50,6 +50,12 @@ def test_a_pole_or_a_zero_in_the_longer_interval_shortens_it():
     assert stretched(make_target("1/(x-1.01)", ("0", "1")), 8).ends == (0, 1)
 
 
+def test_a_zero_at_the_end_that_stays_is_no_reason_for_a_shorter_interval():
+    longer = stretched(make_target("sin", ("pi", "3*pi/2"), "relative"), 1.5)
+    assert longer.lo == "pi"
+    assert float(longer.ends[1]) == pytest.approx(1.75 * np.pi)
+
+
 def test_islands_take_the_lengths_in_turns():
     lengths = [float(problem().of_island(i).target.ends[1]) for i in range(4)]
     assert lengths == [1, 8, 1, 8]

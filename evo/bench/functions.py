@@ -23,6 +23,7 @@ from evo.costs.model import CostModel
 from evo.exports.export import export
 from evo.fronts.front import Member
 from evo.kernels.build import BuildError
+from evo.kernels.processor import LEVELS, supports
 from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.numbers.formats import FLOAT_FORMATS, FloatFormat
 from evo.reductions.table import find_reduction
@@ -245,13 +246,14 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
     words = {"f": "f", "kind": "float"} if shop.single else {"f": "", "kind": "double"}
     value = _EACH.format(value=_WRITTEN.get(name, name + "{f}(x[i])").format(**words))
     found["libm"] = shop.loop(_FAST, _GNU, value, "-lm")
-    for width, more in (("256", ()), ("512", (_WIDE,))):
+    wide = supports(LEVELS[0])
+    for width, more in (("256", ()), ("512", (_WIDE,)))[: 1 + wide]:
         with suppress(BuildError):
             flags = (*_FAST, "-ffast-math", *more)
             found[f"libmvec, {width} bits"] = shop.loop(flags, _GNU, value, "-lmvec", "-lm")
     if name in _WRITTEN:
         return found
-    for vectors in _VECTORS if _has_avx512() else ("AVX2",):
+    for vectors in _VECTORS if wide else ("AVX2",):
         for digits in ("u10", "u35"):
             with suppress(BuildError):
                 body = _sleef(name, digits, shop.single, vectors)
@@ -259,13 +261,6 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
     if function := getattr(np, _NUMPY.get(name, name), None):
         found["NumPy"] = _numpy(function)
     return found
-
-
-def _has_avx512() -> bool:
-    try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
 
 
 def _sleef(name: str, digits: str, single: bool, vectors: str) -> str:

@@ -14,12 +14,12 @@ from evo.bench.chains import MEASURED, measured
 from evo.bench.kernels import machine
 from evo.bench.loops_c import loops_in_c
 from evo.bench.platforms import usable
-from evo.costs.model import CostModel, Figure, OpCost
+from evo.costs.model import CostError, CostModel, Figure, OpCost
 from evo.numbers.formats import FLOAT_FORMATS
 
 ROUNDS = 41
-_LEAST = 1e-5
-"""What differences of times cannot tell from nothing [ns]."""
+_TRIES = 5
+"""So often rounds are added where a chain took no longer than its half, on a machine with other work."""
 
 Times = Mapping[str, np.ndarray]
 """Of each loop, by its name, the time of each round [ns an element, or a pass]."""
@@ -41,16 +41,30 @@ def bench_ops(
 
     Raises:
         PlatformError: unknown, or this machine is another one.
+        CostError: an op's time cannot be told from nothing, again and again.
         BuildError: no compiler, or it refuses.
     """
     row = usable(platform, dtype)
     fmt = FLOAT_FORMATS[dtype]
     names = names or MEASURED
     loops = loops_in_c(names, row, fmt)
-    times, costs = _timed(loops.calls, rounds), {}
-    for name in names:
-        wide, deep = _figure(name, times, "wide", loops.wide), _figure(name, times, "deep", loops.deep)
-        costs[name] = OpCost(pipe=row.pipe(name), throughput=wide, latency=deep)
+    times = _timed(loops.calls, rounds)
+    for left in reversed(range(_TRIES)):
+        try:
+            costs = {
+                name: OpCost(
+                    pipe=row.pipe(name),
+                    throughput=_figure(name, times, "wide", loops.wide),
+                    latency=_figure(name, times, "deep", loops.deep),
+                )
+                for name in names
+            }
+            break
+        except CostError:
+            if not left:
+                raise
+            more = _timed(loops.calls, rounds)
+            times = {name: np.concatenate([of, more[name]]) for name, of in times.items()}
     said = {key: value for key, value in machine().items() if key != "kernels"}
     entries = {
         "platform": row.name,
@@ -71,7 +85,10 @@ def _figure(name: str, times: Times, kind: str, length: int) -> Figure:
 
     def net(percent: float, of: Callable[[Figure], float]) -> float:
         long, short = (float(np.percentile(t, percent)) for t in own)
-        return max(((long - short) / length - sum(map(of, others))) / found.share, _LEAST)
+        figure = ((long - short) / length - sum(map(of, others))) / found.share
+        if not figure > 0:
+            raise CostError(f"What {name!r} takes cannot be told: this machine has too much other work.")
+        return figure
 
     return Figure(median=net(50, lambda f: f.median), tenth=net(10, lambda f: f.tenth))
 

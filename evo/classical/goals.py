@@ -81,7 +81,8 @@ class Variable:
         if u not in self._known:
             x = self.x(u).mid()
             exact = self.target.ball(x).mid()
-            self._known[u] = x, exact, exact if self.target.measure.divides else arb(1)
+            unit = self.target.measure.unit
+            self._known[u] = x, exact, unit(exact) if unit else arb(1)
         return self._known[u]
 
 

@@ -29,7 +29,7 @@ from flint import arb
 from evo.exports.c import render
 from evo.exports.formula import Formula
 from evo.kernels.build import BuildError, find_compiler
-from evo.targets.metric import divides
+from evo.targets.metric import METRICS
 
 _NODES = 9
 """Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
@@ -230,9 +230,16 @@ _MISS, _QUOTIENT = "miss", "size < 0x1p-126 ? 0.0 : miss / size"
 
 
 def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -> ctypes.CDLL:
-    """The screen: beside polynomials, or beside a function in float64."""
+    """The screen: beside polynomials, or beside a function in float64.
+
+    Raises:
+        CurvedError: of a metric that is written in no C.
+    """
     source, library = folder / "screen.c", folder / "screen.so"
-    error = _QUOTIENT if divides(formula.member.metric) else _MISS
+    metric = METRICS.get(formula.member.metric)
+    if metric and metric.divides and not metric.by_target:
+        raise CurvedError(f"C has no unit of the metric {metric.name}")
+    error = _QUOTIENT if metric and metric.divides else _MISS
     exact = _REFERENCE.format(name=reference.name) if reference else _POLYNOMIAL
     known = formula.reduction.tail if formula.reduction else None
     tail = _TAIL.format(**known._asdict()) if known else ""

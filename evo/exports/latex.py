@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from evo.exports.comments import comment_block
 from evo.exports.formula import Formula
 from evo.programs.ops import BY_TEXT
-from evo.targets.metric import divides
+from evo.targets.metric import METRICS
 
 NEEDS = "\\usepackage{amsmath}"
 
@@ -25,9 +25,7 @@ def render(formulas: Sequence[Formula]) -> str:
     lo, hi = (decimal(end) for end in m.interval)
     f = f"\\mathrm{{{m.target}}}(x)" if m.target.isalnum() else f"f(x) = \\texttt{{{_escaped(m.target)}}}"
     short = "f(x)" if not m.target.isalnum() else f
-    error = (
-        f"\\left|\\frac{{p(x) - {short}}}{{{short}}}\\right|" if divides(m.metric) else f"|p(x) - {short}|"
-    )
+    error = _error(m.metric, short)
     if m.proved_bound:
         claim = f"{error} \\le {decimal(f'{m.proved_bound:.7g}')}"
         words = "proved for all"
@@ -39,6 +37,18 @@ def render(formulas: Sequence[Formula]) -> str:
         f"at $x = {decimal(repr(m.worst_x))}$.",
     ]
     return "\n".join([*lines, ""])
+
+
+def _error(metric: str, f: str) -> str:
+    """The error of p beside f; of a metric with a unit of its own, its name."""
+    row = METRICS.get(metric)
+    if row is None or not row.divides:
+        return f"|p(x) - {f}|"
+    return (
+        f"\\left|\\frac{{p(x) - {f}}}{{{f}}}\\right|"
+        if row.by_target
+        else f"\\text{{{_escaped(metric)} error}}"
+    )
 
 
 def decimal(text: str) -> str:

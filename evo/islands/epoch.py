@@ -1,6 +1,7 @@
-"""Epochs: some generations of an island, as a pure function of a task, its state and what others found.
+"""Epochs: some generations of an island, as a function of a task, its state and what others found.
 
-So an epoch may run anywhere, and again after its process died, with the same result.
+So an epoch may run anywhere, and again after its process died: with the same result, where a search has a
+number of generations. Where it has a time, the clock says how many fit into the epoch.
 """
 
 import math

@@ -29,20 +29,21 @@ polished."""
 def stretched(target: Target, factor: float) -> Target:
     """The target on an interval `factor` times as long, or as long as the function allows.
 
-    The end nearer to 0 stays; both move if 0 is inside. Where the function has a pole or (relative metric) a
-    zero in the longer interval, a shorter one is tried; the target itself if none is left.
+    The end nearer to 0 stays as it is written, with a zero or a pole that is there; both move if 0 is inside.
+    Where the function has a pole or (relative metric) a zero in the longer interval, a shorter one is tried;
+    the target itself if none is left.
     """
     lo, hi = target.ends
     while factor > 1:
         by = Fraction(factor)
         if lo < 0 < hi:
-            ends = lo * by, hi * by
+            ends = repr(float(lo * by)), repr(float(hi * by))
+        elif abs(float(lo)) <= abs(float(hi)):
+            ends = target.lo, repr(float(lo + (hi - lo) * by))
         else:
-            ends = (
-                (lo, lo + (hi - lo) * by) if abs(float(lo)) <= abs(float(hi)) else (hi - (hi - lo) * by, hi)
-            )
+            ends = repr(float(hi - (hi - lo) * by)), target.hi
         try:
-            longer = make_target(target.name, (repr(float(ends[0])), repr(float(ends[1]))), target.metric)
+            longer = make_target(target.name, ends, target.metric)
             if any(anchor.inner for anchor in anchors(longer)):
                 raise TargetError("A zero inside takes other families.")
             return longer

@@ -1,7 +1,5 @@
 """The functions that can be extended to all floats: a row each, with one reduction or several."""
 
-from itertools import groupby
-
 import numpy as np
 
 from evo.reductions.circular import CIRCULAR
@@ -50,15 +48,12 @@ _POWERS = (
         reach=(-110.0, float("inf")), shift=32, least=-64,
     ),
 )  # fmt: skip
+_ROWS = (
+    *(way for power in _POWERS for way in power.ways()),
+    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED),
+)
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
-    name: tuple(ways)
-    for name, ways in groupby(
-        (
-            *(way for power in _POWERS for way in power.ways()),
-            *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED),
-        ),
-        key=lambda reduction: reduction.name,
-    )
+    name: tuple(row for row in _ROWS if row.name == name) for name in dict.fromkeys(row.name for row in _ROWS)
 }
 """The functions that can be extended, each with its ways, the usual one first: to add one, add a row."""
 _SLACK = 1e-9

@@ -23,6 +23,12 @@ class Metric(NamedTuple):
     unit: Callable[[Any], Any] | None
 
     @property
+    def by_target(self) -> bool:
+        """Whether the unit is the target itself: what is written for a metric elsewhere (C, LaTeX) knows this
+        and no unit."""
+        return self.unit is _itself
+
+    @property
     def divides(self) -> bool:
         """Whether errors are divided by the target: then its zeros have to be matched exactly."""
         return self.unit is not None
@@ -40,10 +46,14 @@ class Metric(NamedTuple):
         return one if self.unit is None else one / self.unit(exact)
 
 
+def _itself(exact: Any) -> Any:
+    return exact
+
+
 METRICS: dict[str, Metric] = {
     row.name: row
     for row in (
-        Metric("relative", lambda exact: exact),
+        Metric("relative", _itself),
         Metric("absolute", None),
     )
 }
