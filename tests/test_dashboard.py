@@ -122,8 +122,10 @@ def fronts(page):
 
 def test_one_chart_shows_the_fronts_of_all_runs_against_operations(page, dashboard):
     opened(page, re.search(rf"{HERE}\S+viewStateShareKey=fronts\S*", dashboard[1])[0])
-    wait_for(lambda: len(fronts(page)) > 2 and len(fronts(page)[1]) == len(SEEDS))
-    assert fronts(page)[1] == {f"seed {seed}": errors for seed, errors in SEEDS.items()}
+    ours = {f"seed {seed}": errors for seed, errors in SEEDS.items()}
+    wait_for(lambda: len(fronts(page)) > 2 and ours.keys() <= fronts(page)[1].keys())
+    shown = fronts(page)[1]
+    assert {name: shown[name] for name in ours} == ours  # a service's job of another test may be there, too
 
 
 def test_a_run_begins_with_its_formula_its_bound_its_export_and_its_picture(page, dashboard):
