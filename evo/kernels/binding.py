@@ -22,14 +22,14 @@ def address(array: Any, row: Row) -> int:
     Raises:
         TypeError: not an array of the row's type, or not contiguous.
     """
-    kind = np.dtype(KINDS[row.kind].dtype)
+    kind = KINDS[row.kind].dtype
     if not isinstance(array, np.ndarray) or array.dtype != kind or not array.flags.c_contiguous:
         if isinstance(array, np.ndarray):
             got = f"{array.dtype} of shape {array.shape} and strides {array.strides}"
         else:
             got = type(array).__name__
         raise TypeError(f"{row.name} must be a contiguous array of {kind}, got {got}.")
-    return array.ctypes.data
+    return int(array.__array_interface__["data"][0])  # in half the time of array.ctypes.data
 
 
 class Struct(ctypes.Structure):

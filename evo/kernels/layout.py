@@ -8,7 +8,7 @@ argument is changed in one place, and the compiler finds what does not follow.
 import ctypes
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,20 +62,20 @@ class Kind(NamedTuple):
     """A C type as ctypes and NumPy have it."""
 
     ctype: type[ctypes._SimpleCData]
-    dtype: type[np.generic]
+    dtype: np.dtype[Any]
 
 
 KINDS = {
-    "double": Kind(ctypes.c_double, np.float64),
-    "float": Kind(ctypes.c_float, np.float32),
-    "int32_t": Kind(ctypes.c_int32, np.int32),
-    "int64_t": Kind(ctypes.c_int64, np.int64),
-    "uint8_t": Kind(ctypes.c_uint8, np.uint8),
-    "uint16_t": Kind(ctypes.c_uint16, np.uint16),
-    "uint32_t": Kind(ctypes.c_uint32, np.uint32),
-    "uint64_t": Kind(ctypes.c_uint64, np.uint64),
-    "unsigned long long": Kind(ctypes.c_uint64, np.uint64),  # what CUDA's atomic additions take
-    "int": Kind(ctypes.c_int, np.int32),
+    "double": Kind(ctypes.c_double, np.dtype(np.float64)),
+    "float": Kind(ctypes.c_float, np.dtype(np.float32)),
+    "int32_t": Kind(ctypes.c_int32, np.dtype(np.int32)),
+    "int64_t": Kind(ctypes.c_int64, np.dtype(np.int64)),
+    "uint8_t": Kind(ctypes.c_uint8, np.dtype(np.uint8)),
+    "uint16_t": Kind(ctypes.c_uint16, np.dtype(np.uint16)),
+    "uint32_t": Kind(ctypes.c_uint32, np.dtype(np.uint32)),
+    "uint64_t": Kind(ctypes.c_uint64, np.dtype(np.uint64)),
+    "unsigned long long": Kind(ctypes.c_uint64, np.dtype(np.uint64)),  # what CUDA's atomic additions take
+    "int": Kind(ctypes.c_int, np.dtype(np.int32)),
 }
 
 

@@ -6,6 +6,8 @@ weigh them anew, and counts what became of the mutants.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,12 +19,16 @@ from evo.programs.batch import Batch, Programs
 from evo.programs.ops import OPCODE
 
 
-def mutations() -> dict[str, float]:
+@cache
+def mutations() -> Mapping[str, float]:
     """Weight of each mutation, by name."""
     library = kernels()
-    return {
-        library.mutation_name(i).decode(): library.mutation_weight(i) for i in range(library.mutation_count())
-    }
+    return MappingProxyType(
+        {
+            library.mutation_name(i).decode(): library.mutation_weight(i)
+            for i in range(library.mutation_count())
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -110,12 +116,10 @@ def mutation_weights(variation: Variation) -> np.ndarray:
     Raises:
         ValueError: a weight for an unknown mutation.
     """
-    weights = mutations()
-    if unknown := set(variation.weights or {}) - set(weights):
-        raise ValueError(
-            f"Unknown mutations {sorted(unknown)}; evo/kernels/mutate.h has {', '.join(weights)}."
-        )
-    return np.array([{**weights, **(variation.weights or {})}[name] for name in weights])
+    usual, given = mutations(), variation.weights or {}
+    if unknown := set(given) - set(usual):
+        raise ValueError(f"Unknown mutations {sorted(unknown)}; evo/kernels/mutate.h has {', '.join(usual)}.")
+    return np.array([given.get(name, weight) for name, weight in usual.items()])
 
 
 def brood_of(stream: int, variation: Variation, allowed: int, weights: int) -> Struct:
