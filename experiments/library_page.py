@@ -48,13 +48,16 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "expm1": jnp.expm1,
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
+    "rsqrt": jax.lax.rsqrt,
+    "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
 }
 EXACT: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "exp2": np.exp2, "log2": np.log2, "sin": np.sin, "tanh": np.tanh, "log1p": np.log1p,
     "cbrt": np.cbrt, "erf": erf, "log": np.log, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
     "sinh": np.sinh, "cosh": np.cosh, "expm1": np.expm1, "softplus": lambda x: np.logaddexp(0, x),
     "gelu": lambda x: x * ndtr(x), "log10": np.log10, "tan": np.tan, "exp10": lambda x: np.power(10.0, x),
-    "sigmoid": expit, "cos": np.cos,
+    "sigmoid": expit, "cos": np.cos, "rsqrt": lambda x: 1 / np.sqrt(x),
+    "gelu_tanh": lambda x: x * expit(np.sqrt(8 / np.pi) * (x + 0.044715 * x * x * x)),
 }  # fmt: skip
 """In float64."""
 REACH = dict.fromkeys(("sin", "cos", "tan"), 2.0**17)

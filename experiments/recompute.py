@@ -28,7 +28,10 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "erf": mpmath.erf, "erfc": mpmath.erfc, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x), "bessel": lambda x: mpmath.besseli(mpf(1) / 2, x),
     "lgamma": mpmath.loggamma, "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
-    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+    "gelu_tanh": lambda x: (
+        x * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpf("0.044715") * x**3))) / 2
+    ),
 }  # fmt: skip
 """What a target's name means."""
 INFIX: dict[str, Callable[[Any, Any], Any]] = {

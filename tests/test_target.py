@@ -36,6 +36,10 @@ REFERENCES = {
     "silu": lambda x: x * (1 + mpmath.tanh(x / 2)) / 2,
     "exp10": lambda x: mpmath.mpf(10) ** x,
     "gelu": lambda x: x * mpmath.ncdf(x),
+    "gelu_tanh": lambda x: (
+        x * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3))) / 2
+    ),
+    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "log10": mpmath.log10,
     "log1p": mpmath.log1p,

@@ -48,6 +48,9 @@ _WRITTEN = {
     "silu": "x[i] / (1 + exp{f}(-x[i]))",
     "softplus": "fmax{f}(x[i], 0) + log1p{f}(exp{f}(-fabs{f}(x[i])))",
     "gelu": "x[i] * erfc{f}(x[i] * ({kind})-0.70710678118654752) / 2",
+    "gelu_tanh": "x[i] * ({kind})0.5 * (1 + tanh{f}(x[i] * ({kind})0.79788456080286536"
+    " * (1 + ({kind})0.044715 * x[i] * x[i])))",
+    "rsqrt": "1 / sqrt{f}(x[i])",
 }
 """Functions that no library has, as people write them with what it has."""
 _NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}

@@ -5,6 +5,7 @@ steps on bits. `x` is the argument, `y` the function's value, in JAX's words.
 """
 
 _LOGISTIC = "(1 / (1 + jnp.exp(-x)))"
+_LOGISTIC_OF_CUBIC = "(1 / (1 + jnp.exp(x * (-1.5957691216057308 - 0.07135481627260025 * x * x))))"
 _NORMAL = "(0.5 * lax.erfc(x * -0.70710678118654752))"
 
 SLOPES = {
@@ -29,6 +30,8 @@ SLOPES = {
     "silu": f"{_LOGISTIC} + y * (1 - {_LOGISTIC})",
     "softplus": _LOGISTIC,
     "gelu": f"{_NORMAL} + x * 0.39894228040143268 * jnp.exp(-0.5 * x * x)",
+    "gelu_tanh": f"{_LOGISTIC_OF_CUBIC} * (1 + x * (1 - {_LOGISTIC_OF_CUBIC})"
+    " * (1.5957691216057308 + 0.21406444881780076 * x * x))",
     "erf": "1.1283791670955126 * jnp.exp(-x * x)",
     "erfc": "-1.1283791670955126 * jnp.exp(-x * x)",
     "sqrt": "0.5 / y",

@@ -16,11 +16,12 @@ instead: the same bits in two thirds of the steps. AVX-512 has an instruction fo
 Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, Prentice-Hall (1980).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.reduction import Core, Reduction, Tail, written
 from evo.reductions.rules import (
     Rule,
     bits,
@@ -56,6 +57,8 @@ class Power(NamedTuple):
         shift: `whole` is the power times SCALE = 2^-shift: powers so much larger do not overflow.
         least: exponent of the powers that are taken for all smaller ones, which change no result: steps on
             subnormal numbers take a hundred cycles on some processors.
+        tail: as `Reduction` has it.
+        rules: of further constants.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Power(NamedTuple):
     reach: tuple[float, float] | None = None
     shift: int = 0
     least: int | None = None
+    tail: Tail | None = None
+    rules: Mapping[str, Rule] = MappingProxyType({})
 
     @property
     def exact(self) -> bool:
@@ -82,8 +87,8 @@ class Power(NamedTuple):
         pure = not (self.before or self.after)
         return Reduction(
             self.name, way, (Core(self.core or self.name, *ends),), tuple(self._steps(way)),
-            _rules(self.period, self.shift, self.least), self._span, self.float64,
-            plain=tuple(self._plain(way)) if pure else (), vector=tuple(self._vector(way)),
+            {**_rules(self.period, self.shift, self.least), **self.rules}, self._span, self.float64,
+            plain=tuple(self._plain(way)) if pure else (), vector=tuple(self._vector(way)), tail=self.tail,
         )  # fmt: skip
 
     def _span(self, fmt: FloatFormat) -> tuple[float, float]:

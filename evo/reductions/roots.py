@@ -1,16 +1,23 @@
-"""The cube root, and functions of a square root: asin, acos.
+"""Roots, and functions of a square root: cbrt, rsqrt, asin, acos.
 
 cbrt x = 2^k c (1 + f)^(1/3) with |x| = (1 + f) 2^(3k + j), f from -1/4 to below 1/2, j one of -1, 0, 1, and
-c = 2^(j/3) in two parts, to which what the core adds to 1 is added last. asin x = pi/2 - 2 asin r with
-r^2 = (1 - |x|)/2 where |x| > 0.55; there and elsewhere asin r = r + r^3 core(r^2).
+c = 2^(j/3) in two parts, to which what the core adds to 1 is added last.
+
+1/sqrt x = y + y t core(t) with t = x y^2 - 1, where y has a constant less half of the bits of x for its bits,
+and is off by 3.5 % at most. asin x = pi/2 - 2 asin r with r^2 = (1 - |x|)/2 where |x| > 0.55; there and
+elsewhere asin r = r + r^3 core(r^2).
+
+Source of y: C. Lomont, Fast Inverse Square Root, Purdue University (2003).
 """
+
+from typing import Any
 
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
 from evo.reductions.common import SIGN_OF_X, everywhere, take_apart, take_apart_by_instructions
 from evo.reductions.reduction import Core, Reduction, written
-from evo.reductions.rules import Rule, bits, infinity, magic, number, part, smallest, value
+from evo.reductions.rules import Rule, bits, infinity, magic, nothing, number, part, smallest, value
 
 _CUBE_ROOT = """
     f = sub m ONE
@@ -63,6 +70,70 @@ def _thirds(fmt: FloatFormat) -> int:
     return -(-fmt.digits // 3)
 
 
+_OFFSET = 0.0454235
+"""Log2 of a significand m is taken for m - 1 and this, which makes the largest |t| least."""
+_SEEDED = """
+    small = below x SMALLEST
+    larger = mul x UP
+    normal = choose small larger x
+    pattern = bits normal
+    halved = half pattern
+    bits_of_seed = minus SEED halved
+    seed = float bits_of_seed
+    rooted = mul normal seed
+"""
+_INVERSE_ROOT = """
+    y = core t
+    change = mul seed t
+    root = fma change y seed
+    back = choose small UP_ROOT ONE
+    found = mul root back
+    bits_of_x = bits x
+    before = minus bits_of_x LEAST_BITS
+    proper = less before ROOM
+    twice = plus bits_of_x bits_of_x
+    zero = less twice LEAST_BITS
+    turned = flip bits_of_x INFINITY_BITS
+    pole = float turned
+    positive = below ZERO x
+    end = choose positive ZERO NOTHING
+    other = choose zero pole end
+    result = choose proper found other
+"""
+_SQUARED = "t = fma rooted seed MINUS_ONE"
+_SQUARED_EXACTLY = """
+    opposite = sub ZERO rooted
+    lost = fma normal seed opposite
+    rough = fma rooted seed MINUS_ONE
+    t = fma lost seed rough
+"""
+"""With what the product before has lost: t rounds only at its end."""
+
+
+def _doublings(fmt: FloatFormat) -> int:
+    """Half of log2 of what subnormal numbers are raised by, so that they are normal."""
+    return -(-fmt.digits // 2)
+
+
+_RSQRT: dict[str, Rule] = {
+    "SMALLEST": smallest,
+    "UP": lambda fmt: 4.0 ** _doublings(fmt),
+    "UP_ROOT": lambda fmt: 2.0 ** _doublings(fmt),
+    "SEED": lambda fmt: int(1.5 * (fmt.bias - _OFFSET) * 2 ** (fmt.digits - 1)),
+    "ZERO": value(0.0),
+    "ONE": value(1.0),
+    "MINUS_ONE": value(-1.0),
+    "LEAST_BITS": lambda fmt: 1,
+    "ROOM": lambda fmt: int(bits(infinity)(fmt)) - 1,
+    "INFINITY_BITS": bits(infinity),
+    "NOTHING": nothing,
+}
+
+
+def _inverse_root(x: Any) -> Any:
+    return 1 / np.sqrt(x)
+
+
 _BORDER = "0.55"
 """|x| beyond which there are halves: asin r is below 1/2 then, where its ulp is half of that above."""
 _HALVES = """
@@ -107,6 +178,14 @@ ROOTS = (
             "UPPER": number("cbrt(2)"), "UPPER_REST": part("cbrt(2)", 1),
             "LOWER": number("cbrt(1/2)"), "LOWER_REST": part("cbrt(1/2)", 1),
         }, everywhere, np.cbrt, vector=_ROOT_BY_INSTRUCTIONS,
+    ),
+    *(
+        Reduction(
+            "rsqrt", way, (Core("(1/sqrt(1+x)-1)/x", "-0.0682", "0.0682"),),
+            written(_SEEDED + squared + _INVERSE_ROOT), _RSQRT,
+            lambda fmt: (0.0, float("inf")), _inverse_root,
+        )
+        for way, squared in (("short", _SQUARED), ("long", _SQUARED_EXACTLY))
     ),
     Reduction(
         "asin", "halves", (_ASIN_CORE,), written(f"""

@@ -7,9 +7,9 @@ from evo.reductions.composed import COMPOSED
 from evo.reductions.logarithms import LOGARITHMS
 from evo.reductions.others import OTHERS
 from evo.reductions.powers import Power
-from evo.reductions.reduction import Reduction, ReductionError
+from evo.reductions.reduction import Reduction, ReductionError, Tail
 from evo.reductions.roots import ROOTS
-from evo.reductions.rules import length
+from evo.reductions.rules import length, number
 from evo.targets.target import Target
 
 
@@ -21,6 +21,13 @@ def _silu(x: np.ndarray) -> np.ndarray:
     return np.where(np.isneginf(x), -0.0, x * _logistic(x))
 
 
+def _gelu_tanh(x: np.ndarray) -> np.ndarray:
+    w = float(length(_TWICE)) * x * (1 + 0.044715 * x * x)
+    return np.where(np.isneginf(x), -0.0, x * _logistic(w))
+
+
+_TWICE = "sqrt(8/pi)"
+"""Slope at 0 of what gelu in tanh form takes the logistic function of."""
 _POWERS = (
     Power("exp2", "1", np.exp2),
     Power("exp", "log(2)", np.exp),
@@ -46,6 +53,23 @@ _POWERS = (
         result = mul finite part
         """,
         reach=(-110.0, float("inf")), shift=32, least=-64,
+    ),
+    Power(
+        "gelu_tanh", "log(2)", _gelu_tanh, "exp",
+        before="""
+        finite = atleast x LOWEST
+        opposite = sub ZERO finite
+        square = mul finite finite
+        slope = fma square CUBIC LINEAR
+        start = mul opposite slope
+        """,
+        after="""
+        under = add whole SCALE
+        part = div SCALE under
+        result = mul finite part
+        """,
+        reach=(-11.0, float("inf")), shift=32, least=-64, tail=Tail(-1.0, 0.125),
+        rules={"LINEAR": number(_TWICE), "CUBIC": number(f"0.044715*{_TWICE}")},
     ),
 )  # fmt: skip
 _ROWS = (

@@ -35,6 +35,14 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow(
             "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
         ),
+        CatalogueRow(
+            "gelu_tanh",
+            "x/(1+exp(-sqrt(8/pi)*(x+0.044715*x^3)))",
+            "-4",
+            "4",
+            "absolute",
+            "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))/2",
+        ),
         CatalogueRow("erf", "erf(x)", "0", "1", "relative", "error function"),
         CatalogueRow("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
         CatalogueRow("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
@@ -43,6 +51,7 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow("sinh", "sinh(x)", "0", "1", "relative", "hyperbolic sine"),
         CatalogueRow("cosh", "cosh(x)", "0", "1", "relative", "hyperbolic cosine"),
         CatalogueRow("sqrt", "sqrt(x)", "1", "4", "relative", "square root"),
+        CatalogueRow("rsqrt", "1/sqrt(x)", "1", "4", "relative", "1 over the square root"),
         CatalogueRow("cbrt", "cbrt(x)", "1", "8", "relative", "cube root"),
         CatalogueRow("airy", "airy_ai(-7*x)", "0", "1", "absolute", "Airy function Ai(-7x)"),
         CatalogueRow(
