@@ -51,11 +51,20 @@ jobs = st.lists(
 )
 
 
-def test_a_request_names_no_cost_model_and_its_schema_refers_to_none():
+@pytest.mark.parametrize("cost", ["/etc/passwd", "", "Ops", {"ops": 1}, ["ops"], 1, True])
+def test_a_request_names_no_cost_model(cost):
     """A file of the service's would be read."""
-    with pytest.raises(ProblemError, match=r"^cost: leave it out"):
-        checked_entries({"target": "exp2", "cost": "/etc/passwd"}, 60.0)
-    assert "CostModel" not in json.dumps(JobRequest.model_json_schema())
+    with pytest.raises(ProblemError, match=r"^cost: ops, or leave it out: a model of times is a") as error:
+        checked_entries({"target": "exp2", "cost": cost}, 60.0)
+    assert error.value.entry == "spec.cost"
+
+
+def test_a_request_may_say_that_operations_are_what_programs_cost():
+    plain = checked_entries({"target": "exp2"}, 60.0)
+    assert checked_entries({"target": "exp2", "cost": "ops"}, 60.0) == plain
+    schema = JobRequest.model_json_schema()
+    assert schema["properties"]["spec"]["properties"]["cost"] == {"enum": ["ops"], "default": "ops"}
+    assert "CostModel" not in json.dumps(schema)
 
 
 @given(jobs, st.integers(1, 8), st.dictionaries(st.sampled_from(["ann", "bob"]), st.integers(0, 6)))

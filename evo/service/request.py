@@ -1,8 +1,9 @@
 """What may be asked for from outside: a specification's entries but for those that reach out of the job.
 
 The schema is that of YAML files and the command line (`api.check_entries`), but that `given` names cores of
-jobs, and no files (`evo.service.given`). Refused are entries that name files (seeds), that choose the
-service's own matters (backend, save_every), and sizes that would take its memory.
+jobs, and no files (`evo.service.given`), and that `cost` is operations, as a model of times is a file.
+Refused are entries that name files (seeds), that choose the service's own matters (backend, save_every), and
+sizes that would take its memory.
 """
 
 from collections.abc import Mapping
@@ -17,8 +18,8 @@ from evo.service.problems import ProblemError
 TAKEN = frozenset(
     {
         "target", "interval", "metric", "dtype", "full", "way", "part", "given", "ops", "max_ops", "time",
-        "generations", "error", "seed", "islands", "offspring", "parents", "niche", "epoch", "cache_entries",
-        "stretch", "tiers", "mutations",
+        "generations", "error", "cost", "seed", "islands", "offspring", "parents", "niche", "epoch",
+        "cache_entries", "stretch", "tiers", "mutations",
     }
 )  # fmt: skip
 """Entries that a request may have: no others, as later ones may name files, too."""
@@ -34,6 +35,8 @@ MOST: Mapping[str, int] = {
     "generations": 10**9,
 }
 """Largest values of entries that take memory, or time before a search can be stopped."""
+COSTS = ("ops",)
+"""What may be held against errors: a model of times is a file of the machine that it was measured on."""
 _LONGEST = 1000
 """Characters of a target."""
 
@@ -42,7 +45,8 @@ def _schema() -> dict[str, Any]:
     """Of the entries, for the interface's description; they are checked by `checked_entries`."""
     full = api.SearchSpec.model_json_schema()
     full.pop("$defs", None)  # of entries that are left out
-    return {**full, "properties": {n: what for n, what in full["properties"].items() if n not in OWN}}
+    taken = {n: what for n, what in full["properties"].items() if n not in OWN}
+    return {**full, "properties": {**taken, "cost": {"enum": list(COSTS), "default": COSTS[0]}}}
 
 
 Entries = Annotated[dict[str, Any], WithJsonSchema(_schema())]
@@ -126,6 +130,9 @@ def checked_entries(given: Mapping[str, Any], max_time: float) -> dict[str, Any]
         if given[name] is not None:
             what = "it names a file, or is the service's own choice"
             raise ProblemError(422, f"{name}: leave it out: {what}", f"spec.{name}")
+    if given.get("cost") is not None and given["cost"] not in COSTS:
+        what = "a model of times is a file, and no request names files of the service"
+        raise ProblemError(422, f"cost: {', '.join(COSTS)}, or leave it out: {what}", "spec.cost")
     if len(str(given.get("target", ""))) > _LONGEST:
         raise ProblemError(422, f"target: it has more than {_LONGEST} characters", "spec.target")
     try:
