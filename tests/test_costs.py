@@ -4,15 +4,21 @@ import json
 import math
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from evo.backends.jax import double
 from evo.bench.chains import MEASURED
+from evo.bench.chains import measured as measured_by
 from evo.bench.compiled import library
 from evo.bench.loops_c import source
+from evo.bench.loops_cuda import source as in_cuda
+from evo.bench.loops_xla import link, loops_in_xla
 from evo.bench.ops import bench_ops
 from evo.bench.platforms import (
     DTYPES,
+    FREE_SHARE,
     PLATFORMS,
     MissingPlatformError,
     Platform,
@@ -21,11 +27,11 @@ from evo.bench.platforms import (
 )
 from evo.costs.model import CostError, CostModel, Figure, OpCost, read_model
 from evo.costs.predict import predicted
-from evo.kernels.processor import Level
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.ops import OPS
 from evo.programs.program import parse
 from searches import evonum
+from test_cuda_sources import errors
 
 
 def op(pipe, throughput, latency):
@@ -115,7 +121,7 @@ def measured():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_op_and_step_has_loops_that_compile(dtype, tmp_path):
     made = library(source(MEASURED, FLOAT_FORMATS[dtype]), tmp_path / "ops", ("-O0", "-Wall", "-Werror"))
-    words = [op.name for op in OPS if op.name != "neg"] + ["neg_size", "below_choose_atmost"]
+    words = [measured_by(op.name).word for op in OPS] + ["below_choose_add"]
     assert all(hasattr(made, f"{kind}_long_{word}") for word in words for kind in ("wide", "deep"))
 
 
@@ -135,13 +141,51 @@ def test_what_is_measured_is_positive_and_finite_and_its_file_gives_it_back(meas
 
 
 def test_a_platform_that_this_machine_is_not_is_refused():
-    other = Platform("vax", Level("vax", frozenset(["unobtainium"])), 128, (), {})
-    with pytest.raises(MissingPlatformError, match=r"vax: this processor .* lacks what vax has"):
+    other = Platform("vax", lambda: "this processor lacks what vax has.", loops_in_xla, {})
+    with pytest.raises(MissingPlatformError, match="Platform vax: this processor lacks what vax has"):
         other.check()
 
 
+def test_a_machine_without_a_gpu_is_told_so():
+    with pytest.raises(MissingPlatformError, match="Platform cuda: this machine lacks a GPU"):
+        bench_ops("cuda")
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
+def test_nvidias_compiler_takes_the_loops_of_every_op_and_step(dtype):
+    names = [name for name in MEASURED if name not in PLATFORMS["cuda"].free]
+    assert errors(in_cuda(names, FLOAT_FORMATS[dtype])) == []
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_xlas_loops_compute_what_their_chains_say(dtype):
+    fmt = FLOAT_FORMATS[dtype]
+    loops = loops_in_xla(["mul", "neg"], fmt)
+    assert {name for name in loops.calls if "neg" in name} == {
+        f"{kind}_{which}_neg_add" for kind in ("wide", "deep") for which in ("short", "long")
+    }
+    assert all(loops.calls[name]() > 0 for name in ("plain_loop", "wide_long_mul", "deep_short_mul"))
+    with double():
+        twice = link(measured_by("neg"), 2, fmt)(*(jnp.asarray(fmt.type(v)) for v in (3, 0.5, 7, 1)))
+        assert twice.dtype == fmt.type
+        assert twice == -(-3 + 0.5) + 0.5
+
+
+def test_free_ops_count_next_to_nothing(monkeypatch):
+    lengths = {"short": 1.0, "long": 65.0}
+
+    def timed(calls, rounds):
+        return {name: np.full(rounds, lengths.get(name.split("_")[1], 1.0)) for name in calls}
+
+    monkeypatch.setattr("evo.bench.ops._timed", timed)
+    model = bench_ops("xla", rounds=3, names=["neg", "mul"])
+    assert list(model.ops) == ["neg", "mul"]
+    assert model.ops["neg"].throughput.tenth == FREE_SHARE * model.ops["mul"].throughput.tenth
+    assert model.ops["neg"].pipe == "integer"
+
+
 def test_an_unknown_platform_is_refused_with_those_that_are_known():
-    with pytest.raises(PlatformError, match=r"Unknown platform 'avx'; known are avx2, avx512.*Did you mean"):
+    with pytest.raises(PlatformError, match=r"Unknown platform 'avx'; known are avx512, avx2, xla, cuda.*Did you mean"):
         find_platform("avx")
     assert find_platform(None) in PLATFORMS.values()
 

@@ -5,6 +5,7 @@ are measured with others, whose own time is subtracted; where two go together on
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from evo.exports.languages import Language, letters
@@ -35,16 +36,17 @@ class Measured(NamedTuple):
         return "_".join(self.chain)
 
 
-_BY_PLUS = ("half", "lift", "sink", "sign", "power")
+_SINGLE = (
+    *("neg", "size", "floor", "half", "lift", "sink", "sign", "power", "count", "rcp", "div"),
+    *("atleast", "atmost"),
+)
+"""With an addition between each two, through which no compiler looks."""
 _OTHERS: Mapping[str, Measured] = {
-    "floor": Measured(("floor", "add"), ("add",)),
-    **{name: Measured(("neg", "size"), share=2) for name in ("neg", "size")},
-    **{name: Measured((name, "plus"), ("plus",)) for name in _BY_PLUS},
+    **{name: Measured((name, "add"), ("add",)) for name in _SINGLE},
     **{name: Measured((name, "flip"), share=2) for name in ("plus", "minus")},
     "flip": Measured(("plus", "flip"), share=2),
-    **{name: Measured(("atleast", "atmost"), share=2) for name in ("atleast", "atmost")},
-    **{name: Measured((name, "choose", "atmost"), ("atmost",), 2) for name in ("below", "odd", "less")},
-    "choose": Measured(("below", "choose", "atmost"), ("atmost",), 2),
+    **{name: Measured((name, "choose", "add"), ("add",), 2) for name in ("below", "odd", "less")},
+    "choose": Measured(("below", "choose", "add"), ("add",), 2),
 }
 """Of operations that cannot follow themselves."""
 
@@ -56,11 +58,13 @@ class Loops(NamedTuple):
         calls: each returns the time of a pass through one loop, of an element if it is wide or plain [ns].
         wide: how many more times a long chain has its operations than a short one, for throughput.
         deep: the same for latency.
+        device: where they run, if it is not the processor.
     """
 
     calls: Mapping[str, Callable[[], float]]
     wide: int
     deep: int
+    device: Mapping[str, str] = MappingProxyType({})
 
 
 def measured(name: str) -> Measured:

@@ -10,7 +10,6 @@ import numpy as np
 
 from evo.bench.chains import Loops, Measured, chains, turn
 from evo.bench.compiled import STRICT, library
-from evo.bench.platforms import Platform
 from evo.exports.languages import C, letters
 from evo.numbers.formats import FloatFormat
 from evo.programs.operation import BITS
@@ -31,16 +30,20 @@ _PASSES, _TURNS = 256, 4096
 """Passes over the array, and of the one vector, in a round: some tenths of a millisecond."""
 
 
-def loops_in_c(names: Sequence[str], row: Platform, fmt: FloatFormat) -> Loops:
+def loops_in_c(names: Sequence[str], fmt: FloatFormat, bits: int, flags: Sequence[str]) -> Loops:
     """What times the chains of some operations.
+
+    Args:
+        bits: of a vector.
+        flags: for the compiler, besides those of exported C.
 
     Raises:
         BuildError: no compiler, or it refuses.
     """
     with tempfile.TemporaryDirectory() as folder:
-        flags = (*STRICT, *row.flags, *_IN_ORDER)
-        made = library(source(names, fmt), Path(folder) / "ops", flags, ("-lm",))
-    calls = _calls(made, [one.word for one in chains(names)], row, fmt)
+        all_flags = (*STRICT, *flags, *_IN_ORDER)
+        made = library(source(names, fmt), Path(folder) / "ops", all_flags, ("-lm",))
+    calls = _calls(made, [one.word for one in chains(names)], bits // fmt.bits, fmt)
     return Loops(calls, _CHAINS * (_LONG - _SHORT), _DEEP - _BRIEF)
 
 
@@ -120,12 +123,11 @@ def _body(chain: Sequence[str], count: int, length: int, fmt: FloatFormat) -> st
 
 
 def _calls(
-    made: ctypes.CDLL, words: Sequence[str], row: Platform, fmt: FloatFormat
+    made: ctypes.CDLL, words: Sequence[str], lanes: int, fmt: FloatFormat
 ) -> dict[str, Callable[[], float]]:
     """What times each loop once."""
     number = ctypes.c_float if fmt.bits == 32 else ctypes.c_double
     whole = ctypes.c_uint32 if fmt.bits == 32 else ctypes.c_uint64
-    lanes = row.bits // fmt.bits
     given = np.random.default_rng(0).uniform(1, 2, max(_CHAINS * _SIZE, _FLOOR_SIZE)).astype(fmt.type)
     result = np.empty_like(given)
     c = float(fmt.type(1) - np.finfo(fmt.type).epsneg)

@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from evo.bench.chains import MEASURED, measured
+from evo.bench.chains import MEASURED, Loops, measured
 from evo.bench.kernels import machine
-from evo.bench.loops_c import loops_in_c
-from evo.bench.platforms import usable
+from evo.bench.platforms import FREE_SHARE, Platform, usable
 from evo.costs.model import CostError, CostModel, Figure, OpCost
 from evo.numbers.formats import FLOAT_FORMATS
 
@@ -47,33 +46,43 @@ def bench_ops(
     row = usable(platform, dtype)
     fmt = FLOAT_FORMATS[dtype]
     names = names or MEASURED
-    loops = loops_in_c(names, row, fmt)
+    free = [name for name in names if name in row.free]
+    timed = dict.fromkeys([*(name for name in names if name not in row.free), *(("fma",) if free else ())])
+    loops = row.loops(list(timed), fmt)
     times = _timed(loops.calls, rounds)
     for left in reversed(range(_TRIES)):
         try:
-            costs = {
-                name: OpCost(
-                    pipe=row.pipe(name),
-                    throughput=_figure(name, times, "wide", loops.wide),
-                    latency=_figure(name, times, "deep", loops.deep),
-                )
-                for name in names
-            }
+            costs = {name: _cost(name, row, times, loops) for name in timed}
             break
         except CostError:
             if not left:
                 raise
             more = _timed(loops.calls, rounds)
             times = {name: np.concatenate([of, more[name]]) for name, of in times.items()}
+    costs |= {name: _free(row.pipe(name), costs["fma"]) for name in free}
     said = {key: value for key, value in machine().items() if key != "kernels"}
     entries = {
         "platform": row.name,
         "dtype": fmt.name,
-        "machine": {**said, "rounds": rounds},
+        "machine": {**said, **loops.device, "rounds": rounds},
         "floor": _quantiles(times["plain_loop"]),
-        "ops": costs,
+        "ops": {name: costs[name] for name in names},
     }
     return CostModel.model_validate(entries)
+
+
+def _cost(name: str, row: Platform, times: Times, loops: Loops) -> OpCost:
+    throughput, latency = _figure(name, times, "wide", loops.wide), _figure(name, times, "deep", loops.deep)
+    return OpCost(pipe=row.pipe(name), throughput=throughput, latency=latency)
+
+
+def _free(pipe: str, fma: OpCost) -> OpCost:
+    """Next to nothing."""
+
+    def of(figure: Figure) -> Figure:
+        return Figure(median=FREE_SHARE * figure.median, tenth=FREE_SHARE * figure.tenth)
+
+    return OpCost(pipe=pipe, throughput=of(fma.throughput), latency=of(fma.latency))
 
 
 def _figure(name: str, times: Times, kind: str, length: int) -> Figure:

@@ -1,14 +1,22 @@
 """Platforms whose ops can be measured: one row each. To add one, add a row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from typing import Any
 
+from evo.bench.chains import Loops
+from evo.bench.loops_c import loops_in_c
 from evo.errors import EvonumError
 from evo.kernels.processor import LEVELS, Level, model, supports
+from evo.numbers.formats import FloatFormat
 
 DTYPES = ("float32", "float64")
 """Formats that are computed in."""
+FREE_SHARE = 0.01
+"""Of a multiply-add's time: a program of free operations alone has a time."""
 
 
 class PlatformError(EvonumError, ValueError):
@@ -27,21 +35,23 @@ class Platform:
 
     Attributes:
         name: as users write it.
-        level: what the processor must have, as gcc names it.
-        bits: of a vector.
-        flags: for the compiler, besides those of exported C.
-        pipes: what operations occupy, where it is not the pipe of multiply-adds.
+        lacking: what this machine lacks for it, in words; "" where it is one.
+        loops: what times chains of operations.
+        pipes: what operations occupy, where it is not `usual`.
+        usual: the pipe of all others.
+        free: operations that are part of others' instructions: they count as `FREE_SHARE` of a multiply-add.
     """
 
     name: str
-    level: Level
-    bits: int
-    flags: tuple[str, ...]
+    lacking: Callable[[], str]
+    loops: Callable[[Sequence[str], FloatFormat], Loops]
     pipes: Mapping[str, tuple[str, ...]]
+    usual: str = "fma"
+    free: tuple[str, ...] = ()
 
     def pipe(self, operation: str) -> str:
         """What an operation occupies."""
-        return next((pipe for pipe, held in self.pipes.items() if operation in held), "fma")
+        return next((pipe for pipe, held in self.pipes.items() if operation in held), self.usual)
 
     def check(self) -> None:
         """Raises where this machine is no such platform.
@@ -49,10 +59,21 @@ class Platform:
         Raises:
             MissingPlatformError: it lacks something; one line says what.
         """
-        if not supports(self.level):
-            raise MissingPlatformError(
-                f"Platform {self.name}: this processor ({model()}) lacks what {self.level.name} has."
-            )
+        if lacking := self.lacking():
+            raise MissingPlatformError(f"Platform {self.name}: {lacking}")
+
+
+def _in_c(level: Level, bits: int, *flags: str) -> tuple[Callable[[], str], Callable[..., Loops]]:
+    def lacking() -> str:
+        return "" if supports(level) else f"this processor ({model()}) lacks what {level.name} has."
+
+    flags = (f"-march={level.name}", "-mtune=native", *flags)
+    return lacking, partial(loops_in_c, bits=bits, flags=flags)
+
+
+def _late(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module that takes long to import."""
+    return lambda *given: getattr(import_module(f"evo.bench.{module}"), function)(*given)
 
 
 _V4, _V3 = LEVELS
@@ -66,12 +87,17 @@ _X86 = {
 PLATFORMS: dict[str, Platform] = {
     row.name: row
     for row in (
-        Platform("avx2", _V3, 256, ("-march=x86-64-v3", "-mtune=native"), _X86),
+        Platform("avx512", *_in_c(_V4, 512, "-mprefer-vector-width=512"), _X86),
+        Platform("avx2", *_in_c(_V3, 256), _X86),
+        Platform("xla", str, _late("loops_xla", "loops_in_xla"), _X86, free=("neg",)),
         Platform(
-            "avx512", _V4, 512, ("-march=x86-64-v4", "-mtune=native", "-mprefer-vector-width=512"), _X86
+            "cuda", _late("loops_cuda", "lacking"), _late("loops_cuda", "loops_in_cuda"),
+            {"conversion": ("floor", "count")}, "issue", free=("neg", "size"),
         ),
     )
-}
+}  # fmt: skip
+"""A GPU's schedulers begin one instruction of a warp in a cycle, whichever pipe it is for; conversions and
+roundings have a pipe that takes one in eight cycles."""
 
 
 def usable(name: str | None, dtype: str) -> Platform:
@@ -94,8 +120,8 @@ def find_platform(name: str | None) -> Platform:
         PlatformError: unknown.
     """
     if name is None:
-        rows = sorted(PLATFORMS.values(), key=lambda row: -row.bits)
-        return next((row for row in rows if supports(row.level)), rows[-1])
+        rows = list(PLATFORMS.values())
+        return next((row for row in rows if not row.lacking()), rows[0])
     if name not in PLATFORMS:
         near = get_close_matches(name, list(PLATFORMS), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -109,7 +109,7 @@ def bench_ops_command(
     from evo.bench.ops import bench_ops
 
     usable(platform, dtype)  # before the message
-    print("Measuring the ops, for some ten seconds ...", file=sys.stderr)
+    print("Measuring the ops, for ten seconds to a minute ...", file=sys.stderr)
     model = bench_ops(platform, dtype)
     if as_json:
         print_json(model.model_dump(mode="json"))
@@ -129,7 +129,7 @@ def _print_costs(model: CostModel) -> None:
         table.add_column(name, justify="right")
     for name, op in model.ops.items():
         figures = (op.throughput.tenth, op.throughput.median, op.latency.tenth, op.latency.median)
-        table.add_row(name, op.pipe, *(f"{figure:.4f}" for figure in figures))
+        table.add_row(name, op.pipe, *(f"{figure:.3g}" for figure in figures))
     terminal.print(table)
 
 
