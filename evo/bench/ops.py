@@ -2,8 +2,8 @@
 
 Loops hold chains of one operation. Throughput is that of independent chains over an array in the cache,
 latency that of one chain through a vector. Each is timed with short and with long chains; the difference
-leaves out loads, stores and the loop. All loops run in turns, in an order drawn anew each round. C is timed by
-processor time, XLA by the wall clock, a GPU by its own events.
+leaves out loads, stores and the loop. All loops run in turns, in an order drawn anew each round. C is timed
+by processor time, XLA by the wall clock, a GPU by its own events.
 """
 
 from collections.abc import Callable, Mapping, Sequence
