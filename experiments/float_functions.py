@@ -12,6 +12,7 @@ coefficient or a size.
 import argparse
 import tempfile
 from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ def searched(name: str, dtype: str, path: Path, options: Any) -> Front:
     reduction = ways[options.way] if options.way else next(iter(ways.values()))
     with tempfile.TemporaryDirectory() as folder:
         given: tuple[str, ...] = ()
-        for core in reduction.cores:
+        for core, most in zip(
+            reduction.cores, chain(options.max_ops, repeat(options.max_ops[-1])), strict=False
+        ):
             words = {"way": options.way} if options.way else {}
             words |= {"part": core.name, "given": given} if len(reduction.cores) > 1 else {}
             out = Path(folder) / core.name
             front = api.search(
-                name, dtype=dtype, full=True, ops=options.ops, max_ops=options.max_ops, time=options.time,
+                name, dtype=dtype, full=True, ops=options.ops, max_ops=most, time=options.time,
                 islands=1, workers="serial", record=False, out=out, **words,
             )  # fmt: skip
             given = (f"{out}:{enough(front, dtype)}",)
@@ -56,7 +59,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--time", default="60s", help="of each search")
     options.add_argument("--ops", default="fma")
-    options.add_argument("--max-ops", type=int, default=5)
+    options.add_argument("--max-ops", type=int, nargs="+", default=[5], help="of each core, in turn")
     options.add_argument("--functions", nargs="+", default=FUNCTIONS)
     options.add_argument("--formats", nargs="+", default=FORMATS)
     options.add_argument("--way", help="which reduction, where a function has several")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
-from scipy.special import erf, expit, ndtr
+from scipy.special import erf, erfc, erfinv, expit, gammaln, ndtr
 
 from evo.exports.check import right_results
 from evo.exports.names import ExportError
@@ -49,6 +49,9 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
     "rsqrt": jax.lax.rsqrt,
+    "erfc": jax.scipy.special.erfc,
+    "erfinv": jax.scipy.special.erfinv,
+    "lgamma": jax.lax.lgamma,
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
 }
 EXACT: dict[str, Callable[[Any], Any]] = {
@@ -56,7 +59,8 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "cbrt": np.cbrt, "erf": erf, "log": np.log, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
     "sinh": np.sinh, "cosh": np.cosh, "expm1": np.expm1, "softplus": lambda x: np.logaddexp(0, x),
     "gelu": lambda x: x * ndtr(x), "log10": np.log10, "tan": np.tan, "exp10": lambda x: np.power(10.0, x),
-    "sigmoid": expit, "cos": np.cos, "rsqrt": lambda x: 1 / np.sqrt(x),
+    "sigmoid": expit, "cos": np.cos, "rsqrt": lambda x: 1 / np.sqrt(x), "erfc": erfc,
+    "erfinv": erfinv, "lgamma": gammaln,
     "gelu_tanh": lambda x: x * expit(np.sqrt(8 / np.pi) * (x + 0.044715 * x * x * x)),
 }  # fmt: skip
 """In float64."""

@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "asin": mpmath.asin, "acos": mpmath.acos, "sinh": mpmath.sinh, "cosh": mpmath.cosh,
     "exp10": lambda x: mpf(10) ** x, "silu": lambda x: x / (1 + mpmath.exp(-x)),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
-    "erf": mpmath.erf, "erfc": mpmath.erfc, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
+    "erf": mpmath.erf, "erfc": mpmath.erfc, "erfinv": mpmath.erfinv, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x), "bessel": lambda x: mpmath.besseli(mpf(1) / 2, x),
     "lgamma": mpmath.loggamma, "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),

@@ -236,6 +236,7 @@ def test_slopes_are_the_limits_of_differences(name):
         "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "silu": lambda x: x / (1 + mpmath.exp(-x)),
         "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
         "gelu": lambda x: x * mpmath.ncdf(x),
+        "lgamma": mpmath.loggamma,
         "gelu_tanh": lambda x: x / (1 + mpmath.exp(-mpmath.sqrt(8 / mpmath.pi) * (x + 0.044715 * x**3))),
     }  # fmt: skip
     exact = own.get(name) or getattr(mpmath, name)

@@ -46,6 +46,7 @@ REFERENCES = {
     "expm1": mpmath.expm1,
     "erf": mpmath.erf,
     "erfc": mpmath.erfc,
+    "erfinv": mpmath.erfinv,
     "atan": mpmath.atan,
     "asin": mpmath.asin,
     "acos": mpmath.acos,
@@ -93,7 +94,7 @@ def test_pickles_and_json_rebuild_an_equal_target_with_the_same_function(name):
     ):
         assert again == target
         assert hash(again) == hash(target)
-        assert again.exact(np.array([1.0])) == target.exact(np.array([1.0]))
+        assert again.exact(np.array([0.5])) == target.exact(np.array([0.5]))
     assert len(pickle.dumps(target)) < 300
 
 

@@ -53,6 +53,8 @@ _WRITTEN = {
     "rsqrt": "1 / sqrt{f}(x[i])",
 }
 """Functions that no library has, as people write them with what it has."""
+_SCIPY = {"erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "gammaln"}
+"""What NumPy lacks."""
 _NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 
@@ -244,6 +246,10 @@ def _contestants(members: Sequence[Member], computes: str, shop: _Workshop) -> M
         found[named(m, members)] = shop.loop(_STRICT, ours, "ours_array(n, x, y);", "-lm")
     found[FLOOR] = shop.loop((*_FAST, _WIDE), "", _EACH.format(value="x[i] + 1"))
     name = members[0].target
+    if known := _SCIPY.get(name):
+        from scipy import special  # type: ignore[import-untyped]
+
+        found["SciPy"] = _numpy(getattr(special, known))
     if name not in (*_ALIKE, *_WRITTEN):
         return found
     words = {"f": "f", "kind": "float"} if shop.single else {"f": "", "kind": "double"}

@@ -28,7 +28,7 @@ from evo.reductions.rules import (
 
 _SHIFT = 32
 """Powers are computed 2^-32 times: those of gelu overflow where its results are subnormal."""
-_POWER: dict[str, Rule] = {
+POWER: dict[str, Rule] = {
     "MAGIC": magic,
     "INVERSE": number("1/log(2)"),
     "MINUS_FIRST": negative(part("log(2)", 0)),
@@ -37,13 +37,15 @@ _POWER: dict[str, Rule] = {
     "ZERO": value(0.0),
     "LEAST": lambda fmt: whole_below("log(2)", fmt.emin - fmt.digits - 1),
 }
-_EXP = """
+REDUCED = """
     scaled = mul t INVERSE
     shifted = add scaled MAGIC
     n = sub shifted MAGIC
     r1 = fma n MINUS_FIRST t
     r = fma n MINUS_SECOND r1
-    y = core.exp r
+"""
+"""t less n log 2."""
+SCALED = """
     bits_of_n = bits shifted
     sum = minus bits_of_n OFFSET
     h = half sum
@@ -53,14 +55,15 @@ _EXP = """
     partly = mul y first
     v = mul partly second
 """
-_VECTOR = """
+"""y 2^n, rounded once."""
+VECTOR_REDUCED = """
     scaled = mul t INVERSE
     n = nearest scaled
     r1 = fma n MINUS_FIRST t
     r = fma n MINUS_SECOND r1
-    y = core.exp r
 """
-_EXP_CORE = Core("exp", "-log(2)/2", "log(2)/2", "exp")
+_CORE = "y = core.exp r"
+EXP_CORE = Core("exp", "-log(2)/2", "log(2)/2", "exp")
 _SOFTPLUS = """
     absolute = size x
     opposite = sub ZERO absolute
@@ -156,9 +159,10 @@ def _composed(
 ) -> Reduction:  # fmt: skip
     """One with an exponential inside, written both ways."""
     last = "m = sub n SHIFT\nv = scale y m" if scaled else "v = scale y n"
-    vector = written(steps.format(power=f"{_VECTOR}\n{last}"))
+    vector = written(steps.format(power=f"{VECTOR_REDUCED}{_CORE}\n{last}"))
     return Reduction(
-        name, way, (*cores, _EXP_CORE), written(steps.format(power=_EXP)), {**_POWER, **rules}, span, float64,
+        name, way, (*cores, EXP_CORE), written(steps.format(power=REDUCED + _CORE + SCALED)),
+        {**POWER, **rules}, span, float64,
         vector=vector, tail=tail,
     )  # fmt: skip
 
@@ -169,7 +173,7 @@ COMPOSED = (
     _composed(
         "softplus", "two cores", _SOFTPLUS, (Core("log1p(x)/x", "0", "1", "log1p"),),
         {"MINUS_FAR": value(-44.0)},
-        lambda fmt: (_POWER["LEAST"](fmt), float("inf")), _softplus,
+        lambda fmt: (POWER["LEAST"](fmt), float("inf")), _softplus,
     ),
     _composed(
         "gelu", "logit", _GELU,

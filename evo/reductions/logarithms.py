@@ -53,7 +53,7 @@ def _specials(x: str = "x", result: str = "result") -> Iterator[Step]:
     )
 
 
-_RULES: dict[str, Rule] = {
+LOG_RULES: dict[str, Rule] = {
     "SMALLEST": smallest,
     "UP": lambda fmt: 2.0**fmt.digits,
     "MINUS_DIGITS": lambda fmt: float(-fmt.digits),
@@ -65,7 +65,7 @@ _RULES: dict[str, Rule] = {
     "NOTHING": nothing,
     "MINUS_INFINITY": negative(infinity),
 }
-_ENDS = ("-1/4", "1/2")
+LOG_ENDS = ("-1/4", "1/2")
 
 
 def _span(fmt: FloatFormat) -> tuple[float, float]:
@@ -78,7 +78,7 @@ def _logarithm(
     """One from its core and the steps to `inside`."""
     tail = written(inside)
     return Reduction(
-        name, way, (Core(core, *_ENDS),), (*_SPLIT, *tail, *_specials()), {**_RULES, **rules}, _span,
+        name, way, (Core(core, *LOG_ENDS),), (*_SPLIT, *tail, *_specials()), {**LOG_RULES, **rules}, _span,
         float64, vector=(*_VECTOR, *tail, *written("result = ends inside x")),
     )  # fmt: skip
 
@@ -148,8 +148,8 @@ def _log1p(way: str, core: str, inside: str) -> Reduction:
     found = choose negative NOTHING ended
     """)
     return Reduction(
-        "log1p", way, (Core(core, *_ENDS),), (*_OF_SUM, *tail, *_specials("u", "found"), *_SMALL),
-        {**_RULES, **_parts("log(2)"), **rules}, lambda fmt: (-1.0, float("inf")), np.log1p,
+        "log1p", way, (Core(core, *LOG_ENDS),), (*_OF_SUM, *tail, *_specials("u", "found"), *_SMALL),
+        {**LOG_RULES, **_parts("log(2)"), **rules}, lambda fmt: (-1.0, float("inf")), np.log1p,
         vector=(*_OF_SUM_VECTOR, *tail, *bounds, *_SMALL),
     )  # fmt: skip
 

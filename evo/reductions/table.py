@@ -4,6 +4,8 @@ import numpy as np
 
 from evo.reductions.circular import CIRCULAR
 from evo.reductions.composed import COMPOSED
+from evo.reductions.gamma import GAMMA
+from evo.reductions.gaussian import GAUSSIAN
 from evo.reductions.logarithms import LOGARITHMS
 from evo.reductions.others import OTHERS
 from evo.reductions.powers import Power
@@ -74,7 +76,7 @@ _POWERS = (
 )  # fmt: skip
 _ROWS = (
     *(way for power in _POWERS for way in power.ways()),
-    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED),
+    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED, *GAUSSIAN, *GAMMA),
 )
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
     name: tuple(row for row in _ROWS if row.name == name) for name in dict.fromkeys(row.name for row in _ROWS)

@@ -45,6 +45,7 @@ CATALOGUE: dict[str, CatalogueRow] = {
         ),
         CatalogueRow("erf", "erf(x)", "0", "1", "relative", "error function"),
         CatalogueRow("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
+        CatalogueRow("erfinv", "erfinv(x)", "0", "1/2", "relative", "inverse of the error function"),
         CatalogueRow("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
         CatalogueRow("asin", "asin(x)", "0", "1/2", "relative", "arc sine"),
         CatalogueRow("acos", "acos(x)", "0", "1/2", "relative", "arc cosine"),
