@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from evo.backends.device import MOST_REGISTERS, PARTS, source
+from evo.backends.device import OPTIONS, PARTS, source
 
-QUICK = {"evaluate", "measures", "judgements", "additions", "copies", "tallies"}
+QUICK = {"judge_float32", "evaluate", "measures", "judgements", "additions", "copies", "tallies"}
 """Kernels that are compiled in about a second."""
-OPTIONS = (
-    "--std=c++17",
-    "--device-as-default-execution-space",
-    f"--maxrregcount={MOST_REGISTERS}",
-    "--gpu-architecture=sm_90",
-)
+FOR_AN_H100 = (*OPTIONS, "--gpu-architecture=sm_90")
 
 
 @cache
@@ -31,7 +26,7 @@ def nvrtc() -> ctypes.CDLL:
 def errors(text: str, *more: str) -> list[str]:
     """What the compiler, with these options more, says is wrong with a source; nothing if it compiles."""
     library, program, size = nvrtc(), ctypes.c_void_p(), ctypes.c_size_t()
-    given = [option.encode() for option in (*OPTIONS, *more)]
+    given = [option.encode() for option in (*FOR_AN_H100, *more)]
     options = (ctypes.c_char_p * len(given))(*given)
     assert library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None) == 0
     failed = library.nvrtcCompileProgram(program, len(given), options)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from emulated import engine_of
+from evo.backends.device import options
 from evo.kernels.strict import judge, values
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.batch import Batch
@@ -74,3 +76,25 @@ def test_errors_places_and_counts_are_numpys(fmt, threads):
 def test_no_rows_are_no_errors():
     points = Points(np.ones(1), np.ones(1), np.ones(1))
     assert len(judge(Batch.empty(0, 4), points, FORMATS[0], 1.0).error) == 0
+
+
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
+@pytest.mark.parametrize("name", ["cuda", "native"])
+def test_every_backend_has_the_same_errors_places_and_counts(name, fmt):
+    rng = np.random.default_rng(3)
+    batch = random_batch(rng, 200, ops=[op.name for op in OPS])
+    batch.constants[:] = in_format(rng, fmt, batch.constants.shape)
+    x = np.nan_to_num(in_format(rng, fmt, 300), nan=2.0, posinf=4.0)
+    points = Points(x, rng.normal(size=300), rng.random(300) + 0.5)
+    found, wanted = engine_of(name).judge(batch, points, fmt, 0.7), judge(batch, points, fmt, 0.7)
+    for got, right in zip(found, wanted, strict=True):
+        assert got.dtype == right.dtype
+        assert np.array_equal(got, right)
+    assert np.isfinite(wanted.error).any()
+    assert not np.isfinite(wanted.error).all()
+    assert len(engine_of(name).judge(batch.take([]), points, fmt, 0.7).error) == 0
+
+
+def test_a_gpus_kernel_contracts_nothing():
+    assert "--fmad=false" in options("judge_float32")
+    assert "--fmad=false" not in options("fit")

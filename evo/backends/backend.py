@@ -13,7 +13,9 @@ from evo.backends.fit import Fits, Measures
 from evo.errors import EvonumError
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
+from evo.kernels.strict import Judgement
 from evo.kernels.vary import Offspring, Variation
+from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
@@ -105,6 +107,10 @@ class Backend(Protocol):
 
     def families(self, batch: Batch) -> np.ndarray:
         """Fingerprints of the rows' families (evo/kernels/family.h), uint64 [rows]; for any thread."""
+        ...
+
+    def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:
+        """Errors of every row at the points in float arithmetic: evo.kernels.strict.judge, bit for bit."""
         ...
 
     def fit(

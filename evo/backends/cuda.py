@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from evo.backends.cuda_batch import Resident, launch
+from evo.backends.cuda_strict import judge
 from evo.backends.cuda_vary import Breeder, kernels
 from evo.backends.device import Device, Gpu
 from evo.backends.fit import Fits, Measures
@@ -27,7 +28,9 @@ from evo.kernels.binding import CJob, Struct
 from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
 from evo.kernels.layout import WARP
+from evo.kernels.strict import Judgement
 from evo.kernels.vary import Offspring, Variation
+from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
@@ -76,6 +79,10 @@ class CudaBackend:
                 there = Resident.of(self._gpu, batch).there
                 launch(self._gpu, "family_keys", batch.width, len(batch), there, key)
             return self._gpu.get(key)
+
+    def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:
+        """See `Backend.judge`."""
+        return judge(self._gpu, batch, points, fmt, limit)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

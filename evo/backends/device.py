@@ -22,9 +22,13 @@ MOST_REGISTERS = 128
 """Of a thread; with fewer more warps run at a time, and more is kept in slower memory."""
 BLOCK = 128
 """Threads of a block where every thread works on its own."""
+OPTIONS = ("--std=c++17", "--device-as-default-execution-space", f"--maxrregcount={MOST_REGISTERS}")
+"""For the compiler."""
 _WARPS = ("cuda.cuh", "layout.h", "warp.cuh", "ops.h", "mix.h", "tape.cuh")
 _PROGRAMS = ("cuda.cuh", "layout.h", "ops.h", "mix.h", "program.h", "random.h", "cache.h")
 _THREADS = (*_PROGRAMS, "elements.h", "field.h", "mutate.h", "vary.h")
+STRICT = ("judge_float32", "judge_float64")
+"""Kernels that are compiled without contraction."""
 PARTS = {
     "fit": (*_WARPS, "solve.cuh", "fit.cuh"),
     "evaluate": (*_WARPS, "evaluate.cuh"),
@@ -34,6 +38,7 @@ PARTS = {
     "identities": (*_THREADS, "identities.cuh"),
     **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
     **dict.fromkeys(("copies", "tallies"), (*_THREADS, "waves.cuh")),
+    **dict.fromkeys(STRICT, (*_PROGRAMS, "strict.cuh")),
     "family_keys": (*_PROGRAMS, "elements.h", "field.h", "family.h", "families.cuh"),
 }
 """The files that each kernel is made of, some of which are generated."""
@@ -93,6 +98,11 @@ def source(kernel: str, size: int = 0) -> str:
     return "\n".join([*defines, *lines, ""])
 
 
+def options(kernel: str) -> tuple[str, ...]:
+    """For the compiler of a kernel."""
+    return (*OPTIONS, *(("--fmad=false",) if kernel in STRICT else ()))
+
+
 class Gpu:
     """The current CUDA device, by CuPy.
 
@@ -148,9 +158,8 @@ class Gpu:
         return self._kernels[name, size].result()
 
     def _compile(self, key: tuple[str, int]) -> Any:
-        options = ("--std=c++17", "--device-as-default-execution-space", f"--maxrregcount={MOST_REGISTERS}")
         with self._cupy.cuda.Device():
-            module = self._cupy.RawModule(code=source(*key), options=options, backend="nvrtc")
+            module = self._cupy.RawModule(code=source(*key), options=options(key[0]), backend="nvrtc")
             return module.get_function(key[0])
 
     def warps(

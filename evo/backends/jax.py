@@ -36,6 +36,7 @@ from evo.backends.native import NativeBackend, clearing, families
 from evo.kernels.build import cache_folder
 from evo.kernels.effort import NUMBER, Effort
 from evo.kernels.layout import FITTED, NOT_FINITE
+from evo.kernels.strict import judge
 from evo.kernels.vary import offspring
 from evo.programs.batch import CONSTANT, VALUE, Batch, Programs
 from evo.targets.points import Points
@@ -142,6 +143,7 @@ class JaxBackend:
 
     offspring = staticmethod(offspring)
     families = staticmethod(families)
+    judge = staticmethod(judge)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

@@ -10,7 +10,9 @@ from evo.backends.fit import Fits, Measures
 from evo.kernels.binding import CEffort, CPoints, Struct, batch_view
 from evo.kernels.effort import Effort
 from evo.kernels.library import kernels
+from evo.kernels.strict import Judgement, judge
 from evo.kernels.vary import offspring
+from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
@@ -50,6 +52,10 @@ class NativeBackend:
 
     offspring = staticmethod(offspring)
     families = staticmethod(families)
+
+    def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:
+        """See `Backend.judge`."""
+        return judge(batch, points, fmt, limit, self._threads)
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

@@ -5,6 +5,7 @@ the distance from its middle before the last rounding. Where it is at most 1/2 e
 correctly rounded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -209,11 +210,15 @@ class FloatGoal:
             constants = batch.constants.astype(self.arithmetic.computes.type).astype(float)
         return Batch(batch.op, batch.arg, batch.n, batch.k, constants)
 
-    def judge(self, batch: Batch, points: Points) -> Judgement:
-        """The errors of programs whose constants the format holds."""
+    def judge(self, batch: Batch, points: Points, by: Callable[..., Judgement] = judge) -> Judgement:
+        """The errors of programs whose constants the format holds.
+
+        Args:
+            by: what computes them, as `evo.kernels.strict.judge`; steps of a reduction take NumPy.
+        """
         if isinstance(points, WholePoints):
             return points.judge(batch, self.arithmetic.computes, RIGHT)
-        return judge(batch, points, self.arithmetic.computes, RIGHT)
+        return by(batch, points, self.arithmetic.computes, RIGHT)
 
     def input(self, worst: int) -> float:
         """The input of a member's point: of the function, or, in 16 bits behind a reduction, of the core."""

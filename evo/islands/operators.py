@@ -98,7 +98,7 @@ class Operators:
         if self.goal is None:
             return self.engine.measure(batch, rows, self.select_points, PROBES)
         curves = self.engine.measure(batch, rows, self.fit_points, PROBES)
-        error, worst, _ = self.goal.judge(batch.take(rows), self.select_points)
+        error, worst, _ = self.goal.judge(batch.take(rows), self.select_points, self.engine.judge)
         status = np.where(np.isfinite(error), curves.status, NOT_FINITE).astype(np.uint8)
         return Measures(error, self.select_points.x[worst], curves.behaviour, status)
 
