@@ -11,7 +11,7 @@ import pytest
 from flint import arb
 
 from evo.exports.check import check
-from evo.exports.exhaustive import _PRECISION, CurvedError, _pieces, screened
+from evo.exports.exhaustive import _PRECISION, CurvedError, _pieces, backwards, screened
 from evo.exports.export import export, prepare, reduction_of
 from evo.exports.formula import make_formula
 from evo.exports.measure import largest
@@ -82,6 +82,24 @@ def test_a_part_of_all_inputs_has_the_error_that_float64_has_there():
     off = np.abs(results(formula, x) - exact) / 2.0 ** (np.floor(np.log2(exact)) - 23)
     assert x[np.argmax(off)] in screen.inputs[1]
     assert (off[np.isin(x, screen.inputs[1])] > 0.999 * off.max()).all()
+
+
+def test_steps_that_go_the_wrong_way_are_those_that_numpy_counts():
+    """A core that is too steep: 2^x falls where its ends meet."""
+    goal = goal_of("exp2")
+    found, _ = of_degree(goal, 4)
+    slope = (1.0001 * float.fromhex(found.constants[3])).hex()
+    found = replace(found, constants=(*found.constants[:3], slope, found.constants[4]))
+    formula = replace(make_formula(found, "float32"), reduction=reduction_of(found), name="exported")
+    first, last = (int(np.float32(v).view(np.int32)) for v in (1.4921875, 1.5078125))
+    x = np.arange(first + 1, last + 1, dtype=np.int32).view(np.float32)
+    got, exact = results(formula, x), np.exp2(x.astype(float))
+    wrong = np.diff(got) * np.diff(exact) < 0
+    counted = backwards(formula, goal.reduction.ball, 1.4921875, 1.5078125)
+    assert counted.count == np.count_nonzero(wrong) > 0
+    size = np.where(wrong, np.abs(np.diff(got)) / np.spacing(got[:-1]), 0)
+    assert counted.most == size.max()
+    assert size[x[:-1] == counted.x] == size.max()
 
 
 def test_the_reference_of_a_function_that_bends_is_exact_to_float64():

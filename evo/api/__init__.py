@@ -49,6 +49,7 @@ from evo.complete.words import MOST_OPS
 from evo.costs.model import CostModel
 from evo.errors import EvonumError
 from evo.exports.check import Checked
+from evo.exports.exhaustive import Backwards
 from evo.exports.export import EXPORT_FORMATS
 from evo.fronts.figures import Figures
 from evo.fronts.front import Front, Member
@@ -68,7 +69,8 @@ from tracking.patience import within
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "FLOOR", "MAX_CLASSICAL", "METRICS", "MOST_OPS",
-    "STARTS", "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End", "EvonumError",
+    "STARTS", "Backwards", "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End",
+    "EvonumError",
     "Exported", "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec",
     "Shipped", "Stage", "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms",
     "check_certificate", "check_entries", "check_library", "check_search", "check_source", "check_target",

@@ -162,8 +162,11 @@ def time_command(
 
 
 def _checked(one: Checked) -> dict[str, Any]:
-    said = {name: value for name, value in vars(one).items() if name != "member"}
-    return {"ops": one.member.ops, "dtype": one.member.dtype, "full": one.member.full, **said}
+    said = {name: value for name, value in vars(one).items() if name not in ("member", "backwards")}
+    found = one.backwards
+    count, most, x = (found.count, found.most, found.x) if found else (None, None, None)
+    ways = {"backwards": count, "backwards_ulp": most, "backwards_x": x}
+    return {"ops": one.member.ops, "dtype": one.member.dtype, "full": one.member.full, **said, **ways}
 
 
 def _plain(one: Verified) -> dict[str, Any]:

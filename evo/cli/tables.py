@@ -11,6 +11,7 @@ from rich.table import Table
 from evo.api import (
     FAMILIES,
     FLOOR,
+    Backwards,
     Baseline,
     Checked,
     Figures,
@@ -76,6 +77,12 @@ VERIFIED: tuple[tuple[str, Callable[[Figures], str]], ...] = (
 )
 
 
+def _backwards(found: Backwards | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.count:,}" + ("" if found.x is None else f", {found.most:.3g} ulp at {found.x:.9g}")
+
+
 CHECKED: tuple[tuple[str, Callable[[Checked], str]], ...] = (
     ("ops", lambda one: str(one.member.ops)),
     ("dtype", lambda one: one.member.dtype),
@@ -84,7 +91,7 @@ CHECKED: tuple[tuple[str, Callable[[Checked], str]], ...] = (
     ("max error", lambda one: f"{one.error:.4f} ulp" if one.unit == "ulp" else f"{one.error:.4e}"),
     ("worst x", lambda one: f"{one.worst_x:.9g}"),
     ("misrounded", lambda one: "" if one.misrounded is None else f"{one.misrounded:,}"),
-    ("backwards", lambda one: "" if one.backwards is None else f"{one.backwards:,}"),
+    ("backwards", lambda one: _backwards(one.backwards)),
     ("special", lambda one: f"{len(one.faults)} wrong" if one.faults else "right" if one.member.full else ""),
 )
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.exports.exhaustive import CurvedError
+from evo.exports.exhaustive import Backwards, CurvedError
 from evo.exports.export import prepare, reduction_of
 from evo.exports.formula import Formula, make_formula
-from evo.exports.whole import special_faults, whole
+from evo.exports.whole import special_faults, whole, wrong_ways
 from evo.floats.goal import RIGHT, FloatGoal
 from evo.floats.inputs import FEW, between, every
 from evo.floats.wanted import rounded
 from evo.fronts.front import Member
 from evo.numbers.arithmetic import REAL, find_arithmetic
-from evo.numbers.formats import round_decimal, ulp
+from evo.numbers.formats import FloatFormat, round_decimal, ulp
 from evo.programs.floats import evaluate
 from evo.targets.metric import ULP
 
@@ -47,7 +47,7 @@ class Checked:
     unit: str
     worst_x: float
     misrounded: int | None
-    backwards: int | None
+    backwards: Backwards | None
     faults: tuple[str, ...] = ()
 
     @property
@@ -58,8 +58,11 @@ class Checked:
         return replace(self.member, sampled_error=self.error, worst_x=self.worst_x)
 
 
-def check(member: Member) -> Checked:
+def check(member: Member, ways: bool = True) -> Checked:
     """Asks a member's function every input of its format, or many where it is float64.
+
+    Args:
+        ways: whether float32 functions of all floats are asked for steps that go the wrong way, too.
 
     Raises:
         CheckError: a member over the reals, of which proofs speak.
@@ -70,7 +73,7 @@ def check(member: Member) -> Checked:
             f"The member of {member.ops} ops is over the reals; evonum verify proves it, check is of a dtype."
         )
     goal = _goal_of(member)
-    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member)
+    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member, ways)
 
 
 def right_results(member: Member) -> np.ndarray:
@@ -114,17 +117,23 @@ def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     faults = tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(special & ~same))
     return Checked(
         member, len(x), "every input", float(size[worst]), ULP, float(x[worst]),
-        int(np.count_nonzero(~same)), _backwards(x, got, right), faults,
+        int(np.count_nonzero(~same)), _backwards(x, got, right, gives), faults,
     )  # fmt: skip
 
 
-def _backwards(x: np.ndarray, got: np.ndarray, right: np.ndarray) -> int:
+def _backwards(x: np.ndarray, got: np.ndarray, right: np.ndarray, fmt: FloatFormat) -> Backwards:
     """Neighbouring inputs between which results go the other way than the right ones."""
-    finite = np.isfinite(x)
-    order = np.argsort(x[finite], kind="stable")
+    inside = np.flatnonzero(np.isfinite(x))
+    order = inside[np.argsort(x[inside], kind="stable")]
     with np.errstate(all="ignore"):
-        step, wanted = np.diff(got[finite][order]), np.diff(right[finite][order])
-    return int(np.count_nonzero(((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))))
+        step, wanted = np.diff(got[order]), np.diff(right[order])
+    wrong = ((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))
+    if not wrong.any():
+        return Backwards(0, 0.0, None)
+    before = got[order][:-1]
+    size = np.where(wrong, np.abs(step) / ulp(np.where(np.isfinite(before), before, 0.0), fmt), 0.0)
+    worst = int(np.argmax(size))
+    return Backwards(int(np.count_nonzero(wrong)), float(size[worst]), float(x[order[worst]]))
 
 
 def _results(member: Member, goal: FloatGoal, x: np.ndarray) -> np.ndarray:
@@ -148,12 +157,12 @@ def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
     return rough
 
 
-def _of_more(member: Member) -> Checked:
+def _of_more(member: Member, ways: bool) -> Checked:
     """Float32 in compiled C, every input; float64 a sample, and where nothing exact is fast enough."""
     faults: tuple[str, ...] = ()
     if member.full:
         with suppress(CurvedError):
-            return _of_all_floats(member)
+            return _of_all_floats(member, ways)
         faults = special_faults(_full(member))
     formula = prepare(member, member.dtype, member.full)
     figure = next(f for f in formula.float_errors if f.unit == member.metric)
@@ -167,10 +176,12 @@ def _full(member: Member) -> Formula:
     return replace(make_formula(member, member.dtype), reduction=reduction_of(member))
 
 
-def _of_all_floats(member: Member) -> Checked:
+def _of_all_floats(member: Member, ways: bool) -> Checked:
     """A float32 function of all floats, every input of which compiled C is asked."""
-    found = whole(_full(member))
+    formula = _full(member)
+    found = whole(formula)
     place = float("nan") if found.figure.x is None else found.figure.x
     error = found.figure.value
     missed = 0 if error <= RIGHT else None
-    return Checked(member, found.inputs, "every input", error, ULP, place, missed, None, found.faults)
+    back = wrong_ways(formula) if ways else None
+    return Checked(member, found.inputs, "every input", error, ULP, place, missed, back, found.faults)

@@ -35,6 +35,8 @@ _NODES = 9
 """Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
 _AGREES = 1e-12
 """Relative deviation of interpolant and function at check points."""
+REFERENCE_AGREES = 1e-11
+"""As much for a function in float64 that takes the place of polynomials."""
 _FEW = 64
 """Inputs of a piece that is not halved any more: balls decide them all."""
 _MOST_TRIES = 200_000
@@ -78,6 +80,21 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Backwards:
+    """Neighbouring inputs between which results go the other way than the right ones.
+
+    Attributes:
+        count: how many.
+        most: the largest such step [ulp of the result].
+        x: the input before it; None where there is none.
+    """
+
+    count: int
+    most: float
+    x: float | None
+
+
+@dataclass(frozen=True)
 class Screened:
     """What the largest errors are among.
 
@@ -112,6 +129,33 @@ def screened(
         in_metric, in_ulp = (np.concatenate([near, kept]) for near in _near(screen, pieces))
         count = sum(piece.number for piece in pieces) + len(kept)
         return Screened((in_metric, in_ulp), count)
+
+
+def backwards(
+    formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any, reference: Formula | None = None
+) -> Backwards:
+    """How often a float32 function steps the wrong way, as `screened`.
+
+    Steps of the exact function that are smaller than what polynomial or reference may be off count as none:
+    where it is so flat, nobody asks.
+    """
+    with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(_PRECISION):
+        screen = compiled(formula, Path(folder), reference)
+        pieces, _ = _whole(_ranges(lo, hi)) if reference else _pieces(exact, lo, hi)
+        sure = 4 * (REFERENCE_AGREES if reference else _AGREES)
+
+        def counted(chunk: _Chunk) -> tuple[int, float, int]:
+            first, count, p, middle, scale = chunk
+            most, where = np.zeros(1), np.zeros(1, np.uint32)
+            found = screen.evonum_backwards(
+                first, count, p.ctypes.data, middle, scale, sure, most.ctypes.data, where.ctypes.data
+            )
+            return found, float(most[0]), int(where[0])
+
+        found = _on_all_cores(counted, _chunks(pieces))
+    count = sum(row[0] for row in found)
+    most, where = max((row[1:] for row in found), default=(0.0, 0))
+    return Backwards(count, most, _value(where) if count else None)
 
 
 _SOURCE = """
@@ -187,6 +231,37 @@ uint32_t evonum_near(uint32_t first, uint32_t n, const double *p, double middle,
             if (e[which][i] >= least) found[used++] = first + k + i;
     }}
     return used;
+}}
+
+/* Neighbours between which results go the other way than the function; the largest such step, and where. */
+uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double middle, double scale,
+                          double sure, double *most, uint32_t *where)
+{{
+    uint32_t count = 0;
+    float x[SOME], y[SOME];
+    double f[SOME];
+    for (uint32_t k = 0; k < n; k += SOME - 1) {{
+        inputs(first + k, n + 1 - k, x);
+        {name}_array(SOME, x, y);
+        exact_values(x, f, (Piece){{p, middle, scale}});
+        for (uint32_t i = 0; i < SOME - 1 && i < n - k; i++) {{
+            const double wanted = f[i + 1] - f[i], step = bounded(y[i + 1]) - bounded(y[i]);
+            if (!(fabs(wanted) > sure * fabs(f[i])) || !(wanted > 0 ? step < 0 : step > 0)) continue;
+            count++;
+            double power = fabs(bounded(y[i]));
+            int64_t b;
+            memcpy(&b, &power, sizeof b);
+            b &= 0x7ff0000000000000;
+            memcpy(&power, &b, sizeof power);
+            power = power < 0x1p-126 ? 0x1p-126 : power;
+            const double size = fabs(step) / power * 0x1p23;
+            if (size > *most) {{
+                *most = size;
+                *where = first + k + i;
+            }}
+        }}
+    }}
+    return count;
 }}
 
 /* How many results differ from one value, NaN from none; the first input where. */
@@ -267,6 +342,8 @@ def compiled(formula: Formula, folder: Path, reference: Formula | None = None) -
     loaded.evonum_near.argtypes = [
         word, word, place, number, number, ctypes.c_int, ctypes.c_int64, place, word
     ]  # fmt: skip
+    loaded.evonum_backwards.argtypes = [word, word, place, number, number, number, place, place]
+    loaded.evonum_backwards.restype = word
     loaded.evonum_near.restype = loaded.evonum_other.restype = word
     loaded.evonum_other.argtypes = [word, word, word, place]
     return loaded
@@ -362,25 +439,37 @@ def _interpolated(exact: Callable[[Any], Any], first: int, count: int) -> Piece 
     return Piece(first, count, middle, 1 / half, tuple(coefficients.tolist()))
 
 
-def _near(screen: ctypes.CDLL, pieces: Sequence[Piece]) -> tuple[np.ndarray, np.ndarray]:
-    """For each measure the inputs whose screened error is near the largest."""
-    chunks = [
+_Chunk = tuple[int, int, np.ndarray, float, float]
+"""First bits, how many inputs, coefficients, middle and scale."""
+
+
+def _chunks(pieces: Sequence[Piece]) -> list[_Chunk]:
+    return [
         (p.first + k, min(_CHUNK, p.number - k), np.array(p.coefficients), p.middle, p.scale)
         for p in pieces
         for k in range(0, p.number, _CHUNK)
     ]
 
-    def largest(chunk: tuple[int, int, np.ndarray, float, float]) -> np.ndarray:
+
+def _on_all_cores(work: Callable[[_Chunk], Any], chunks: Sequence[_Chunk]) -> list[Any]:
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    try:
+        return list(pool.map(work, chunks))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _near(screen: ctypes.CDLL, pieces: Sequence[Piece]) -> tuple[np.ndarray, np.ndarray]:
+    """For each measure the inputs whose screened error is near the largest."""
+    chunks = _chunks(pieces)
+
+    def largest(chunk: _Chunk) -> np.ndarray:
         first, count, p, middle, scale = chunk
         most = np.zeros(2, np.int64)
         screen.evonum_largest(first, count, p.ctypes.data, middle, scale, most.ctypes.data)
         return most
 
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-    try:
-        most = np.array(list(pool.map(largest, chunks))).reshape(-1, 2)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    most = np.array(_on_all_cores(largest, chunks)).reshape(-1, 2)
     return _collected(screen, chunks, most, 0), _collected(screen, chunks, most, 1)
 
 

@@ -7,17 +7,25 @@ side, and NaN of NaN.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.exhaustive import CurvedError, Screened, compiled, least_from, screened
+from evo.exports.exhaustive import (
+    REFERENCE_AGREES,
+    Backwards,
+    CurvedError,
+    backwards,
+    compiled,
+    least_from,
+    screened,
+)
 from evo.exports.formula import Figure, Formula, Origin, make_formula
 from evo.exports.measure import finite_span, largest
 from evo.exports.samples import results
@@ -28,9 +36,9 @@ from evo.targets.target import Target
 
 _DEGREE = 24
 """Of the interpolant that stands for a core in float64."""
-_AGREES = 1e-11
-"""Relative deviation of function and reference at the inputs compared, and how many those are."""
 _COMPARED = 4000
+"""Inputs at which function and reference are compared."""
+_Found = TypeVar("_Found")
 _INFINITY, _SIGN = 0x7F800000, 1 << 31
 
 
@@ -61,10 +69,21 @@ def whole(formula: Formula) -> Whole:
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
     plain = replace(formula, name="exported", origin=Origin(), to="")
-    found = _screened(plain, *reduction.span(fmt))
+    found = _beside_exact(screened, plain, *reduction.span(fmt))
     x = np.unique(found.inputs[1])
     figure = largest(results(formula, x), x, reduction.ball, fmt, "ulp", reduction.tail)
     return Whole(figure, 1 << fmt.bits, special_faults(plain), x)
+
+
+def wrong_ways(formula: Formula) -> Backwards:
+    """Where a float32 function of all floats steps the wrong way.
+
+    Raises:
+        BuildError, CurvedError: as `whole`.
+    """
+    plain = replace(formula, name="exported", origin=Origin(), to="")
+    assert plain.reduction is not None
+    return _beside_exact(backwards, plain, *plain.reduction.span(plain.fmt))
 
 
 def special_faults(formula: Formula) -> tuple[str, ...]:
@@ -74,15 +93,16 @@ def special_faults(formula: Formula) -> tuple[str, ...]:
         return (*_single(plain), *_beyond(plain, Path(folder)))
 
 
-def _screened(formula: Formula, lo: float, hi: float) -> Screened:
+def _beside_exact(ask: Callable[..., _Found], formula: Formula, lo: float, hi: float) -> _Found:
+    """What is asked beside polynomials, or beside a reference where the function bends too often."""
     assert formula.reduction is not None
     exact = Target(formula.member.target, "0", "1", "absolute").expression.ball
     if not formula.reduction.bends:
         try:
-            return screened(formula, exact, lo, hi)
+            return ask(formula, exact, lo, hi)
         except CurvedError:
             pass
-    return screened(formula, exact, lo, hi, reference(formula))
+    return ask(formula, exact, lo, hi, reference(formula))
 
 
 def reference(formula: Formula) -> Formula:
@@ -124,7 +144,7 @@ def _compare(made: Formula, formula: Formula) -> None:
     with flint.ctx.workprec(128):
         exact = np.array([float(formula.reduction.ball(arb(v))) for v in x.tolist()])
     off = np.abs(got - exact) / np.abs(exact)
-    if not off.max() <= _AGREES:
+    if not off.max() <= REFERENCE_AGREES:
         raise CurvedError(f"{formula.member.target} in float64 is off by {off.max():.2g}, relatively.")
 
 

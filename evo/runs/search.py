@@ -290,7 +290,7 @@ class Search:
         if self.problem.goal is not None and self.problem.goal.missing:
             return  # no function yet
         if self.problem.goal is not None:
-            self.front = Front.of(check(member).measured for member in self.front)
+            self.front = Front.of(check(member, ways=False).measured for member in self.front)
             self.front.save(self.directory / "front.json")
             return
         found = [verify(member) for member in self.front.visible(self.spec.error)]
