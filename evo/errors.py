@@ -6,7 +6,7 @@ EXIT_CODES = {"input": 2, "machine": 1, "refuted": 1}
 """Exit code by kind.
 
 input: the words or a file make no sense, here or on any machine.
-machine: what is needed is not here now: a compiler, free CPUs, room on the disk, a store, a port, a directory
+machine: what is needed is not here now: a compiler, a cluster, room on the disk, a store, a port, a directory
     that nobody else uses.
 refuted: what a file claims is not so.
 """

@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from evo.runs.directory import DirectoryError, locked
 from evo.runs.evolution import evolve
 from evo.runs.search import Search
 from evo.runs.spec import make_spec
-from evo.runs.workers import SerialWorkers, WorkersError
+from evo.runs.workers import LostError, SerialWorkers, WorkersError
 from searches import EVONUM, SMALL, command_of, start, wait_for, without_times, write_spec
 
 
@@ -317,7 +318,7 @@ def test_a_search_of_an_older_version_goes_on_and_says_so(tmp_path, undisturbed)
 
 
 class OneProcess(Counted):
-    """A cluster with a free CPU for the first of two islands."""
+    """Only the process of the first of two islands begins."""
 
     def submit(self, task, state, known):
         if task.island == 0:
@@ -338,7 +339,7 @@ def test_an_island_without_a_process_is_told_and_costs_no_more_than_the_budget(t
 
 
 class NoProcesses(SerialWorkers):
-    """A cluster without a free CPU."""
+    """There are cores, and no process begins."""
 
     def waiting(self):
         return range(2)
@@ -347,7 +348,7 @@ class NoProcesses(SerialWorkers):
         return None
 
 
-def test_a_cluster_without_cpus_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
+def test_processes_that_do_not_begin_are_told_and_cost_no_more_than_the_budget(tmp_path, monkeypatch):
     monkeypatch.setattr(evo.runs.evolution, "PATIENCE", 0.05)
     told: list[str] = []
     search = make(tmp_path / "s", generations=None, time=0.2)
@@ -355,17 +356,64 @@ def test_a_cluster_without_cpus_is_told_and_costs_no_more_than_the_budget(tmp_pa
     with pytest.raises(WorkersError, match="its time is over"):
         evolve(search, NoProcesses(search.problem), warn=told.append)
     assert len(told) == 1
-    assert "no free CPUs" in told[0]
-    assert "2" in told[0]
+    assert "The processes of 2 of this search's 2 islands have not begun" in told[0]
 
 
-def test_a_search_that_waits_for_cpus_stops_when_it_is_asked(tmp_path):
+class NoCores(SerialWorkers):
+    """A cluster that others hold, for so many looks of 0.1 s."""
+
+    def __init__(self, problem, looks=10**9):
+        super().__init__(problem)
+        self.looks = looks
+
+    def reserved(self, timeout):
+        time.sleep(0.1)
+        self.looks -= 1
+        return self.looks < 0
+
+    def waiting(self):
+        return range(2) if self.looks >= 0 else ()
+
+
+@pytest.mark.parametrize("workers", [NoProcesses, NoCores])
+def test_a_search_that_waits_stops_when_it_is_asked(tmp_path, workers):
     search = make(tmp_path / "s")
     search.make_directory()
-    answers = iter([False, False, True])
-    front, status = evolve(search, NoProcesses(search.problem), should_stop=lambda: next(answers))
+    answers = iter([False, False])
+    front, status = evolve(search, workers(search.problem), should_stop=lambda: next(answers, True))
     assert (len(front), status) == (0, "KILLED")
     assert Search.resume(tmp_path / "s", {}).islands == 2
+
+
+def test_a_search_without_cores_says_so_once_and_its_time_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(evo.runs.evolution, "PATIENCE", 0.05)
+    told: list[str] = []
+    search = make(tmp_path / "s", generations=None, time=0.3)
+    search.make_directory()
+    began = time.monotonic()
+    front, status = evolve(search, NoCores(search.problem, 8), warn=told.append)
+    assert (len(front) > 0, status, len(told)) == (True, "FINISHED", 1)
+    assert told[0].startswith("The cluster has fewer free CPUs than this search's processes need together.")
+    assert 0 < search.seconds <= time.monotonic() - began - 0.8
+
+
+def test_cores_that_are_waited_for_after_a_node_died_cost_no_time_either(tmp_path):
+    class Dying(NoCores):
+        def collect(self, timeout):
+            if self.looks < 0 and not self.restarts:
+                self.restarts, self.looks = 1, 8
+                raise LostError("A node died.")
+            return super().collect(timeout)
+
+        restarts = 0
+
+    told: list[str] = []
+    search = make(tmp_path / "s", generations=None, time=0.3)
+    search.make_directory()
+    began = time.monotonic()
+    _, status = evolve(search, Dying(search.problem, 0), warn=told.append)
+    assert (status, len(told)) == ("FINISHED", 1)
+    assert 0 < search.seconds <= time.monotonic() - began - 0.8
 
 
 def test_the_shortest_budget_is_one_generation(tmp_path):

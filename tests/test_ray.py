@@ -1,6 +1,7 @@
 """Real Ray clusters, real processes, really killed: the front never changes."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -244,6 +245,49 @@ def test_a_node_that_dies_takes_nothing_with_it_that_the_search_does_not_make_ag
         assert driver.returncode == 0, output
         assert "Going back from" in output
         assert without_times(in_tmp / "s" / "front.json") == five
+
+
+GROUPS = """
+import json, sys
+from evo.runs.workers.actors import connect
+connect(sys.argv[1])
+from ray.util.placement_group import placement_group_table
+found = [(one["state"], len(one["bundles"])) for one in placement_group_table().values()]
+print(json.dumps([one for one in found if one[0] != "REMOVED"]))
+"""
+
+
+def groups(address: str) -> list[tuple[str, int]]:
+    """The placement groups of a cluster: state and number of bundles."""
+    command = [sys.executable, "-c", GROUPS, address]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return sorted(map(tuple, json.loads(done.stdout.splitlines()[-1])))
+
+
+@pytest.mark.slow
+def test_a_search_reserves_its_cores_and_another_waits_for_them_without_spending_its_time(head, in_tmp):
+    """The first one is killed: what it reserved is free then, and the second one has its whole time."""
+    address, _ = head
+    words = ("--address", address, "--islands", "2", "--processes", "2", "--no-record", "--max-ops", "3")
+    first = start("search", "exp2", *words, "--time", "600s", "--out", "first", cwd=in_tmp)
+    wait_for((in_tmp / "first" / "checkpoint.npz").exists, first)
+    second = start("search", "exp2", *words, "--time", "4s", "--out", "second", cwd=in_tmp)
+    try:
+        wait_for(lambda: groups(address) == [("CREATED", 2), ("PENDING", 2)], second)
+        waiting = time.monotonic()
+        time.sleep(25)  # it says after 20 that it waits
+        os.kill(first.pid, signal.SIGKILL)
+        output = second.communicate(timeout=240)[0]
+        assert time.monotonic() - waiting > 25
+        assert second.returncode == 0, output
+        assert "Waiting; its time does not run meanwhile" in output
+        lines = (in_tmp / "second" / "records.jsonl").read_text().splitlines()
+        assert sum(json.loads(line)["kind"] == "metrics" for line in lines) > 2
+    finally:
+        for driver in (first, second):
+            driver.kill()
+            driver.communicate(timeout=60)
+    wait_for(lambda: not groups(address), head[1])
 
 
 @pytest.mark.slow

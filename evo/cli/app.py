@@ -69,7 +69,7 @@ from evo.errors import EXIT_CODES, EvonumError
 UsageError: Any = typer.BadParameter.__mro__[1]  # click's own, or the copy inside typer: versions differ
 
 EXIT = (
-    "Exit code 0 is success; 2 bad input; 1 something else in the way (no compiler, no free CPUs, a full "
+    "Exit code 0 is success; 2 bad input; 1 something else in the way (no compiler, no cluster, a full "
     "disk, a store that is away), or a claim that is refuted; 128 + n a search that signal n stopped (129 a "
     "closed terminal, 130 Ctrl-C, 143 SIGTERM). One line on stderr says what."
 )

@@ -4,7 +4,9 @@ import time
 
 
 class Clock:
-    """Runs from the first process that is there to the last epoch: neither starts nor proofs are search time.
+    """Runs from the first process that is there to the last epoch, and stands while cores are waited for.
+
+    Neither starts nor proofs are search time.
 
     Args:
         budget: of this session [s]; None without one.
@@ -13,25 +15,22 @@ class Clock:
 
     def __init__(self, budget: float | None, ahead: int) -> None:
         self._budget, self._ahead = budget, ahead
-        self._started: float | None = None
-        self._ended: float | None = None
+        self._before = 0.0  # until it stood last [s]
+        self._since: float | None = None
 
     def start(self) -> None:
-        """The search begins, or goes on after an end that was none."""
-        self._ended = None
-        if self._started is None:
-            self._started = time.monotonic()
+        """The search begins, or goes on."""
+        if self._since is None:
+            self._since = time.monotonic()
 
     def stop(self) -> None:
-        """The search ends."""
-        self._ended = time.monotonic()
+        """The search ends, or waits for cores."""
+        self._before, self._since = self.spent, None
 
     @property
     def spent(self) -> float:
         """So far [s]."""
-        if self._started is None:
-            return 0.0
-        return (time.monotonic() if self._ended is None else self._ended) - self._started
+        return self._before + (0.0 if self._since is None else time.monotonic() - self._since)
 
     @property
     def left(self) -> float | None:

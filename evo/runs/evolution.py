@@ -25,7 +25,7 @@ from evo.runs.workers import LostError, Workers, WorkersError
 from evo.targets.points import select_points
 
 PATIENCE = 20.0
-"""Time without any process for the islands after which the search says so [s]."""
+"""Time without cores, or then without any process for the islands, after which the search says so [s]."""
 
 Families = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -134,6 +134,7 @@ class _Session:
     def _run_epochs(self) -> bool:
         """Runs epochs until the budget is spent; whether it was stopped before."""
         search, workers = self._search, self._workers
+        self._wait_for_cores()
         stopping, begun, told, since = False, self._saved, False, time.monotonic()
         while True:
             stopping = stopping or self._hooks.should_stop()
@@ -147,8 +148,7 @@ class _Session:
             if len(late) < search.islands or waited > PATIENCE:
                 self._clock.start()
             shortage = (
-                f"The cluster has no free CPUs for the processes of {len(late)} of this search's "
-                f"{search.islands} islands"
+                f"The processes of {len(late)} of this search's {search.islands} islands have not begun"
             )
             if stopping or (over and waited > PATIENCE):  # what has not begun need not be waited for
                 for island in late:
@@ -161,6 +161,23 @@ class _Session:
                 self._take(finished)
             elif late and waited > PATIENCE and not told:
                 self._hooks.warn(f"{shortage}. Waiting; Ctrl-C ends it.")
+                told = True
+
+    def _wait_for_cores(self) -> None:
+        """Returns once the workers have their cores, a stop is asked for, or there is no time left for them.
+
+        What waits for cores has no time to spend: the clock stands.
+        """
+        since, told = time.monotonic(), False
+        while not (self._clock.is_over and self._saved) and not self._workers.reserved(timeout=0.2):
+            self._clock.stop()
+            if self._hooks.should_stop():
+                return
+            if time.monotonic() - since > PATIENCE and not told:
+                self._hooks.warn(
+                    "The cluster has fewer free CPUs than this search's processes need together. Waiting; its"
+                    " time does not run meanwhile, and Ctrl-C ends it."
+                )
                 told = True
 
     def _has_goal(self) -> bool:

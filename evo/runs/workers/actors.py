@@ -1,7 +1,8 @@
-"""Ray actors that run the islands: the one module that imports Ray.
+"""Ray actors that run the islands: this module and `reservation` import Ray, and no other.
 
 States and new functions stay in Ray's object store. Actors are few, one per CPU: they run the islands by
-turns. Ray is imported once a search needs it: it takes a second, and reads its settings then.
+turns. Their CPUs are reserved together. Ray is imported once a search needs it: it takes a
+second, and reads its settings then.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from evo.islands.problem import Problem
 from evo.kernels.library import arithmetic
 from evo.runs.workers.contract import LostError, WorkersError
 from evo.runs.workers.knock import NAMES, knock
+from evo.runs.workers.reservation import Reservation
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
@@ -34,7 +36,7 @@ class RayWorkers:
     """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
 
     With a node, the values that were made there are gone, too, and Ray cannot make them again; and the actors
-    that were there may find no CPU elsewhere. Either is a `LostError`.
+    that were there may find no CPU elsewhere. Either is a `LostError`; what is left is reserved anew.
 
     Args:
         problem: goes to each process once.
@@ -68,6 +70,7 @@ class RayWorkers:
         self._problem, self._islands = problem, islands
         self._host, self._settings, self._most = host, settings, processes
         self._actors: list[Any] = []
+        self._reservation: Reservation | None = None
         try:
             self.restart()
         except WorkersError:
@@ -97,17 +100,22 @@ class RayWorkers:
                 raise WorkersError(f"the {problem.backend} backend needs a GPU, and Ray has found none.")
             count = per_gpu * int(gpus)
         count = min(self._islands, self._most or count)
+        shares = {"CPU": _share(cpus, count), "GPU": _share(gpus, count) if per_gpu else 0.0}
+        self._reservation = Reservation(count, {name: share for name, share in shares.items() if share})
         remote = ray.remote(
-            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=_share(cpus, count),
-            num_gpus=_share(gpus, count) if per_gpu else 0.0,
-        )(self._host)  # fmt: skip
-        return [remote.remote(problem, *self._settings) for _ in range(count)]
+            max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=shares["CPU"], num_gpus=shares["GPU"]
+        )(self._host)
+        places = [self._reservation.place(i) for i in range(count)]
+        return [remote.options(scheduling_strategy=p).remote(problem, *self._settings) for p in places]
 
     def _end_actors(self) -> None:
         for actor in self._actors:
             with contextlib.suppress(Exception):
                 self._ray.kill(actor)
         self._actors = []
+        if self._reservation is not None:
+            self._reservation.drop()
+        self._reservation = None
 
     def _dead_nodes(self) -> set[str]:
         return {node["NodeID"] for node in self._ray.nodes() if not node["Alive"]}
@@ -116,6 +124,13 @@ class RayWorkers:
     def processes(self) -> int:
         """How many hold the islands."""
         return len(self._actors)
+
+    def reserved(self, timeout: float) -> bool:
+        """See `Workers.reserved`."""
+        if self._reservation is None or self._reservation.is_filled(timeout):
+            return True
+        self._look()
+        return False
 
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """See `Workers.submit`."""

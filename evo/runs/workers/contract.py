@@ -30,6 +30,14 @@ class Workers(Protocol):
 
     ahead: int
 
+    def reserved(self, timeout: float) -> bool:
+        """Whether all processes have their cores, and begin; waits for these, at most `timeout` [s].
+
+        Raises:
+            LostError: they cannot be waited for any longer.
+        """
+        ...
+
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """Start a task on handles: of the island's state (None at its start), of others' functions."""
         ...

@@ -18,6 +18,10 @@ class SerialWorkers:
         _ = self._host.operators(0).engine  # what it needs and has not is told before the search begins
         self._tasks: deque[tuple[Task, Any, Sequence[Any]]] = deque()
 
+    def reserved(self, timeout: float) -> bool:
+        """See `Workers.reserved`."""
+        return True
+
     def submit(self, task: Task, state: Any, known: Sequence[Any]) -> None:
         """See `Workers.submit`."""
         self._tasks.append((task, state, known))
