@@ -51,6 +51,6 @@ def test_what_jobs_record_is_delivered_once_even_by_a_service_that_comes_later(t
 
 @pytest.mark.slow
 def test_eight_jobs_of_two_owners_share_two_cores_while_the_service_is_killed():
-    words = [sys.executable, FOLDER / "load.py", "--time", "4", "--kills", "3"]
+    words = [sys.executable, FOLDER / "load.py", "--time", "12", "--kills", "3"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -115,3 +115,13 @@ def test_only_the_best_is_polished_where_float64_ranks_well_at_home(abroad):
     assert max(np.unique(state.archive.cost[rows], return_counts=True)[1]) <= RANKS
     rest = worth_polishing(state.archive, known, state.archive.fingerprint[rows], 1.0)
     assert not set(rest.tolist()) & set(rows.tolist())
+
+
+def test_an_island_whose_time_is_over_still_sends_its_first_candidate_and_no_further_one(abroad):
+    own, state = abroad
+    news, after = emigrate(own, state, until=0.0)
+    assert len(news) == 1
+    assert np.isfinite(news.error).all()
+    later, last = emigrate(own, after, until=0.0)
+    assert len(later) == 0
+    assert np.array_equal(last.tried, after.tried)

@@ -38,12 +38,15 @@ def emigrate(operators: Operators, state: State, until: float = math.inf) -> tup
     """What an island tells the others: of its front, the members that are news by more than a thousandth.
 
     Args:
-        until: no candidate of a stretched island is polished after it, by `time.monotonic` [s].
+        until: no candidate of a stretched island is polished after it, by `time.monotonic` [s], but for the
+            first one that it sends: a search whose other islands have not begun would end with nothing.
     """
     if operators.problem.home:
+        least = 0 if np.isfinite(state.sent).any() else 1
         scale = float(np.max(operators.fit_points.weight * np.abs(operators.fit_points.exact)))
         rows = worth_polishing(state.archive, state.sent, state.tried, scale)
-        polished, tried = at_home(operators.problem.home, state.archive.take(rows), state.seconds, until)
+        best = state.archive.take(rows)
+        polished, tried = at_home(operators.problem.home, best, state.seconds, until, least)
         chosen = state.archive.take(rows[:tried])
         kept = state.tried[np.isin(state.tried, state.archive.fingerprint)]  # others cannot be chosen
         state = replace(state, tried=np.concatenate([kept, chosen.fingerprint]))

@@ -67,19 +67,21 @@ def worth_polishing(archive: Pool, known: np.ndarray, tried: np.ndarray, scale: 
     return rows[np.lexsort((rows, rank[rows]))][:POLISHES]
 
 
-def at_home(home: Target, pool: Pool, seconds: float, until: float = math.inf) -> tuple[Pool, int]:
+def at_home(
+    home: Target, pool: Pool, seconds: float, until: float = math.inf, least: int = 0
+) -> tuple[Pool, int]:
     """The candidates polished on their target's own interval; those not finite there are left out.
 
     Args:
         seconds: search time so far [s].
-        until: no polish begins after it, by `time.monotonic` [s].
+        until: no polish begins after it, by `time.monotonic` [s], unless there are fewer than `least`.
 
     Returns:
         The polished ones, and how many were tried: the first ones.
     """
     done = [Pool.empty(pool.batch.width)]
     for row in range(len(pool)):
-        if time.monotonic() >= until:
+        if time.monotonic() >= until and sum(map(len, done)) >= least:
             break
         one = pool.take([row])
         done.append(deepen(home, one.batch, one.cost, one.fingerprint, seconds))
