@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := evo tracking deploy experiments tests
 
+# Tests begin hundreds of Python processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql stack secrets
 
 ready: $(READY)

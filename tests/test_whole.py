@@ -18,13 +18,15 @@ from evo.exports.measure import largest
 from evo.exports.samples import results
 from evo.exports.whole import _single, reference, whole
 from evo.floats.goal import FloatGoal
+from evo.floats.wanted import core_values
+from evo.floats.whole import points_at
 from evo.fronts.front import Front
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.batch import Batch
 from evo.programs.piece import Piece
 from evo.reductions.reduction import Tail
 from evo.reductions.table import REDUCTIONS, core_interval
-from evo.targets.target import Target
+from evo.targets.target import Target, make_target
 from exported import assert_same, call, compiled
 from test_floats import fitted, horner, member_of
 
@@ -251,3 +253,13 @@ def test_a_zero_or_an_end_has_an_exact_result_where_the_format_has_it(name):
     assert row is not None
     wrong = replace(row, float64=lambda x: row.float64(x) + 1.0)
     assert bool(list(_single(replace(formula, reduction=wrong)))) == (name != "acos")
+
+
+@pytest.mark.parametrize("row", REDUCTIONS["silu"], ids=lambda row: row.way)
+def test_silu_keeps_its_digits_where_its_power_is_largest(row):
+    x = np.linspace(-86, -60, 20_001).astype(np.float32).astype(float)
+    core = make_target(row.core.function, (row.core.lo, row.core.hi))
+    points = points_at(x, make_target("silu"), core, row, FLOAT_FORMATS["float32"])
+    y = core_values(core, points.x).astype(np.float32).astype(float)
+    got = points.prepared.result(y[None, :])[0].astype(float)
+    assert (abs(got - points.results) / points.unit).max() < 2.5

@@ -176,7 +176,7 @@ class Power(NamedTuple):
 
 def _rules(period: str, shift: int, least: int | None) -> dict[str, Rule]:
     """2^lowest is a quarter of the smallest subnormal: it rounds to 0; 2^(bias + 2) is infinite, even times
-    1/2."""
+    1/2. e^-FAR is a normal number, times SCALE, too."""
 
     def lowest(fmt: FloatFormat) -> int:
         return fmt.emin - fmt.digits - 1
@@ -193,8 +193,11 @@ def _rules(period: str, shift: int, least: int | None) -> dict[str, Rule]:
         "CENTRE": lambda fmt: rounded(period, 10),
         "RADIUS": lambda fmt: whole_below(period, fmt.bias - 1),
         "SCALE": value(2.0**-shift),
+        "MINUS_SCALE": value(-(2.0**-shift)),
+        "FAR": value(64.0),
         "SHIFT": value(float(shift)),
         "ZERO": value(0.0),
+        "ONE": value(1.0),
         "LOWEST": negative(largest),
         "INVERSE": number(f"1/({period})"),
         "UPPER": lambda fmt: rounded(period, short(fmt)),

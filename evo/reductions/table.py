@@ -45,14 +45,15 @@ _POWERS = (
     ),
     Power(
         "silu", "log(2)", _silu, "exp",
-        before="""
-        finite = atleast x LOWEST
-        start = sub ZERO finite
-        """,
+        before="start = sub ZERO x",
         after="""
         under = add whole SCALE
-        part = div SCALE under
-        result = mul finite part
+        far = below FAR t
+        tiny = mul t MINUS_SCALE
+        above = choose far tiny SCALE
+        factor = choose far ONE x
+        part = div above under
+        result = mul factor part
         """,
         reach=(-110.0, float("inf")), shift=32, least=-64,
     ),
