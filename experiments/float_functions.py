@@ -12,7 +12,6 @@ coefficient or a size.
 import argparse
 import tempfile
 from collections.abc import Sequence
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,13 @@ def searched(name: str, dtype: str, path: Path, options: Any) -> Front:
     reduction = ways[options.way] if options.way else next(iter(ways.values()))
     with tempfile.TemporaryDirectory() as folder:
         given: tuple[str, ...] = ()
-        for core, most in zip(
-            reduction.cores, chain(options.max_ops, repeat(options.max_ops[-1])), strict=False
-        ):
+        for k, core in enumerate(reduction.cores):
+            most, time = (row[min(k, len(row) - 1)] for row in (options.max_ops, options.time))
             words = {"way": options.way} if options.way else {}
             words |= {"part": core.name, "given": given} if len(reduction.cores) > 1 else {}
             out = Path(folder) / core.name
             front = api.search(
-                name, dtype=dtype, full=True, ops=options.ops, max_ops=most, time=options.time,
+                name, dtype=dtype, full=True, ops=options.ops, max_ops=most, time=time,
                 islands=1, workers="serial", record=False, out=out, **words,
             )  # fmt: skip
             given = (f"{out}:{enough(front, dtype)}",)
@@ -57,7 +55,7 @@ def enough(front: Sequence[Any], dtype: str) -> int:
 def main() -> None:
     """Prints one line for each member: its error, and misrounded results of all inputs of 16 bits."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    options.add_argument("--time", default="60s", help="of each search")
+    options.add_argument("--time", nargs="+", default=["60s"], help="of each core's search, in turn")
     options.add_argument("--ops", default="fma")
     options.add_argument("--max-ops", type=int, nargs="+", default=[5], help="of each core, in turn")
     options.add_argument("--functions", nargs="+", default=FUNCTIONS)

@@ -77,7 +77,7 @@ _STEPS = f"""
     zero = less bits_of_size LEAST_BITS
     negative = below x ZERO
     below_zero = choose negative NOTHING x
-    end = choose zero INFINITY below_zero
+    end = choose zero POLE below_zero
     result = choose proper inside end
 """
 
@@ -102,7 +102,7 @@ GAMMA = (
         ), written(_STEPS), {
             **LOG_RULES, "NEAR": number(_NEAR), "FAR": number(_FAR), "SHIFT": number(_SHIFT),
             "MINUS_ONE": value(-1.0), "MINUS_HALF": value(-0.5), "CONSTANT": number("(log(2*pi)-1)/2"),
-            "INFINITY": infinity, "SLOPE": number("7/8"), "UNIT": lambda fmt: rounded("log(2)", _short(fmt)),
+            "POLE": infinity, "SLOPE": number("7/8"), "UNIT": lambda fmt: rounded("log(2)", _short(fmt)),
             "UNIT_REST": lambda fmt: rest("log(2)", rounded("log(2)", _short(fmt)), fmt.digits),
         }, lambda fmt: (0.0, float("inf")), _lgamma, remark="for x >= 0, NaN below",
     ),
