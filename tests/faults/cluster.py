@@ -21,8 +21,10 @@ from faults import table
 from services import Service, processes_of, running, until
 from test_ray import children, free_port, islands_of, raylet, start_node, stop
 
-TIME = 60.0
-"""Of a job [s]; Ray takes half of it to miss a node, unless its head is told to be quicker."""
+TIME = 30.0
+"""Of a job [s]."""
+LONG = 60.0
+"""Of one that loses a node [s]: Ray takes half of it to miss that, unless its head is told to be quicker."""
 
 
 class Cluster:
@@ -128,7 +130,7 @@ def once(fault: Callable[[Service, Cluster, str], float], folder: Path) -> table
     try:
         cluster.begin()
         with running(folder / "data", cluster=f"127.0.0.1:{cluster.port}") as service:
-            id = service.submit(time=TIME, cores=2, islands=4)
+            id = service.submit(time=LONG if fault is node_killed else TIME, cores=2, islands=4)
             search = service.search(id)
             until((search / "checkpoint.npz").exists, 120)
             until(lambda: [len(islands_of(node)) for node in cluster.nodes] == [1, 1], 120)
