@@ -8,6 +8,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -331,7 +332,7 @@ class OneProcess(Counted):
 def test_an_island_without_a_process_is_told_and_costs_no_more_than_the_budget(tmp_path, monkeypatch):
     monkeypatch.setattr(evo.runs.evolution, "PATIENCE", 0.05)
     told: list[str] = []
-    search = make(tmp_path / "s", generations=None, time=0.5)
+    search = make(tmp_path / "s", generations=None, time=1.5)
     search.make_directory()
     front, status = evolve(search, OneProcess(search.problem), warn=told.append)
     assert (len(front) > 0, status, len(told)) == (True, "FINISHED", 1)
@@ -395,6 +396,16 @@ def test_a_search_without_cores_says_so_once_and_its_time_does_not_run(tmp_path,
     assert (len(front) > 0, status, len(told)) == (True, "FINISHED", 1)
     assert told[0].startswith("The cluster has fewer free CPUs than this search's processes need together.")
     assert 0 < search.seconds <= time.monotonic() - began - 0.8
+
+
+def test_a_search_without_cores_has_not_begun_by_its_records(tmp_path):
+    """A service calls a job running once there is a record."""
+    search = make(tmp_path / "s")
+    search.make_directory()
+    workers, left = NoCores(search.problem, 3), []
+    evolve(search, workers, SimpleNamespace(write=lambda record: left.append(workers.looks)))
+    assert left
+    assert max(left) < 0
 
 
 def test_cores_that_are_waited_for_after_a_node_died_cost_no_time_either(tmp_path):

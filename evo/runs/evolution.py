@@ -92,6 +92,8 @@ class _Session:
     def run(self) -> tuple[Front, str]:
         """The session from its first record to its last."""
         search = self._search
+        with contextlib.suppress(LostError):  # which is told again where there is a checkpoint to go back to
+            self._wait_for_cores()
         self._journal.start(resumed=bool(self._before))
         for remark in search.remarks:
             self._hooks.warn(remark)
