@@ -2,12 +2,13 @@
 
     python experiments/ship.py experiments/floats/*.json
 
-Of each front the member of fewest operations for every level of error stays, and every input of its format is
-asked: what is wrong at a special value is not shipped.
+Of each function's fronts the member of fewest operations for every level of error stays, and every input of
+its format is asked: what is wrong at a special value is not shipped.
 """
 
 import argparse
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from evo.exports.check import check
@@ -29,15 +30,16 @@ def main() -> None:
     options.add_argument("--to", type=Path, default=DATA)
     given = options.parse_args()
     given.to.mkdir(parents=True, exist_ok=True)
-    for path in given.fronts:
-        found = [check(member) for member in Front.load(path) if member.sampled_error < WORTH]
+    for stem, paths in groupby(sorted(given.fronts, key=lambda path: path.stem), lambda path: path.stem):
+        members = [member for path in paths for member in Front.load(path)]
+        found = [check(member) for member in members if member.sampled_error < WORTH]
         right = [c for c in found if not c.faults and c.unit == "ulp"]
         points = chosen([Point(c.member, c.error, c.misrounded, c.inputs, c.of) for c in right])
         for point in points:
             words = f"{point.ulp:8.4f} ulp {point.misrounded!s:>6} misrounded of {point.inputs:,}"
-            print(f"{path.stem:20} {point.member.ops:2} ops {words}", flush=True)
+            print(f"{stem:20} {point.member.ops:2} ops {words}", flush=True)
         if points:
-            function, _, dtype = path.stem.rpartition("-")
+            function, _, dtype = stem.rpartition("-")
             ship(function, dtype, points, given.to)
 
 
@@ -48,7 +50,7 @@ def chosen(points: Sequence[Point]) -> list[Point]:
     least = slack * best.ulp if best else 0.0
     found = {}
     for level in LEVELS:
-        for point in points:
+        for point in sorted(points, key=lambda point: (point.member.ops, point.ulp)):
             if point.ulp <= max(level, least):
                 found[point.member.ops] = point
                 break

@@ -6,6 +6,7 @@ a mutant), in seconds, and kept in CuPy's cache folder.
 
 import ctypes
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -103,6 +104,24 @@ def options(kernel: str) -> tuple[str, ...]:
     return (*OPTIONS, *(("--fmad=false",) if kernel in STRICT else ()))
 
 
+def strict_module(code: str, given: Sequence[str]) -> Any:
+    """A module compiled by NVRTC itself: CuPy's own call adds -ftz=true, which loses float32's subnormals.
+
+    Raises:
+        BackendError: NVRTC refuses; what it said.
+    """
+    cuda = import_module("cupy.cuda")
+    program = cuda.nvrtc.createProgram(code, "evonum.cu", (), ())
+    try:
+        architecture = f"--gpu-architecture=sm_{cuda.Device().compute_capability}"
+        cuda.nvrtc.compileProgram(program, (architecture, *given))
+    except cuda.nvrtc.NVRTCError:
+        raise BackendError(f"CUDA's compiler: {cuda.nvrtc.getProgramLog(program)}") from None
+    module = cuda.function.Module()
+    module.load(cuda.nvrtc.getCUBIN(program))
+    return module
+
+
 class Gpu:
     """The current CUDA device, by CuPy.
 
@@ -159,7 +178,9 @@ class Gpu:
 
     def _compile(self, key: tuple[str, int]) -> Any:
         with self._cupy.cuda.Device():
-            module = self._cupy.RawModule(code=source(*key), options=options(key[0]), backend="nvrtc")
+            if key[0] in STRICT:
+                return strict_module(source(*key), options(key[0])).get_function(key[0])
+            module = self._cupy.RawModule(code=source(*key), options=OPTIONS, backend="nvrtc")
             return module.get_function(key[0])
 
     def warps(
@@ -183,6 +204,8 @@ class Gpu:
     def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
         """See `Device.threads`."""
         made = self._kernel(kernel, size)
-        fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(made.kernel.ptr, BLOCK, 0)
+        fitting = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+            getattr(made, "kernel", made).ptr, BLOCK, 0
+        )
         blocks = min(max(fitting, 1) * self._multiprocessors, -(-todo // BLOCK))
         made((blocks,), (BLOCK,), tuple(map(np.uint64, arguments)))

@@ -4,8 +4,10 @@ What a program takes there includes what XLA makes of it: a product and a sum ar
 C has in registers are arrays here, as XLA folds two steps that have one scalar.
 """
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -15,30 +17,32 @@ from jax import lax
 
 from evo.backends.jax import double
 from evo.bench.chains import Loops, Measured, chains, turn
+from evo.bench.kernels import free_cores
 from evo.exports import jax_plain
 from evo.exports.languages import JAX
 from evo.numbers.formats import FloatFormat
 
-_CHAINS = 4
+_CHAINS = 8
 """Independent ones: with more, LLVM runs out of registers."""
-_SHORT, _LONG = 4, 20
+_SHORT, _LONG = 4, 12
 """Operations of a chain, for throughput."""
 _BRIEF, _DEEP = 16, 48
 """The same for latency; XLA splits what is much longer."""
-_SIZE = 2048
-"""Elements of an array in the cache; latency is that of a single number, as XLA makes no vector of so few."""
+_BYTES = 8192
+"""Of an array in the cache; latency is that of a single number, as XLA makes no vector of so few."""
 _PASSES, _TURNS = 256, 4096
 """Of each, in a round: loops inside of XLA, as a call of a compiled function takes tens of microseconds."""
 
 
 def loops_in_xla(names: Sequence[str], fmt: FloatFormat) -> Loops:
-    """What times the chains of some operations, compiled when they are first called."""
+    """What times the chains of some operations."""
+    size = 8 * _BYTES // fmt.bits
     calls: dict[str, Callable[[], float]] = {
-        "plain_loop": _call(lambda x, c, d, e: x + 1, _PASSES, _SIZE, fmt)
+        "plain_loop": _call(lambda x, c, d, e: x + 1, _PASSES, size, fmt)
     }
     for one in chains(names):
         for which, wide, deep in (("short", _SHORT, _BRIEF), ("long", _LONG, _DEEP)):
-            calls[f"wide_{which}_{one.word}"] = _call(_several(link(one, wide, fmt)), _PASSES, _SIZE, fmt)
+            calls[f"wide_{which}_{one.word}"] = _call(_several(link(one, wide, fmt)), _PASSES, size, fmt)
             calls[f"deep_{which}_{one.word}"] = _call(link(one, deep, fmt), _TURNS, 1, fmt)
     return Loops(calls, _CHAINS * (_LONG - _SHORT), _DEEP - _BRIEF)
 
@@ -76,12 +80,29 @@ def _call(of: Callable[..., Any], passes: int, size: int, fmt: FloatFormat) -> C
         np.full(size, 3, f"uint{fmt.bits}"),
     )
     made = jax.jit(lambda x, *numbers: lax.fori_loop(0, passes, lambda _, r: of(r, *numbers), x))
+    processor = jax.devices("cpu")[0]
+    with double(), jax.default_device(processor), _on_one_core():
+        compiled = made.lower(*map(jnp.asarray, given)).compile()
 
     def timed() -> float:
-        with double(), jax.default_device(jax.devices("cpu")[0]):
+        with double(), jax.default_device(processor):
             arguments = [jnp.asarray(array) for array in given]
             began = time.perf_counter_ns()
-            made(*arguments).block_until_ready()
+            compiled(*arguments).block_until_ready()
             return (time.perf_counter_ns() - began) / (passes * size)
 
     return timed
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """What is compiled inside is for one: XLA shares loops out to threads otherwise, which takes longer."""
+    cores = free_cores()
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    os.sched_setaffinity(0, cores[:1])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

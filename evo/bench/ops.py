@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from evo.bench.chains import MEASURED, Loops, measured
+from evo.bench.chains import Loops, measured
 from evo.bench.kernels import machine
 from evo.bench.platforms import FREE_SHARE, Platform, usable
 from evo.costs.model import CostError, CostModel, Figure, OpCost
@@ -36,7 +36,7 @@ def bench_ops(
         platform: a row of `PLATFORMS`; the widest vectors of this machine by default.
         dtype: of `DTYPES`.
         rounds: each times every loop once.
-        names: of ops and steps; all by default.
+        names: of ops and steps; all that the platform measures by default.
 
     Raises:
         PlatformError: unknown, or this machine is another one.
@@ -45,7 +45,7 @@ def bench_ops(
     """
     row = usable(platform, dtype)
     fmt = FLOAT_FORMATS[dtype]
-    names = names or MEASURED
+    names = names or row.measured
     free = [name for name in names if name in row.free]
     timed = dict.fromkeys([*(name for name in names if name not in row.free), *(("fma",) if free else ())])
     loops = row.loops(list(timed), fmt)

@@ -7,11 +7,12 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from evo.bench.chains import Loops
+from evo.bench.chains import MEASURED, Loops
 from evo.bench.loops_c import loops_in_c
 from evo.errors import EvonumError
 from evo.kernels.processor import LEVELS, Level, model, supports
 from evo.numbers.formats import FloatFormat
+from evo.programs.ops import OPS
 
 DTYPES = ("float32", "float64")
 """Formats that are computed in."""
@@ -40,6 +41,7 @@ class Platform:
         pipes: what operations occupy, where it is not `usual`.
         usual: the pipe of all others.
         free: operations that are part of others' instructions: they count as `FREE_SHARE` of a multiply-add.
+        steps: whether steps of range reductions are measured, too, besides ops.
     """
 
     name: str
@@ -48,10 +50,16 @@ class Platform:
     pipes: Mapping[str, tuple[str, ...]]
     usual: str = "fma"
     free: tuple[str, ...] = ()
+    steps: bool = True
 
     def pipe(self, operation: str) -> str:
         """What an operation occupies."""
         return next((pipe for pipe, held in self.pipes.items() if operation in held), self.usual)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the operations that are measured."""
+        return MEASURED if self.steps else tuple(op.name for op in OPS)
 
     def check(self) -> None:
         """Raises where this machine is no such platform.
@@ -89,7 +97,7 @@ PLATFORMS: dict[str, Platform] = {
     for row in (
         Platform("avx512", *_in_c(_V4, 512, "-mprefer-vector-width=512"), _X86),
         Platform("avx2", *_in_c(_V3, 256), _X86),
-        Platform("xla", str, _late("loops_xla", "loops_in_xla"), _X86, free=("neg",)),
+        Platform("xla", str, _late("loops_xla", "loops_in_xla"), _X86, free=("neg",), steps=False),
         Platform(
             "cuda", _late("loops_cuda", "lacking"), _late("loops_cuda", "loops_in_cuda"),
             {"conversion": ("floor", "count")}, "issue", free=("neg", "size"),

@@ -31,8 +31,8 @@ DEVICE void judge(const Batch *batch, const Points *points, double limit, int64_
         worst[t] = over[t] = 0;
         for (int64_t q = (int64_t)(t % WARP); q < points->points; q += WARP) {
             const double e = fabs(((double)result(&p, points->x[q], value) - points->exact[q]) * points->weight[q]);
-            int64_t bits;
-            memcpy(&bits, &e, sizeof e);
+            int64_t bits = 0x7ff8000000000000ll; /* of NaN, which a GPU may give a sign */
+            if (e == e) memcpy(&bits, &e, sizeof e);
             if (bits > most[t]) {
                 most[t] = bits;
                 worst[t] = q;
