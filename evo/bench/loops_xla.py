@@ -24,7 +24,7 @@ from evo.numbers.formats import FloatFormat
 
 _CHAINS = 8
 """Independent ones: with more, LLVM runs out of registers."""
-_SHORT, _LONG = 4, 12
+_SHORT, _LONG = 12, 36
 """Operations of a chain, for throughput."""
 _BRIEF, _DEEP = 16, 48
 """The same for latency; XLA splits what is much longer."""
@@ -80,8 +80,9 @@ def _call(of: Callable[..., Any], passes: int, size: int, fmt: FloatFormat) -> C
         np.full(size, 3, f"uint{fmt.bits}"),
     )
     made = jax.jit(lambda x, *numbers: lax.fori_loop(0, passes, lambda _, r: of(r, *numbers), x))
-    processor = jax.devices("cpu")[0]
-    with double(), jax.default_device(processor), _on_one_core():
+    with _on_one_core():
+        processor = jax.devices("cpu")[0]
+    with double(), jax.default_device(processor):
         compiled = made.lower(*map(jnp.asarray, given)).compile()
 
     def timed() -> float:
@@ -96,7 +97,7 @@ def _call(of: Callable[..., Any], passes: int, size: int, fmt: FloatFormat) -> C
 
 @contextmanager
 def _on_one_core() -> Iterator[None]:
-    """What is compiled inside is for one: XLA shares loops out to threads otherwise, which takes longer."""
+    """XLA that begins inside has threads for one alone; otherwise it shares loops out to all of them."""
     cores = free_cores()
     if not hasattr(os, "sched_setaffinity"):
         yield
