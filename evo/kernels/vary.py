@@ -102,7 +102,8 @@ def offspring(
         fingerprint, check, audited, counts,
     )  # fmt: skip
     named = dict(zip(COUNTERS, counts.tolist(), strict=True))
-    return Offspring(out.take(slice(made)), fingerprint[:made], check[:made], audited[:made], named)
+    batch = out if made == rows else out.take(slice(made))
+    return Offspring(batch, fingerprint[:made], check[:made], audited[:made], named)
 
 
 def allowed_ops(variation: Variation) -> np.ndarray:
