@@ -115,7 +115,16 @@ def test_no_file_and_no_json_are_refused_in_one_line(tmp_path):
 
 @pytest.fixture(scope="module")
 def measured():
-    return bench_ops("avx2", rounds=1, names=("add", "div", "neg", "below", "minus"))
+    """Of loops that run, with times by their lengths: those of a full machine cannot be told from nothing."""
+
+    def timed(calls, rounds):
+        assert all(math.isfinite(call()) for call in calls.values())
+        lengths = {name: len(name.split("_")) * (10 if "_long_" in name else 1) for name in calls}
+        return {name: np.full(rounds, float(length)) for name, length in lengths.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evo.bench.ops._timed", timed)
+        return bench_ops("avx2", rounds=1, names=("add", "div", "neg", "below", "minus"))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
