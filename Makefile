@@ -8,7 +8,7 @@ CODE := evo tracking deploy experiments tests
 # Tests begin hundreds of Python processes, each of which would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql stack secrets
+.PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql faketime stack secrets
 
 ready: $(READY)
 
@@ -27,6 +27,9 @@ browser:
 
 postgresql:
 	apt-get install --yes --no-install-recommends postgresql
+
+faketime:
+	apt-get install --yes --no-install-recommends faketime
 
 # PostgreSQL, MLflow with accounts, a Ray head and the service as plain processes, until Ctrl-C.
 stack: $(READY)

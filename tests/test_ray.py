@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +108,19 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def make_token() -> None:
+    """This user's token of Ray, where there is none: `ray start` makes none, searches that start Ray do.
+
+    A head that began before there was one takes no node and no driver that has it.
+    """
+    path = Path.home() / ".ray" / "auth_token"
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as file, contextlib.suppress(FileExistsError):
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.link(file.name, path)
+
+
 TRIES = 4
 """Times that a node's begin is tried."""
 
@@ -113,13 +128,13 @@ TRIES = 4
 def start_node(folder: Path, name: str, *words: object, **variables: str) -> subprocess.Popen[bytes]:
     """A node of a cluster, up and running; it ends with its process.
 
-    Ray gives a node half a minute to begin: on a busy machine it is tried again. The head makes the cluster's
-    token; where a node joins, Ray looks for it only if told that there is one.
+    Ray gives a node half a minute to begin: on a busy machine it is tried again. One that joins looks for
+    the token only if told that there is one.
     """
-    joins = {} if "--head" in words else {"RAY_AUTH_MODE": "token"}
+    make_token()
     log = folder / f"{name}.log"
     command = [str(Path(EVONUM[0]).with_name("ray")), "start", "--block", *map(str, words)]
-    environment = {**os.environ, **joins, **variables}
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", **variables}
     for _ in range(TRIES):
         with log.open("w") as out:
             node = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, env=environment)

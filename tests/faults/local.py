@@ -3,7 +3,7 @@
 python tests/faults/local.py [FAULT ...] [--times N]
 
 Prints a table (`table`). Ends with code 1 if anything was lost, hung, or left behind. What sets the clock
-needs Debian's package faketime.
+needs Debian's package faketime (make faketime).
 """
 
 import json
@@ -185,7 +185,7 @@ def shifted(clock: Path) -> dict[str, str]:
     """
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
-        raise RuntimeError("libfaketime is missing: apt-get install faketime")
+        raise RuntimeError("libfaketime is missing: make faketime")
     return {
         "LD_PRELOAD": str(found[0]), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
