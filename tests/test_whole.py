@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from flint import arb
 
+from evo.exports.backwards import backwards
 from evo.exports.check import check
-from evo.exports.exhaustive import _PRECISION, CurvedError, _pieces, backwards, screened
+from evo.exports.exhaustive import screened
 from evo.exports.export import export, prepare, reduction_of
 from evo.exports.formula import make_formula
 from evo.exports.measure import largest
+from evo.exports.pieces import PRECISION, CurvedError, pieces_of
 from evo.exports.samples import results
-from evo.exports.whole import _single, reference, whole
+from evo.exports.special import _single
+from evo.exports.whole import reference, whole
 from evo.floats.goal import FloatGoal
 from evo.floats.wanted import core_values
 from evo.floats.whole import points_at
@@ -210,8 +213,8 @@ def test_in_a_tail_an_ulp_has_a_least_size():
 def test_balls_are_narrow_at_the_largest_inputs():
     """log(1 + e^x) is x there."""
     (softplus,) = REDUCTIONS["softplus"]
-    with flint.ctx.workprec(_PRECISION):
-        pieces, _ = _pieces(softplus.ball, Fraction(2.0**126), Fraction(2.0**127))
+    with flint.ctx.workprec(PRECISION):
+        pieces, _ = pieces_of(softplus.ball, Fraction(2.0**126), Fraction(2.0**127))
     assert len(pieces) == 1
 
 

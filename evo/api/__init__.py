@@ -48,8 +48,8 @@ from evo.complete.survey import STARTS
 from evo.complete.words import MOST_OPS
 from evo.costs.model import CostModel
 from evo.errors import EvonumError
+from evo.exports.backwards import Backwards
 from evo.exports.check import Checked
-from evo.exports.exhaustive import Backwards
 from evo.exports.export import EXPORT_FORMATS
 from evo.fronts.figures import Figures
 from evo.fronts.front import Front, Member

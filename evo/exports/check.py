@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evo.errors import EvonumError
-from evo.exports.exhaustive import Backwards, CurvedError
+from evo.exports.backwards import Backwards, backwards_among
 from evo.exports.export import prepare, reduction_of
 from evo.exports.formula import Formula, make_formula
-from evo.exports.whole import special_faults, whole, wrong_ways
+from evo.exports.pieces import CurvedError
+from evo.exports.special import special_faults
+from evo.exports.whole import whole, wrong_ways
 from evo.floats.goal import RIGHT, FloatGoal
 from evo.floats.inputs import FEW, between, every
 from evo.floats.wanted import rounded
 from evo.fronts.front import Member
 from evo.numbers.arithmetic import REAL, find_arithmetic
-from evo.numbers.formats import FloatFormat, round_decimal, ulp
+from evo.numbers.formats import round_decimal, ulp
 from evo.programs.floats import evaluate
 from evo.targets.metric import ULP
 
@@ -117,23 +119,8 @@ def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     faults = tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(special & ~same))
     return Checked(
         member, len(x), "every input", float(size[worst]), ULP, float(x[worst]),
-        int(np.count_nonzero(~same)), _backwards(x, got, right, gives), faults,
+        int(np.count_nonzero(~same)), backwards_among(x, got, right, gives), faults,
     )  # fmt: skip
-
-
-def _backwards(x: np.ndarray, got: np.ndarray, right: np.ndarray, fmt: FloatFormat) -> Backwards:
-    """Neighbouring inputs between which results go the other way than the right ones."""
-    inside = np.flatnonzero(np.isfinite(x))
-    order = inside[np.argsort(x[inside], kind="stable")]
-    with np.errstate(all="ignore"):
-        step, wanted = np.diff(got[order]), np.diff(right[order])
-    wrong = ((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))
-    if not wrong.any():
-        return Backwards(0, 0.0, None)
-    before = got[order][:-1]
-    size = np.where(wrong, np.abs(step) / ulp(np.where(np.isfinite(before), before, 0.0), fmt), 0.0)
-    worst = int(np.argmax(size))
-    return Backwards(int(np.count_nonzero(wrong)), float(size[worst]), float(x[order[worst]]))
 
 
 def _results(member: Member, goal: FloatGoal, x: np.ndarray) -> np.ndarray:

@@ -17,9 +17,10 @@ import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.exhaustive import CurvedError, screened
+from evo.exports.exhaustive import screened
 from evo.exports.formula import Figure, Formula, Origin
 from evo.exports.names import ExportError
+from evo.exports.pieces import CurvedError
 from evo.kernels.build import BuildError
 from evo.numbers.formats import FloatFormat
 from evo.programs.floats import evaluate

@@ -2,33 +2,25 @@
 
 In the span errors are screened beside polynomials. Where the function bends too often for those, as sine up
 to 2^17, they are screened beside the same reduction in float64 with an interpolant as its core, which is
-compared with balls at many inputs. Balls decide the largest. Beyond the span results are one number on either
-side, and NaN of NaN.
+compared with balls at many inputs. Balls decide the largest. `special` asks the rest.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import flint
 import numpy as np
 from flint import arb
 
-from evo.exports.exhaustive import (
-    REFERENCE_AGREES,
-    Backwards,
-    CurvedError,
-    backwards,
-    compiled,
-    least_from,
-    screened,
-)
+from evo.exports.backwards import Backwards, backwards
+from evo.exports.exhaustive import screened
 from evo.exports.formula import Figure, Formula, Origin, make_formula
 from evo.exports.measure import finite_span, largest
+from evo.exports.pieces import REFERENCE_AGREES, CurvedError
 from evo.exports.samples import results
+from evo.exports.special import special_faults
 from evo.floats.wanted import core_values
 from evo.programs.program import parse
 from evo.reductions.rules import length
@@ -39,7 +31,6 @@ _DEGREE = 24
 _COMPARED = 4000
 """Inputs at which function and reference are compared."""
 _Found = TypeVar("_Found")
-_INFINITY, _SIGN = 0x7F800000, 1 << 31
 
 
 @dataclass(frozen=True)
@@ -84,13 +75,6 @@ def wrong_ways(formula: Formula) -> Backwards:
     plain = replace(formula, name="exported", origin=Origin(), to="")
     assert plain.reduction is not None
     return _beside_exact(backwards, plain, *plain.reduction.span(plain.fmt))
-
-
-def special_faults(formula: Formula) -> tuple[str, ...]:
-    """What is wrong beyond the span, of zeros, of ends and of NaN, one line each."""
-    plain = replace(formula, name="exported", origin=Origin(), to="")
-    with tempfile.TemporaryDirectory() as folder:
-        return (*_single(plain), *_beyond(plain, Path(folder)))
 
 
 def _beside_exact(ask: Callable[..., _Found], formula: Formula, lo: float, hi: float) -> _Found:
@@ -146,53 +130,3 @@ def _compare(made: Formula, formula: Formula) -> None:
     off = np.abs(got - exact) / np.abs(exact)
     if not off.max() <= REFERENCE_AGREES:
         raise CurvedError(f"{formula.member.target} in float64 is off by {off.max():.2g}, relatively.")
-
-
-def _ends(formula: Formula) -> tuple[float, ...]:
-    """Ends of the span that are inputs."""
-    assert formula.reduction is not None
-    fmt = formula.fmt
-    ends = formula.reduction.span(fmt)
-    return tuple(end for end in ends if np.isfinite(end) and float(fmt.type(end)) == end)
-
-
-def _single(formula: Formula) -> Iterator[str]:
-    """What is wrong of zeros and ends whose result is a number of the format: no other has to be exact."""
-    assert formula.reduction is not None
-    x = np.array([0.0, -0.0, *_ends(formula)], formula.fmt.type)
-    exact = formula.reduction.float64_at(x)
-    for at, got, right, value in zip(x, results(formula, x), _right(formula, x), exact, strict=True):
-        if not (_same(got, right) or (np.isfinite(right) and float(right) != value)):
-            yield f"{at!s} gives {got!s}, not {right!s}"
-
-
-def _beyond(formula: Formula, folder: Path) -> Iterator[str]:
-    """What is wrong of inputs that are NaN or beyond the span."""
-    reduction, fmt = formula.reduction, formula.fmt
-    assert reduction is not None
-    screen = compiled(formula, folder)
-    lo, hi = reduction.span(fmt)
-    ends = _ends(formula)
-    ranges = [(sign | _INFINITY + 1, 0x7FFFFF, np.float32("nan")) for sign in (0, _SIGN)]
-    for sign, end in ((0, hi), (_SIGN, -lo)):
-        first = max(least_from(end) + ((-end if sign else end) in ends), 1)
-        (right,) = _right(formula, np.array([-np.inf if sign else np.inf], fmt.type))
-        ranges.append((sign | first, _INFINITY - first + 1, right))
-    for first, count, right in ranges:
-        where = np.zeros(1, np.uint32)
-        wanted = int(np.asarray(right, np.float32).view(np.uint32))
-        differing = screen.evonum_other(first, count, wanted, where.ctypes.data)
-        if differing:
-            x = where.view(np.float32)
-            yield f"{differing:,} inputs such as {x[0]!s} give {results(formula, x)[0]!s}, not {right!s}"
-
-
-def _right(formula: Formula, x: np.ndarray) -> Any:
-    assert formula.reduction is not None
-    with np.errstate(all="ignore"):
-        return formula.reduction.float64_at(x).astype(formula.fmt.type)
-
-
-def _same(got: Any, right: Any) -> bool:
-    alike = got == right and np.signbit(got) == np.signbit(right)
-    return bool(alike or (np.isnan(got) and np.isnan(right)))

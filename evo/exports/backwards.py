@@ -1,0 +1,118 @@
+"""Neighbouring inputs between which a function's results go the other way than the right ones.
+
+Of 16 bits NumPy counts them among all results; of float32 compiled C (`screen`) does, on every input.
+"""
+
+import ctypes
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flint
+import numpy as np
+
+from evo.exports.bits import value_of
+from evo.exports.formula import Formula
+from evo.exports.pieces import (
+    AGREES,
+    PRECISION,
+    REFERENCE_AGREES,
+    Chunk,
+    chunks_of,
+    on_all_cores,
+    pieces_of,
+    without_polynomials,
+)
+from evo.exports.screen import BESIDE, RANGE, Question, compiled
+from evo.numbers.formats import FloatFormat, ulp
+
+_BACKWARDS = Question(
+    "evonum_backwards",
+    """
+/* Neighbours between which results go the other way than the function; the largest such step, and where. */
+uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double middle, double scale,
+                          double sure, double *most, uint32_t *where)
+{
+    uint32_t count = 0;
+    float x[SOME], y[SOME];
+    double f[SOME];
+    for (uint32_t k = 0; k < n; k += SOME - 1) {
+        inputs(first + k, n + 1 - k, x);
+        results(x, y);
+        exact_values(x, f, (Piece){p, middle, scale});
+        for (uint32_t i = 0; i < SOME - 1 && i < n - k; i++) {
+            const double wanted = f[i + 1] - f[i], step = bounded(y[i + 1]) - bounded(y[i]);
+            if (!(fabs(wanted) > sure * fabs(f[i])) || !(wanted > 0 ? step < 0 : step > 0)) continue;
+            count++;
+            const double size = fabs(step) / power_within(fabs(bounded(y[i]))) * 0x1p23;
+            if (size > *most) {
+                *most = size;
+                *where = first + k + i;
+            }
+        }
+    }
+    return count;
+}
+""",
+    (*RANGE, *BESIDE, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p),
+    ctypes.c_uint32,
+)
+
+
+@dataclass(frozen=True)
+class Backwards:
+    """Neighbouring inputs between which results go the other way than the right ones.
+
+    Attributes:
+        count: how many.
+        most: the largest such step [ulp of the result].
+        x: the input before it; None where there is none.
+    """
+
+    count: int
+    most: float
+    x: float | None
+
+
+def backwards(
+    formula: Formula, exact: Callable[[Any], Any], lo: Any, hi: Any, reference: Formula | None = None
+) -> Backwards:
+    """How often a float32 function steps the wrong way between two numbers.
+
+    Steps of the exact function that are smaller than what polynomial or reference may be off count as none:
+    where it is so flat, nobody asks.
+    """
+    with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(PRECISION):
+        screen = compiled(formula, Path(folder), (_BACKWARDS,), reference)
+        pieces, _ = without_polynomials(lo, hi) if reference else pieces_of(exact, lo, hi)
+        sure = 4 * (REFERENCE_AGREES if reference else AGREES)
+
+        def counted(chunk: Chunk) -> tuple[int, float, int]:
+            first, count, p, middle, scale = chunk
+            most, where = np.zeros(1), np.zeros(1, np.uint32)
+            found = screen.evonum_backwards(
+                first, count, p.ctypes.data, middle, scale, sure, most.ctypes.data, where.ctypes.data
+            )
+            return found, float(most[0]), int(where[0])
+
+        found = on_all_cores(counted, chunks_of(pieces))
+    count = sum(row[0] for row in found)
+    most, where = max((row[1:] for row in found), default=(0.0, 0))
+    return Backwards(count, most, value_of(where) if count else None)
+
+
+def backwards_among(x: np.ndarray, got: np.ndarray, right: np.ndarray, fmt: FloatFormat) -> Backwards:
+    """Among results at all inputs of a format of 16 bits, as `backwards`."""
+    inside = np.flatnonzero(np.isfinite(x))
+    order = inside[np.argsort(x[inside], kind="stable")]
+    with np.errstate(all="ignore"):
+        step, wanted = np.diff(got[order]), np.diff(right[order])
+    wrong = ((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))
+    if not wrong.any():
+        return Backwards(0, 0.0, None)
+    before = got[order][:-1]
+    size = np.where(wrong, np.abs(step) / ulp(np.where(np.isfinite(before), before, 0.0), fmt), 0.0)
+    worst = int(np.argmax(size))
+    return Backwards(int(np.count_nonzero(wrong)), float(size[worst]), float(x[order[worst]]))
