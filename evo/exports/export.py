@@ -9,6 +9,7 @@ them, and returns the whole file. How an op is written in a language stands in t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -16,8 +17,10 @@ from evo.exports.formula import Formula, Origin, make_formula
 from evo.exports.measure import measured
 from evo.exports.names import ExportError
 from evo.fronts.front import Member
+from evo.programs.piece import Piece
 from evo.reductions.reduction import Reduction
 from evo.reductions.table import find_reduction
+from evo.targets.target import Target
 
 __all__ = ["EXPORT_FORMATS", "ExportError", "export", "find_export", "prepare", "write"]
 
@@ -110,11 +113,17 @@ def reduction_of(member: Member) -> Reduction:
         ExportError: cores that nobody gave.
         ReductionError: there is none.
     """
-    found = find_reduction(member.function, member.way, member.core)
-    given = {piece.core: piece.on_floats() for piece in member.given}
+    return _reduction(member.function, member.way, member.core, member.given)
+
+
+@lru_cache(maxsize=64)
+def _reduction(function: Target, way: str, core: str, pieces: tuple[Piece, ...]) -> Reduction:
+    """One object for the same words: by it `measured` knows a formula again."""
+    found = find_reduction(function, way, core)
+    given = {piece.core: piece.on_floats() for piece in pieces}
     if missing := [core.name for core in found.cores[1:] if core.name not in given]:
         raise ExportError(
-            f"{member.target} takes further cores: search them with"
+            f"{function.name} takes further cores: search them with"
             f" {' and '.join(f'--part {name}' for name in missing)}, and this one as --given."
         )
     return found.with_given(given)

@@ -20,7 +20,7 @@ from evo.programs.program import Program
 from evo.reductions.rules import Rule, length, numbers
 from evo.reductions.steps import Step, find_step
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.expression import parse_expression
+from evo.targets.expression import Expression, parse_expression
 
 
 class ReductionError(EvonumError, ValueError):
@@ -67,6 +67,12 @@ def written(text: str) -> tuple[Step, ...]:
         operation, *operands = right.split()
         found.append((name, operation, tuple(operands)))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _expression(name: str) -> Expression:
+    """Of a function in the catalogue; asked for at every input."""
+    return parse_expression(CATALOGUE[name].expression)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +183,7 @@ class Reduction:
 
     def ball(self, x: Any) -> Any:
         """The exact function on an arb."""
-        return parse_expression(CATALOGUE[self.name].expression).ball(x)
+        return _expression(self.name).ball(x)
 
     def float64_at(self, x: np.ndarray) -> np.ndarray:
         """The function in float64, to a few ulp."""
