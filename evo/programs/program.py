@@ -16,8 +16,9 @@ compare the two.
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -80,7 +81,7 @@ class Program:
             if fault := _fault(instruction, n):
                 raise ProgramError(f"Instruction v{n + 1}: {fault}")
 
-    @property
+    @cached_property
     def n_constants(self) -> int:
         """One more than the highest constant's index."""
         return max((a.index + 1 for i in self.instructions for a in i.args if a.kind == "c"), default=0)
@@ -114,11 +115,16 @@ class Program:
         """
         if len(constants) < self.n_constants:
             raise ProgramError(f"The program uses {self.n_constants} constants, got {len(constants)}.")
-        values: list[Any] = []
-        spaces: Mapping[str, Sequence[Any]] = {"x": (x,), "c": constants, "v": values}
-        for op, args in self.instructions:
-            values.append(BY_TEXT[op].real(m, *(spaces[a.kind][a.index] for a in args)))
+        values = [x, *[constants[j] for j in range(self.n_constants)]]
+        for op, places in self._steps:
+            values.append(BY_TEXT[op].real(m, *[values[place] for place in places]))
         return values[-1]
+
+    @cached_property
+    def _steps(self) -> list[tuple[str, list[int]]]:
+        """Each op and the places of its operands in x, constants and values: asked for at every point."""
+        before = {"x": 0, "c": 1, "v": 1 + self.n_constants}
+        return [(op, [before[a.kind] + a.index for a in args]) for op, args in self.instructions]
 
     def formula(self) -> str:
         """One infix line; values used more than once are named before it: `v1 = x * x; v1 + c1`."""
