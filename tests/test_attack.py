@@ -167,7 +167,7 @@ def test_errors_that_are_infinite_are_null_in_json(in_tmp):
 
 
 def test_a_function_that_bends_too_often_is_checked_on_a_sample_that_says_so(in_tmp, monkeypatch):
-    monkeypatch.setattr("evo.exports.exhaustive._MOST_TRIES", 500)
+    monkeypatch.setattr("evo.exports.pieces._MOST_TRIES", 500)
     one = {**F2, "interval": ["0", "1e30"], "target": "sin", "metric": "absolute", "dtype": "float32"}
     for interval, of in ((["0", "1e30"], "a sample"), (["0", "1"], "every input")):
         (in_tmp / "front.json").write_text(json.dumps([{**one, "interval": interval}]))
