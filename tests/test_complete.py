@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -14,13 +16,15 @@ from evo.backends.backend import BACKENDS, ON_PROCESSORS
 from evo.backends.native import NativeBackend
 from evo.cli.app import UsageError, app
 from evo.complete.enumeration import Families, enumerate_families
+from evo.complete.fitting import FURTHER, ROUNDS, Fitter, Task
 from evo.complete.kept import SurveyError
-from evo.complete.result import RANKED, Completed
+from evo.complete.result import Completed, rounded_down
 from evo.complete.run import Clock, surveyed
-from evo.complete.survey import ROUNDS, SAME, Surveyor
-from evo.complete.words import MOST_OPS
+from evo.complete.survey import RANKED, SAME, Surveyor
+from evo.complete.words import MOST_OPS, count_constants
 from evo.errors import EvonumError
 from evo.fronts.front import Front
+from evo.kernels.effort import MAX_STARTS
 from evo.targets.target import make_target
 
 OPS = ("add", "mul", "div")
@@ -77,11 +81,18 @@ def test_the_statement_is_made_of_what_was_counted(exp2):
     said = json.loads((folder / "complete.json").read_text())
     assert said["statements"] == list(completed.statements)
     assert (said["digest"], said["target"]) == (completed.digest, "exp2")
-    families = 0
+    families = settled = 0
     for size, text in zip(completed.sizes, completed.statements, strict=True):
         families += size.families
-        assert text.startswith(f"Of the {families:,} families of at most {size.ops} ops over + - * /, none")
-        assert f"reaches less than {size.error:.4e};" in text
+        settled += size.settled
+        assert text.startswith(
+            f"Of the {families:,} families of at most {size.ops} ops over + - * /, {settled:,}"
+        )
+        least = re.search(r"an error less than ([\d.e-]+), proved; of the others none that was fitted", text)[
+            1
+        ]
+        assert f"reaches less than {least};" in text
+        assert 0.9999 * size.error < float(least) <= min(size.error, size.bound)
         assert f"{100 * size.success:.1f} %, measured on {size.near:,} famil" in text
         assert size.error == pytest.approx(completed.front.best(ops=size.ops).sampled_error)
 
@@ -156,6 +167,56 @@ def test_a_survey_that_ended_early_goes_on_with_the_same_result(tmp_path, monkey
     assert [(m.program, m.constants, m.proved_bound) for m in parts.front] == same
 
 
+def kept(survey):
+    return {name: array for name, array in survey.arrays().items() if name != "seconds"}
+
+
+@pytest.mark.parametrize("target", ["log2", "tanh"])
+def test_no_result_depends_on_what_is_fitted_together(target, tmp_path):
+    families, ends = enumerate_families(OPS, 4, tmp_path), []
+    for batch in (77, 4096):
+        surveyor = replace(Surveyor.of(families, make_target(target), NativeBackend(), starts=4), batch=batch)
+        *_, end = surveyor.further(surveyor.begin())
+        ends.append(kept(end))
+    for name, array in ends[0].items():
+        np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
+
+
+def test_what_is_settled_is_nothing_that_a_fit_would_bring_to_the_front(tmp_path):
+    families = enumerate_families(("add", "sub", "mul", "div"), 3, tmp_path)
+    for target in ("exp2", "log2", "sin"):
+        surveyor = Surveyor.of(families, make_target(target), NativeBackend())
+        *_, survey = surveyor.further(surveyor.begin())
+        every = replace(surveyor, bounds=Nothing())
+        *_, whole = every.further(every.begin())
+        assert whole.settled.sum() == 0
+        assert survey.settled.sum() > 0.5 * len(families)
+        front, wanted = np.minimum.accumulate([survey.best, whole.best], axis=1)
+        assert front == pytest.approx(wanted, rel=1e-3)
+        assert (survey.floor >= front).all()
+        rows = np.flatnonzero(families.n == 3)
+        task = Task(rows, families.word[rows], 0, math.inf)
+        found = Fitter.of(make_target(target), NativeBackend()).fit(task)
+        kinds = [surveyor.plan.types[kind] for kind in surveyor.plan.kind[found.rows]]
+        least = np.array([surveyor.bounds.least_error(kind) for kind in kinds])
+        assert (found.error >= least * (1 - 1e-9)).all()
+        assert np.mean(found.error <= least * 1.01) > 0.02, "many a type's best function is a program's"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(4.34076e-6, "4.3407e-06"), (0.0356018, "3.5601e-02"), (1e-13, "1.0000e-13")]
+)
+def test_a_figure_in_a_statement_is_rounded_down(error, text):
+    assert rounded_down(error) == text
+
+
+class Nothing:
+    """Proves nothing."""
+
+    def above(self, error):
+        return lambda kind: None
+
+
 def test_a_stage_tells_the_time_that_is_left(monkeypatch):
     now, told = [0.0], []
     monkeypatch.setattr("evo.complete.run.time.monotonic", lambda: now[0])
@@ -186,12 +247,50 @@ def test_a_directory_of_something_else_is_refused(exp2, tmp_path):
         api.complete("exp2", 2, out=tmp_path)
 
 
+def test_a_fit_of_fewer_constants_starts_from_fewer_points():
+    for starts, wanted in ((64, [0, 16, 32, 64, 64]), (20, [0, 16, 20, 20, 20]), (128, [0, 16, 32, 64, 128])):
+        fitter = Fitter.of(make_target("exp2"), NativeBackend(), starts)
+        for turn in range(1 + ROUNDS + FURTHER):
+            efforts = [list(fitter._efforts(k, turn)) for k in range(5)]
+            assert [sum(effort.starts for effort in some) for some in efforts] == wanted
+            assert all(effort.starts <= MAX_STARTS for some in efforts for effort in some)
+        fresh = [sum(e.starts for e in fitter._efforts(k, 0) if e.anew) for k in range(5)]
+        assert fresh == [min(32, count // 2) for count in wanted]
+
+
+def test_a_program_without_constants_is_evaluated_once(tmp_path, monkeypatch):
+    families, asked = enumerate_families(OPS, 3, tmp_path), list[int]()
+    monkeypatch.setattr(NativeBackend, "fit", counted(NativeBackend.fit, asked))
+    fitter = Fitter.of(make_target("exp2"), NativeBackend())
+    rows = np.flatnonzero((families.n == 3) & (count_constants(families.word) == 0))
+    assert len(rows) > 10
+    found = fitter.fit(Task(rows, families.word[rows], 0, math.inf))
+    wanted = fitter.backend.measure(families.batch(found.rows), np.arange(len(found.rows)), fitter.select, 1)
+    np.testing.assert_array_equal(found.error, wanted.error)
+    assert asked == [0], "one fit without starts"
+
+
+def counted(fit, asked):
+    """A backend's fit that keeps how many starts were asked for."""
+
+    def noted(self, batch, points, effort, stream, worth):
+        found = fit(self, batch, points, effort, stream, worth)
+        asked.append(effort.starts + found.iterations)
+        return found
+
+    return noted
+
+
 def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
     families = enumerate_families(OPS, 3, tmp_path)
-    surveyor = Surveyor.of(families, make_target("tanh"), NativeBackend())
-    rows, worth = np.flatnonzero(families.n == 3), np.full(len(families), 0.1)
-    first, other = (surveyor._fitted(rows, turn, worth[rows])[0] for turn in (0, 1))
-    assert np.array_equal(surveyor._fitted(rows[7:9], 0, worth[:2])[0], first[7:9])
+    fitter = Fitter.of(make_target("tanh"), NativeBackend())
+    rows = np.flatnonzero(families.n == 3)
+
+    def fitted(rows, turn):
+        return fitter._fitted(Task(rows, families.word[rows], turn, 0.1))[0]
+
+    first, other = (fitted(rows, turn) for turn in (0, 1))
+    assert np.array_equal(fitted(rows[7:9], 0), first[7:9])
     several = families.batch(rows).k > 1
     assert np.mean(np.any(first != other, axis=1)[several]) > 0.5  # the last bits follow the start
 
@@ -200,7 +299,8 @@ def test_a_gpu_finds_what_the_processor_finds(tmp_path):
     families, found = enumerate_families(OPS, 2, tmp_path), []
     for engine in ("native", "cuda"):
         surveyor = Surveyor.of(families, make_target("tanh"), engine_of(engine), starts=4)
-        found.append(surveyor.advance(surveyor.advance(surveyor.begin())))
+        fresh = takewhile(lambda survey: not survey.rounds, surveyor.further(surveyor.begin()))
+        found.append(list(fresh)[-1])
     assert found[0].best == pytest.approx(found[1].best, rel=1e-6)
     assert np.array_equal(found[0].rows, found[1].rows)
 

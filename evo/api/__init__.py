@@ -42,9 +42,9 @@ from evo.backends.backend import BACKENDS
 from evo.bench.functions import FLOOR, Timing
 from evo.classical.baselines import Baseline, best_forms
 from evo.classical.families import FAMILIES
+from evo.complete.fitting import STARTS
 from evo.complete.result import Completed
 from evo.complete.run import Stage
-from evo.complete.survey import STARTS
 from evo.complete.words import MOST_OPS
 from evo.costs.model import CostModel
 from evo.errors import EvonumError

@@ -10,10 +10,10 @@ import numpy as np
 from evo.backends.backend import backend_on
 from evo.classical.baselines import Baseline
 from evo.classical.baselines import baselines as classical
+from evo.complete.fitting import STARTS
 from evo.complete.result import Completed
 from evo.complete.run import Watch, default_name
 from evo.complete.run import run as run_complete
-from evo.complete.survey import STARTS
 from evo.programs.ops import parse_ops
 from evo.runs.directory import locked
 from evo.runs.sources import function_of_file

@@ -1,18 +1,19 @@
 """What a complete survey says, word by word, and how sure it is."""
 
+import math
 from dataclasses import asdict, dataclass
+from decimal import ROUND_FLOOR, Context
 from typing import Any
 
 import numpy as np
 
 from evo.complete.enumeration import Families
-from evo.complete.survey import ROUNDS, SAME, Survey
+from evo.complete.fitting import ROUNDS
+from evo.complete.survey import RANKED, SAME, Survey
 from evo.fronts.front import Front
 from evo.programs.ops import BY_TEXT
 
-VERSION = 1
-RANKED = 1e-13
-"""Error below which fits in float64 tell no two families apart, a thousand roundings: evo/islands/deep.py."""
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Size:
     Attributes:
         ops: most instructions.
         families: of exactly so many.
-        failed: those of them without a finite error from any start.
+        settled: those of them that were not fitted, as all functions of their types have a larger error.
+        bound: the least error that was proved of settled ones, of at most so many ops; None without any.
+        failed: those of the others without a finite error from any start.
         near: those of them within `NEAR` of the front, `MOST_NEAR` at most, which were fitted again; without
             those that had a pole in every round.
         success: share of the fits of those that reached the best one of their family; None without any.
@@ -32,6 +35,8 @@ class Size:
 
     ops: int
     families: int
+    settled: int
+    bound: float | None
     failed: int
     near: int
     success: float | None
@@ -49,7 +54,7 @@ class Completed:
         digest: of the families (evo/complete/enumeration.py): equal on all machines.
         sizes: 1, 2, ... ops.
         success: as of a size, of all sizes together.
-        starts: points that each fit started from.
+        starts: points that a fit started from at most.
     """
 
     front: Front
@@ -73,6 +78,8 @@ class Completed:
                 Size(
                     ops,
                     count,
+                    int(survey.settled[ops - 1]),
+                    _finite(survey.floor[:ops].min()),
                     int(survey.failed[ops - 1]),
                     int(np.count_nonzero(at)),
                     _share(reached[at]),
@@ -86,16 +93,24 @@ class Completed:
     def statements(self) -> tuple[str, ...]:
         """One for each size that has a finite error."""
         symbols = " ".join(BY_TEXT[name].symbol for name in self.names)
-        made, families = [], 0
+        made, families, settled = [], 0, 0
         for size in self.sizes:
             families += size.families
+            settled += size.settled
             if size.error is None:
                 continue
+            least = rounded_down(max(min(size.error, size.bound or math.inf), RANKED))
+            whole = f"Of the {families:,} families of at most {size.ops} ops over {symbols}, "
+            fitted = f"none that was fitted reaches less than {least}"
+            if settled:
+                whole += (
+                    f"{settled:,} are settled by their degrees: no rational function of these has an error "
+                    f"less than {least}, proved; of the others "
+                )
             made.append(
-                f"Of the {families:,} families of at most {size.ops} ops over {symbols}, none that was "
-                f"fitted reaches less than {max(size.error, RANKED):.4e}; each was started from "
-                f"{self.starts} points; on known optima of {size.ops} ops the fit succeeds with probability "
-                f"{_percent(size.success)}, measured on {_families(size.near)} fitted {1 + ROUNDS} times."
+                f"{whole}{fitted}; each was started from up to {self.starts} points; on known optima of "
+                f"{size.ops} ops the fit succeeds with probability {_percent(size.success)}, measured on "
+                f"{_families(size.near)} fitted {1 + ROUNDS} times."
             )
         return tuple(made)
 
@@ -130,3 +145,12 @@ def _families(count: int) -> str:
 
 def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{100 * share:.1f} %"
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def rounded_down(error: float) -> str:
+    """Five digits of it, and no more than it is: what nothing goes below."""
+    return f"{float(Context(prec=5, rounding=ROUND_FLOOR).create_decimal(error)):.4e}"

@@ -16,9 +16,10 @@ from pathlib import Path
 from evo.backends.backend import Backend
 from evo.complete.enumeration import kept_families
 from evo.complete.finish import beginners, finished
+from evo.complete.fitting import FURTHER, ROUNDS, STARTS
 from evo.complete.kept import BEGINNERS, load, refuse_others, save
 from evo.complete.result import Completed
-from evo.complete.survey import FURTHER, NEAR, ROUNDS, STARTS, Survey, Surveyor
+from evo.complete.survey import NEAR, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
 from evo.programs.ops import BY_TEXT
@@ -105,7 +106,7 @@ def run(
     families = kept_families(names, max_ops, directory, threads, told, backend.families)
     subject["digest"] = families.digest()
     known = load(directory, subject)
-    surveyor = Surveyor.of(families, target, backend, starts)
+    surveyor = Surveyor.of(families, target, backend, starts, threads)
     survey = surveyed(surveyor, known or surveyor.begin(), lambda s: save(directory, subject, s), clock)
     clock.tell("proving", 0, 1, survey.best.tolist())
     front, proofs = finished(survey, families, target, survey.seconds)
@@ -147,8 +148,8 @@ def surveyed(surveyor: Surveyor, survey: Survey, keep: Callable[[Survey], None],
     """The survey taken to its end; it is kept from time to time, and then."""
     saved = began = time.monotonic()
     before, whole = survey.seconds, len(surveyor.families)
-    while not survey.ended:
-        survey = surveyor.advance(survey).at(before + time.monotonic() - began)
+    for known in surveyor.further(survey):
+        survey = known.at(before + time.monotonic() - began)
         if survey.rounds:
             clock.tell("fitting again", survey.rounds, ROUNDS + FURTHER, survey.best.tolist())
         else:

@@ -1,47 +1,37 @@
 """Every family fitted, and those near the front fitted again: what is known of the least error at each size.
 
-The families are fitted in batches, the small ones first. Near the front is what comes within `NEAR` times
+The families are fitted in waves (evo/complete/plan.py). One whose type has a larger error than what was known
+as the wave began, proved, is settled and not fitted. Near the front is what comes within `NEAR` times
 the least error of at most as many ops, but no more than `MOST_NEAR` of a size; of the others nothing is
 kept. The last rounds fit otherwise: many a family has an optimum beside the one that nearly all fits lead to.
 The points that a fit starts from follow from the family's number and the round. A survey is a value
-that `advance` takes a batch further: kept on the disk at any time, it goes on elsewhere to the same end.
+that `further` takes on: kept on the disk at any time, it goes on elsewhere to the same end.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from evo.backends.backend import BACKENDS, Backend
-from evo.backends.windows import fit_at
+from evo.complete.bounds import Bounds
 from evo.complete.enumeration import Families
-from evo.kernels.effort import Effort
-from evo.kernels.fingerprint import mixed
-from evo.targets.points import Points, fit_points, select_points
+from evo.complete.fitting import FURTHER, MOST_NEAR, ROUNDS, STARTS, Fitter, Found, Task
+from evo.complete.plan import Plan
 from evo.targets.target import Target
 
 NEAR = 100.0
 """How many times the least error a family's may be that is fitted again. The best family of 2^x known at 7
 ops ends 45 times above its optimum where its fit fails."""
-MOST_NEAR = 10_000
-"""Of one size, the best first: where nothing is good, everything would be near it."""
-ROUNDS = 8
-"""How often it is, each time from nothing: the share of these fits that succeed says how sure a survey is."""
-FURTHER = 4
-"""Rounds after these, by turns from the best so far and without cleared denominators, which may take nearly
-all points to one optimum: 200 of 200 fits of c1 + c2/(x + c3/x) to Airy's function end beside the best."""
 SAME = 1.05
 """Largest ratio of two errors of one optimum: a fit's reweighting ends within 2 % of it."""
-STARTS = 64
-"""Points that a fit starts from, half of them drawn anew, the others from where these led, by turns (Effort):
-of the optimum of 2^x at 7 ops 41 % of the fits reach it from the first half, 93 % from both; of that of the
-logistic function at 6 ops 0 % and 28 %."""
-_AT_ONCE = 32
-"""Starts, of which the best after the steps with cleared denominators goes on."""
-_FIRST_STEPS = 16
-_PROBES = 32
+RANKED = 1e-13
+"""Error below which fits in float64 tell no two families apart, a thousand roundings: evo/islands/deep.py."""
+
+Run = Callable[[Iterable[Task]], Iterator[Found]]
+"""Runs tasks; the outcomes come in their order."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +39,12 @@ class Survey:
     """What is known so far.
 
     Attributes:
-        done: families fitted once.
+        done: families fitted once, or settled.
         rounds: how often those near the front were fitted again.
         best: least max error of exactly 1, 2, ... ops; inf where none was found; float64 [max_ops].
+        reached: least error of at most as many ops that was known as the present wave began.
+        settled: families that were not fitted, as they have a larger error, for each size, int64 [max_ops].
+        floor: least error that they are proved to have; inf where there are none; float64 [max_ops].
         failed: families whose fit had no finite error at any start, for each size, int64 [max_ops].
         rows: families near the front, ascending, int64 [near].
         error: max error of each in each round at the select points, inf if one has a pole between them,
@@ -63,7 +56,10 @@ class Survey:
 
     done: int
     rounds: int
+    reached: float
     best: np.ndarray
+    settled: np.ndarray
+    floor: np.ndarray
     failed: np.ndarray
     rows: np.ndarray
     error: np.ndarray
@@ -77,6 +73,9 @@ class Survey:
         return cls(
             0,
             0,
+            math.inf,
+            np.full(max_ops, math.inf),
+            np.zeros(max_ops, np.int64),
             np.full(max_ops, math.inf),
             np.zeros(max_ops, np.int64),
             np.zeros(0, np.int64),
@@ -107,13 +106,15 @@ class Survey:
             ValueError: they do not go together.
         """
         kept = {f.name: arrays[f.name] for f in fields(cls)}
-        numbers = {name: kept[name].item() for name in ("done", "rounds", "seconds")}
+        numbers = {name: kept[name].item() for name in ("done", "rounds", "reached", "seconds")}
         found = cls(**{**kept, **numbers})
         near = found.rows.shape
         begun = cls.begin(len(found.best), found.constants.shape[-1])
-        for name in ("best", "failed", "rows", "error", "fitted", "constants"):
-            own, like = getattr(found, name), getattr(begun, name)
-            shape = like.shape if name in ("best", "failed") else near + like.shape[1:]
+        for name, like in begun.arrays().items():
+            if not isinstance(like, np.ndarray):
+                continue
+            own, of_near = kept[name], name in ("rows", "error", "fitted", "constants")
+            shape = near + like.shape[1:] if of_near else like.shape
             if own.dtype != like.dtype or own.shape != shape:
                 raise ValueError(f"{name} has the shape {own.shape}, not {shape}")
         return found
@@ -124,130 +125,147 @@ class Surveyor:
     """Fits the families of a target.
 
     Attributes:
-        families: what is fitted.
-        target: what they approximate.
-        backend: what fits.
-        points: the fit's.
-        select: those at which errors are measured.
-        starts: points that a fit starts from.
-        batch: families that are fitted together, at most.
+        plan: in which order.
+        bounds: what settles families.
+        run: what fits.
+        batch: families that are fitted together, at most; no result depends on it.
     """
 
-    families: Families
-    target: Target
-    backend: Backend
-    points: Points
-    select: Points
-    starts: int
+    plan: Plan
+    bounds: Bounds
+    run: Run
     batch: int
 
     @classmethod
-    def of(cls, families: Families, target: Target, backend: Backend, starts: int = STARTS) -> "Surveyor":
+    def of(
+        cls, families: Families, target: Target, backend: Backend, starts: int = STARTS,
+        threads: int = 1, run: Run | None = None,
+    ) -> "Surveyor":  # fmt: skip
         """For a target, at its points.
+
+        Args:
+            threads: how many look at the programs; no result depends on it.
+            run: what fits; by default this process, one task after the other.
 
         Raises:
             TargetError: the target has no value somewhere.
         """
+        fit = Fitter.of(target, backend, starts).fit
         batch = BACKENDS[backend.name].defaults.offspring
-        return cls(families, target, backend, fit_points(target), select_points(target), starts, batch)
+        plan = Plan.of_families(families, threads)
+        return cls(plan, Bounds(target), run or (lambda tasks: map(fit, tasks)), batch)
+
+    @property
+    def families(self) -> Families:
+        """What is fitted."""
+        return self.plan.families
 
     def begin(self) -> Survey:
         """A survey that has everything before it."""
         most = self.families.max_ops
         return Survey.begin(most, max(most, self.families.most_constants))
 
-    def advance(self, survey: Survey) -> Survey:
-        """One batch further: of families that were never fitted, then one round of those near the front."""
-        if survey.done < len(self.families):
-            return self._fit_first(survey)
-        return self._fit_again(survey)
+    def further(self, survey: Survey) -> Iterator[Survey]:
+        """The survey as it goes on, to its end: after each task of fresh families, and after each round."""
+        while survey.done < len(self.plan):
+            for known in self._wave(survey):
+                yield known
+            survey = known
+        while not survey.ended:
+            survey = self._round(survey)
+            yield survey
 
-    def _fit_first(self, survey: Survey) -> Survey:
-        n = self.families.n
-        size = int(n[survey.done])
-        end = min(survey.done + self.batch, int(np.searchsorted(n, size, "right")))
-        rows = np.arange(survey.done, end)
-        constants, fitted, error = self._fitted(rows, 0, self._limit(survey, rows))
+    def _wave(self, survey: Survey) -> Iterator[Survey]:
+        """To the end of a wave."""
+        begin, end = self.plan.wave(survey.done)
+        size = self.plan.size(begin)
+        if survey.done == begin:
+            survey = replace(survey, reached=float(survey.best[:size].min()))
+        rows = self.plan.order[survey.done : end].astype(np.int64)
+        floor = self._floor(rows, survey.reached)
+        open_ = np.flatnonzero(floor == math.inf)
+        parts = _parts(open_, self.batch)
+        ends = [*(int(part[0]) for part in parts[1:]), len(rows)]
+        tasks = (self._task(rows[part], 0, NEAR * survey.reached) for part in parts)
+        first, before = survey.done, 0
+        for last, found in zip(ends, self.run(tasks), strict=True):
+            survey = self._with(survey, size, found, floor[before:last])
+            survey, before = replace(survey, done=first + last), last
+            yield survey
+
+    def _floor(self, rows: np.ndarray, reached: float) -> np.ndarray:
+        """The error that families are proved to have, if that is more than what was reached; else inf."""
+        bound, kinds = self.bounds.above(max(reached, RANKED)), self.plan.kind[rows]
+        floor = np.full(len(self.plan.types), math.inf)
+        for kind in np.unique(kinds).tolist():
+            one = self.plan.types[kind]
+            proved = bound(one) if one is not None and math.isfinite(reached) else None
+            floor[kind] = math.inf if proved is None else proved
+        return floor[kinds]
+
+    def _task(self, rows: np.ndarray, turn: int, worth: float, begin: np.ndarray | None = None) -> Task:
+        words = self.families.word[rows, : int(self.families.n[rows].max(initial=1))]
+        return Task(rows, words, turn, worth, begin)
+
+    def _with(self, survey: Survey, size: int, found: Found, floor: np.ndarray) -> Survey:
+        """The survey with what a task of fresh families found, and what was settled meanwhile."""
         best, failed = survey.best.copy(), survey.failed.copy()
-        best[size - 1] = min(best[size - 1], error.min(initial=math.inf))
-        failed[size - 1] += np.count_nonzero(~np.isfinite(fitted))
-        widened = np.zeros((len(rows), survey.constants.shape[1]))
-        widened[:, : constants.shape[1]] = constants
-        to_come = np.full((len(rows), ROUNDS + FURTHER), math.nan)
+        settled, least = survey.settled.copy(), survey.floor.copy()
+        best[size - 1] = min(best[size - 1], found.best)
+        failed[size - 1] += found.failed
+        settled[size - 1] += np.count_nonzero(floor < math.inf)
+        least[size - 1] = min(least[size - 1], floor.min(initial=math.inf))
+        widened = np.zeros((len(found.rows), survey.constants.shape[1]))
+        widened[:, : found.constants.shape[1]] = found.constants
+        to_come = np.full((len(found.rows), ROUNDS + FURTHER), math.nan)
         known = replace(
             survey,
-            done=end,
             best=best,
             failed=failed,
-            rows=np.concatenate([survey.rows, rows]),
-            error=np.concatenate([survey.error, np.column_stack([error, to_come])]),
-            fitted=np.concatenate([survey.fitted, fitted]),
+            settled=settled,
+            floor=least,
+            rows=np.concatenate([survey.rows, found.rows]),
+            error=np.concatenate([survey.error, np.column_stack([found.error, to_come])]),
+            fitted=np.concatenate([survey.fitted, found.fitted]),
             constants=np.concatenate([survey.constants, widened]),
         )
         return self._near(known)
 
-    def _fit_again(self, survey: Survey) -> Survey:
-        turn = survey.rounds + 1
-        best, constants = survey.best.copy(), survey.constants.copy()
-        errors = survey.error.copy()
-        sizes = self.families.n[survey.rows]
-        for size in np.unique(sizes):
-            at = np.flatnonzero(sizes == size)
-            worth = self._limit(survey, survey.rows[at])
-            found, _, error = self._fitted(survey.rows[at], turn, worth, constants[at])
-            better = error < np.nanmin(errors[at], axis=1)
-            constants[at[better], : found.shape[1]] = found[better]
-            errors[at, turn] = error
-            best[size - 1] = min(best[size - 1], error.min(initial=math.inf))
-        return replace(survey, rounds=turn, best=best, error=errors, constants=constants)
+    def _near(self, survey: Survey) -> Survey:
+        limit = self._limit(survey, survey.rows)
+        near = np.flatnonzero(np.isfinite(survey.fitted) & (survey.fitted <= limit))
+        rows = survey.rows[near]
+        sizes = self.families.n[rows]
+        order = np.lexsort((rows, survey.fitted[near], sizes))
+        place = np.arange(len(near)) - np.searchsorted(sizes[order], sizes[order])
+        near = near[order[place < MOST_NEAR]]
+        near = near[np.argsort(survey.rows[near])]
+        kept = {name: getattr(survey, name)[near] for name in ("rows", "error", "fitted", "constants")}
+        return replace(survey, **kept)
 
     def _limit(self, survey: Survey, rows: np.ndarray) -> np.ndarray:
         """What counts as near the front, for families of each row's size."""
         front = np.minimum.accumulate(survey.best)
         return NEAR * front[self.families.n[rows] - 1]
 
-    def _near(self, survey: Survey) -> Survey:
-        limit = self._limit(survey, survey.rows)
-        near = np.flatnonzero(np.isfinite(survey.fitted) & (survey.fitted <= limit))
-        sizes = self.families.n[survey.rows[near]]
-        order = np.lexsort((survey.fitted[near], sizes))
-        place = np.arange(len(near)) - np.searchsorted(sizes[order], sizes[order])
-        near = np.sort(near[order[place < MOST_NEAR]])
-        kept = {name: getattr(survey, name)[near] for name in ("rows", "error", "fitted", "constants")}
-        return replace(survey, **kept)
+    def _round(self, survey: Survey) -> Survey:
+        """One round of the families near the front."""
+        turn = survey.rounds + 1
+        best, constants, errors = survey.best.copy(), survey.constants.copy(), survey.error.copy()
+        limit, sizes = self._limit(survey, survey.rows), self.families.n[survey.rows]
+        parts = [
+            part for size in np.unique(sizes) for part in _parts(np.flatnonzero(sizes == size), self.batch)
+        ]
+        tasks = (self._task(survey.rows[at], turn, float(limit[at[0]]), survey.constants[at]) for at in parts)
+        for at, found in zip(parts, self.run(tasks), strict=True):
+            better = found.error < np.nanmin(errors[at], axis=1)
+            constants[at[better], : found.constants.shape[1]] = found.constants[better]
+            errors[at, turn] = found.error
+            size = int(sizes[at[0]])
+            best[size - 1] = min(best[size - 1], found.best)
+        return replace(survey, rounds=turn, best=best, error=errors, constants=constants)
 
-    def _fitted(
-        self, rows: np.ndarray, turn: int, worth: np.ndarray, begin: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Constants of families of one size, and max errors at the fit's and the select points.
 
-        The errors are inf where not finite; at the select points, too, where not near the front.
-
-        Args:
-            begin: constants that a further round may go on from.
-        """
-        batch = self.families.batch(rows)
-        constants = np.zeros_like(batch.constants) if begin is None else begin[:, : batch.width].copy()
-        nowhere = np.where(np.arange(batch.width) < batch.k[:, None], math.nan, 0.0)
-        fitted, error = np.full((2, len(rows)), math.inf)
-        for number, effort in enumerate(self._efforts(turn)):
-            batch.constants[:] = nowhere if effort.anew else constants
-            stream = mixed(np.stack(np.broadcast_arrays(rows, turn, number), axis=-1).astype(np.uint64))
-            fits = fit_at(self.target, self.backend, batch, self.points, self.select, effort, stream, worth)
-            measured = np.full(len(rows), math.inf)
-            near = np.flatnonzero(fits.error <= worth)
-            measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
-            better = (measured < error) | ((measured == error) & (fits.error < fitted))
-            constants[better] = fits.constants[better]
-            fitted[better], error[better] = fits.error[better], measured[better]
-        return constants, fitted, error
-
-    def _efforts(self, turn: int) -> Iterator[Effort]:
-        """Of a round's fits: those that draw no starts anew go on from the best constants so far."""
-        further = turn - ROUNDS
-        for first in range(0, self.starts, _AT_ONCE):
-            starts = min(_AT_ONCE, self.starts - first)
-            if further > 0 and further % 2 == 0:
-                yield Effort(starts, anew=1, clear_steps=0, finalists=starts, first_steps=_FIRST_STEPS)
-            else:
-                yield Effort(starts, anew=int(further <= 0 and not first), first_steps=_FIRST_STEPS)
+def _parts(places: np.ndarray, most: int) -> list[np.ndarray]:
+    """At most so many at a time; one part without any if there are none."""
+    return np.split(places, range(most, len(places), most))
