@@ -2,21 +2,23 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import backend_on
+from evo.backends.backend import BACKENDS, backend_on
 from evo.classical.baselines import Baseline
 from evo.classical.baselines import baselines as classical
 from evo.complete.fitting import STARTS
 from evo.complete.result import Completed
-from evo.complete.run import Watch, default_name
+from evo.complete.run import Elsewhere, Watch, default_name
 from evo.complete.run import run as run_complete
 from evo.programs.ops import parse_ops
 from evo.runs.directory import locked
 from evo.runs.sources import function_of_file
+from evo.runs.workers import RayFits, check_address
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
 from evo.targets.target import Target, TargetError, make_target
 
@@ -110,6 +112,7 @@ def complete(
     out: str | Path | None = None,
     threads: int | None = None,
     backend: str = "native",
+    address: str | None = None,
     watch: Watch = lambda stage: None,
 ) -> Completed:
     """The best program of each size among all there are, and how sure that is.
@@ -121,6 +124,7 @@ def complete(
         out: directory of the survey, `runs/complete-TARGET-Nops` by default; one that was begun goes on.
         threads: one per CPU by default; no result depends on it.
         backend: what fits, as for `search`; the programs are made by the processor.
+        address: of a Ray cluster whose processes fit; by default this one does. No result depends on it.
         watch: told of progress.
 
     Raises:
@@ -128,13 +132,21 @@ def complete(
         SurveyError: the directory holds something else.
         DirectoryError: it is in use, or cannot be written.
         BackendError, BuildError: this machine cannot run it.
+        AddressError, WorkersError: no cluster is there, or it cannot run it.
     """
     checked, names = make_target(target, interval, metric), parse_ops(ops)
+    if address is not None:
+        check_address(address)
     directory = Path(out) if out is not None else default_name(checked.name, max_ops)
     threads = threads or len(os.sched_getaffinity(0))
-    fits = backend_on(backend, threads=threads)
-    with locked(directory):
-        return run_complete(checked, names, max_ops, directory, fits, threads, starts, watch)
+    fits_here = address is None or backend not in BACKENDS  # an unknown one is refused here
+    here = backend_on(backend if fits_here else "native", threads=threads)
+    with locked(directory), ExitStack() as ends:
+        elsewhere = None
+        if address is not None:
+            cluster = ends.enter_context(closing(RayFits(address, checked, backend, starts)))
+            elsewhere = Elsewhere(backend, cluster.run)
+        return run_complete(checked, names, max_ops, directory, here, threads, starts, watch, elsewhere)
 
 
 def entries_of_function(target: str, core: str | None, has_interval: bool) -> dict[str, Any]:

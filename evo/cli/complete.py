@@ -40,6 +40,12 @@ def complete_command(
     ] = api.STARTS,
     threads: Annotated[int | None, typer.Option(help="[default: one per CPU]", min=1, max=1024)] = None,
     backend: Annotated[str, typer.Option(help="native, jax or cuda.")] = "native",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RAY", help="A cluster whose processes fit: HOST:PORT, auto, or local to start one here."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit every program up to a size: the best there is, and how sure that is.
@@ -49,7 +55,7 @@ def complete_command(
     with Meanwhile() as watch:
         found = api.complete(
             target, max_ops, interval=interval, metric=metric, ops=ops, starts=starts, out=out,
-            threads=threads, backend=backend, watch=watch,
+            threads=threads, backend=backend, address=address, watch=watch,
         )  # fmt: skip
     if as_json:
         print_json({**found.to_object(), "front": json.loads(found.front.to_json())})

@@ -9,17 +9,18 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
-from evo.backends.backend import Backend
+from evo.backends.backend import BACKENDS, Backend
 from evo.complete.enumeration import kept_families
 from evo.complete.finish import beginners, finished
 from evo.complete.fitting import FURTHER, ROUNDS, STARTS
 from evo.complete.kept import BEGINNERS, load, refuse_others, save
 from evo.complete.result import Completed
-from evo.complete.survey import NEAR, Survey, Surveyor
+from evo.complete.survey import NEAR, Run, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
 from evo.programs.ops import BY_TEXT
@@ -52,6 +53,18 @@ Watch = Callable[[Stage], None]
 """Told of a stage."""
 
 
+class Elsewhere(NamedTuple):
+    """Other machines.
+
+    Attributes:
+        backend: what fits there, by name.
+        run: gives them tasks.
+    """
+
+    backend: str
+    run: Run
+
+
 def default_name(target: str, max_ops: int) -> Path:
     """The directory of a survey whose user names none: the same command goes on where it ended."""
     safe = "".join(c if c.isalnum() else "-" for c in target).strip("-")[:40]
@@ -77,7 +90,7 @@ class Clock:
 
 def run(
     target: Target, names: Sequence[str], max_ops: int, directory: Path, backend: Backend, threads: int,
-    starts: int = STARTS, watch: Watch = lambda stage: None,
+    starts: int = STARTS, watch: Watch = lambda stage: None, elsewhere: Elsewhere | None = None,
 ) -> Completed:  # fmt: skip
     """The complete front of a target in a directory of its own, which exists; goes on with what it holds.
 
@@ -87,6 +100,7 @@ def run(
         threads: how many enumerate.
         starts: points that a family's fit starts from.
         watch: told of progress; an exception of it ends the run, which may go on later.
+        elsewhere: where fits are made in the place of here.
 
     Raises:
         SizeError: larger programs than can be enumerated.
@@ -107,6 +121,9 @@ def run(
     subject["digest"] = families.digest()
     known = load(directory, subject)
     surveyor = Surveyor.of(families, target, backend, starts, threads)
+    if elsewhere is not None:
+        batch = BACKENDS[elsewhere.backend].defaults.offspring
+        surveyor = replace(surveyor, run=elsewhere.run, batch=batch)
     survey = surveyed(surveyor, known or surveyor.begin(), lambda s: save(directory, subject, s), clock)
     clock.tell("proving", 0, 1, survey.best.tolist())
     front, proofs = finished(survey, families, target, survey.seconds)
@@ -116,7 +133,7 @@ def run(
     save_certificates(directory, proofs)
     origin = {
         "evonumerics": version("evonumerics"),
-        "command": _command(target, names, max_ops, starts, backend.name),
+        "command": _command(target, names, max_ops, starts, elsewhere.backend if elsewhere else backend.name),
     }
     text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
     write_atomically(directory / "complete.json", text.encode())

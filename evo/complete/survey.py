@@ -30,6 +30,9 @@ SAME = 1.05
 RANKED = 1e-13
 """Error below which fits in float64 tell no two families apart, a thousand roundings: evo/islands/deep.py."""
 
+_SHARES = 16
+"""Of a batch, in a later round: families near the front are few, and many machines may fit them, too."""
+
 Run = Callable[[Iterable[Task]], Iterator[Found]]
 """Runs tasks; the outcomes come in their order."""
 
@@ -138,14 +141,12 @@ class Surveyor:
 
     @classmethod
     def of(
-        cls, families: Families, target: Target, backend: Backend, starts: int = STARTS,
-        threads: int = 1, run: Run | None = None,
-    ) -> "Surveyor":  # fmt: skip
-        """For a target, at its points.
+        cls, families: Families, target: Target, backend: Backend, starts: int = STARTS, threads: int = 1
+    ) -> "Surveyor":
+        """For a target, at its points; this process fits, one task after the other.
 
         Args:
             threads: how many look at the programs; no result depends on it.
-            run: what fits; by default this process, one task after the other.
 
         Raises:
             TargetError: the target has no value somewhere.
@@ -153,7 +154,7 @@ class Surveyor:
         fit = Fitter.of(target, backend, starts).fit
         batch = BACKENDS[backend.name].defaults.offspring
         plan = Plan.of_families(families, threads)
-        return cls(plan, Bounds(target), run or (lambda tasks: map(fit, tasks)), batch)
+        return cls(plan, Bounds(target), lambda tasks: map(fit, tasks), batch)
 
     @property
     def families(self) -> Families:
@@ -254,7 +255,9 @@ class Surveyor:
         best, constants, errors = survey.best.copy(), survey.constants.copy(), survey.error.copy()
         limit, sizes = self._limit(survey, survey.rows), self.families.n[survey.rows]
         parts = [
-            part for size in np.unique(sizes) for part in _parts(np.flatnonzero(sizes == size), self.batch)
+            part
+            for size in np.unique(sizes)
+            for part in _parts(np.flatnonzero(sizes == size), -(-self.batch // _SHARES))
         ]
         tasks = (self._task(survey.rows[at], turn, float(limit[at[0]]), survey.constants[at]) for at in parts)
         for at, found in zip(parts, self.run(tasks), strict=True):

@@ -10,10 +10,11 @@ from evo.runs.workers.actors import RayWorkers
 from evo.runs.workers.contract import LostError, Workers, WorkersError
 from evo.runs.workers.knock import check_address, knock
 from evo.runs.workers.serial import SerialWorkers
+from evo.runs.workers.tasks import RayFits
 
 __all__ = [
-    "WORKERS", "LostError", "RayWorkers", "SerialWorkers", "Workers", "WorkersError", "check_address",
-    "knock", "make_workers",
+    "WORKERS", "LostError", "RayFits", "RayWorkers", "SerialWorkers", "Workers", "WorkersError",
+    "check_address", "knock", "make_workers",
 ]  # fmt: skip
 
 WORKERS: Mapping[str, Callable[[Problem, int, str | None, int | None], Workers]] = {

@@ -1,4 +1,4 @@
-"""Ray actors that run the islands: this module and `reservation` import Ray, and no other.
+"""Ray actors that run the islands: this module, `reservation` and `tasks` import Ray, and no other.
 
 States and new functions stay in Ray's object store. Actors are few, one per CPU: they run the islands by
 turns. Their CPUs are reserved together. Ray is imported once a search needs it: it takes a
@@ -89,7 +89,7 @@ class RayWorkers:
             self._actors = self._begin_actors()
             self._starting = {actor.__ray_call__.remote(_about): i for i, actor in enumerate(self._actors)}
         except Exception as error:  # Ray raises many kinds, its own and plain ones
-            raise WorkersError(f"Ray cannot start the islands: {_last_line(error)}") from None
+            raise WorkersError(f"Ray cannot start the islands: {last_line(error)}") from None
 
     def _begin_actors(self) -> list[Any]:
         ray, problem = self._ray, self._problem
@@ -100,7 +100,7 @@ class RayWorkers:
                 raise WorkersError(f"the {problem.backend} backend needs a GPU, and Ray has found none.")
             count = per_gpu * int(gpus)
         count = min(self._islands, self._most or count)
-        shares = {"CPU": _share(cpus, count), "GPU": _share(gpus, count) if per_gpu else 0.0}
+        shares = {"CPU": share(cpus, count), "GPU": share(gpus, count) if per_gpu else 0.0}
         self._reservation = Reservation(count, {name: share for name, share in shares.items() if share})
         remote = ray.remote(
             max_restarts=RESTARTS, max_task_retries=RESTARTS, num_cpus=shares["CPU"], num_gpus=shares["GPU"]
@@ -152,9 +152,9 @@ class RayWorkers:
             done = self._ray.wait(refs, num_returns=len(refs), timeout=0)[0]
             outcomes = self._ray.get(done)
         except self._ray.exceptions.RayError as error:
-            if self._is_its_own(error):
-                raise WorkersError(f"An island failed: {_last_line(error)}") from error
-            raise LostError(f"An island is lost ({_kind(error)}).") from error
+            if is_its_own(self._ray, error):
+                raise WorkersError(f"An island failed: {last_line(error)}") from error
+            raise LostError(f"An island is lost ({kind_of(error)}).") from error
         self._heard = time.monotonic()
         self._given.subtract(self._process(outcome.island) for outcome in outcomes)
         return [Finished(o, *self._running.pop(ref)) for ref, o in zip(done, outcomes, strict=True)]
@@ -167,13 +167,6 @@ class RayWorkers:
             if self._dead_nodes() - self._gone:
                 raise LostError("A node of the cluster died.")
 
-    def _is_its_own(self, error: Exception) -> bool:
-        """Whether an island's own code raised this, and would again; else Ray did, for something lost."""
-        kinds = self._ray.exceptions
-        if isinstance(error, kinds.RayTaskError):
-            return not isinstance(error.cause, kinds.RayError)
-        return isinstance(error, kinds.RayActorError) and error.actor_init_failed
-
     def fetch(self, handle: Any) -> Any:
         """See `Workers.fetch`."""
         if not isinstance(handle, self._ray.ObjectRef):
@@ -181,7 +174,7 @@ class RayWorkers:
         try:
             return self._ray.get(handle, timeout=_FETCH_S)
         except self._ray.exceptions.RayError as error:
-            raise LostError(f"What an island keeps is lost ({_kind(error)}).") from error
+            raise LostError(f"What an island keeps is lost ({kind_of(error)}).") from error
 
     def put(self, value: Any) -> Any:
         """See `Workers.put`."""
@@ -221,7 +214,14 @@ def _about(host: Any) -> str:
     return arithmetic()
 
 
-def _share(resource: float, processes: int) -> float:
+def is_its_own(ray: Any, error: Exception) -> bool:
+    """Whether the code that Ray ran raised this, and would again; else Ray did, for something lost."""
+    if isinstance(error, ray.exceptions.RayTaskError):
+        return not isinstance(error.cause, ray.exceptions.RayError)
+    return isinstance(error, ray.exceptions.RayActorError) and error.actor_init_failed
+
+
+def share(resource: float, processes: int) -> float:
     """Of so many CPUs or GPUs, what each process may ask for, so that all find a place: at most one."""
     each = math.ceil(processes / max(resource, 1.0))
     return int(10_000 / each) / 10_000
@@ -260,9 +260,9 @@ def connect(address: str | None) -> bool:
         with contextlib.suppress(Exception):
             ray.shutdown()
         raise WorkersError(
-            f"Ray does not start on this machine: {_last_line(error)} Search without it: --workers serial."
+            f"Ray does not start on this machine: {last_line(error)} Search without it: --workers serial."
             if address in (None, "local")
-            else f"No Ray cluster at {address}: {_last_line(error)} "
+            else f"No Ray cluster at {address}: {last_line(error)} "
             "Start one with `ray start --head`, or leave out --address."
         ) from None
     return True
@@ -280,7 +280,7 @@ def _found_cluster() -> str:
         return str(get_ray_address_from_environment("auto", None))
     except Exception as error:
         raise WorkersError(
-            f"No Ray cluster at 'auto': {_last_line(error)} Start one by `ray start --head`, or leave out"
+            f"No Ray cluster at 'auto': {last_line(error)} Start one by `ray start --head`, or leave out"
             " --address to search on this machine alone."
         ) from None
 
@@ -291,12 +291,13 @@ def _has_token() -> bool:
     return named or os.path.exists(os.path.expanduser("~/.ray/auth_token"))
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
+    """What an error of Ray says at its end."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__
     return re.sub(r"^evo\.[\w.]+: ", "", last)[:300]  # Python's name of an error of evonum's own
 
 
-def _kind(error: Any) -> str:
+def kind_of(error: Any) -> str:
     """Ray's name for what went wrong, whose own words advise what does not help here."""
     return type(getattr(error, "cause", None) or error).__name__
