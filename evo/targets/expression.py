@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from math import comb
 from typing import Any, NamedTuple
 
@@ -105,10 +106,18 @@ class Expression:
             finite where the expression is undefined, or where that could not be excluded.
         """
         values: list[Any] = []
-        for node in self.nodes:
-            values.append(apply_node(node, x, [values[k] for k in node.args]))
-        last = values[-1]
-        return arb_series([last], x.prec) if isinstance(x, arb_series) and isinstance(last, arb) else last
+        if isinstance(x, arb_series):
+            for node in self.nodes:
+                values.append(apply_node(node, x, [values[k] for k in node.args]))
+            return arb_series([values[-1]], x.prec) if isinstance(values[-1], arb) else values[-1]
+        for function, args in self._steps:
+            values.append(function(*[values[k] for k in args]) if args else function(x))
+        return values[-1]
+
+    @cached_property
+    def _steps(self) -> list[tuple[Callable[..., Any], tuple[int, ...]]]:
+        """Each node's function on arbs and its operands: looked up once, not at every point."""
+        return [(_function(node, series=False), node.args) for node in self.nodes]
 
     def enclose(self, box: Any, terms: int = 6) -> Any:
         """Like `ball`, for wide boxes: a tighter enclosure, about ten times slower.
@@ -140,27 +149,38 @@ class Expression:
 
 def apply_node(node: Node, x: Any, args: list[Any]) -> Any:
     """The value of one node from those of its operands."""
-    op = node.op
+    if not args:
+        return _function(node, series=False)(x)
+    return _function(node, isinstance(args[-1], arb_series))(*args)
+
+
+def _function(node: Node, series: bool) -> Callable[..., Any]:
+    """A node's function of its operands; of x, if it has none.
+
+    Args:
+        series: whether the last operand is one.
+    """
+    op, number = node.op, node.number
     if op == "x":
-        return x
+        return lambda x: x
     if op == "number":
-        return arb(node.number)
+        return lambda x: arb(number)
     if op in LEAVES:
-        return LEAVES[op]()
+        return lambda x: LEAVES[op]()
     if op in _ARITHMETIC:
-        return _ARITHMETIC[op](*args)
+        return _ARITHMETIC[op]
     if op == "power":
-        power = _power(args[0], abs(node.number))
-        return power if node.number >= 0 else _divide(arb(1), power)
+        return lambda a: _power(a, number)
     if op == "^":
-        return (args[1] * args[0].log()).exp()
-    row = FUNCTIONS[op]
-    return (row.series if isinstance(args[-1], arb_series) else row.ball)(*args)
+        return lambda a, b: (b * a.log()).exp()
+    return FUNCTIONS[op].series if series else FUNCTIONS[op].ball
 
 
-def _power(base: Any, n: int) -> Any:
+def _power(base: Any, exponent: int) -> Any:
     """By squaring: `arb(0, 1) ** 2` is nan in python-flint 0.9."""
-    result = arb(1)
+    if exponent < 0:
+        return _divide(arb(1), _power(base, -exponent))
+    n, result = exponent, arb(1)
     while n:
         if n & 1:
             result = base * result

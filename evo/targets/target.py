@@ -11,7 +11,7 @@ proved; it refuses where that fails. In the two strips of width s only a few poi
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -206,27 +206,37 @@ def _expression(name: str) -> Expression:
 
 
 def _values(target: Target, x: tuple[float, ...]) -> tuple[float, ...]:
-    function = target.expression.ball
-    return tuple(_rounded(function, value, target) for value in x)
+    """At a precision, those that no lower one decides."""
+    function, found = target.expression.ball, [0.0] * len(x)
+    pending: Sequence[int] = range(len(x))
+    for precision in _PRECISIONS:
+        with flint.ctx.workprec(precision):
+            pending = [k for k in pending if not _decided(function(arb(x[k])), found, k)]
+    with flint.ctx.workprec(_PRECISIONS[-1]):
+        for k in pending:
+            found[k] = _undecided(function(arb(x[k])), x[k], target)
+    return tuple(found)
+
+
+def _decided(ball: Any, found: list[float], k: int) -> bool:
+    """Whether all of a ball rounds to one float64, which becomes `found[k]`."""
+    if not ball.is_finite():
+        return False
+    found[k] = float(ball.lower())
+    return found[k] == float(ball.upper()) and abs(found[k]) != np.inf
 
 
 _remembered_values = lru_cache(maxsize=32)(_values)
 """A target is asked for its values at the same points again and again."""
 
 
-def _rounded(function: Callable[[Any], Any], x: float, target: Target) -> float:
-    for precision in _PRECISIONS:
-        with flint.ctx.workprec(precision):
-            ball = function(arb(x))
-            if not ball.is_finite():
-                continue
-            low, high = float(ball.lower()), float(ball.upper())
-            if low == high and abs(low) != np.inf:
-                return low
+def _undecided(ball: Any, x: float, target: Target) -> float:
+    """What a ball with most bits says."""
     if not ball.is_finite():
         raise TargetError(
             f"{target.name} has no finite value at x = {x!r}; narrow the interval ({target.lo}, {target.hi})."
         )
+    low, high = float(ball.lower()), float(ball.upper())
     if max(abs(low), abs(high)) == np.inf:
         raise TargetError(
             f"{target.name} at x = {x!r} is beyond the largest float64; narrow the interval"
