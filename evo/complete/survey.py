@@ -198,7 +198,7 @@ class Surveyor:
         """The error that families are proved to have, if that is more than what was reached; else inf."""
         bound, kinds = self.bounds.above(max(reached, RANKED)), self.plan.kind[rows]
         floor = np.full(len(self.plan.types), math.inf)
-        for kind in np.unique(kinds).tolist():
+        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
             one = self.plan.types[kind]
             proved = bound(one) if one is not None and math.isfinite(reached) else None
             floor[kind] = math.inf if proved is None else proved
