@@ -38,7 +38,7 @@ class Quotient:
     __slots__ = ("below", "top")
 
     def __init__(self, top: Any, below: Any) -> None:
-        if len(top.monoms()) > _MOST_TERMS or len(below.monoms()) > _MOST_TERMS:
+        if len(top) > _MOST_TERMS or len(below) > _MOST_TERMS:
             raise UnsolvableError
         self.top, self.below = top, below
 
@@ -140,9 +140,7 @@ def _solved(
         yield {}
         return
     place = len(NAMES) + unknowns[-1]
-    having = sorted(
-        (e for e in equations if _degree(e, place)), key=lambda e: (_degree(e, place), len(e.monoms()))
-    )
+    having = sorted((e for e in equations if _degree(e, place)), key=lambda e: (_degree(e, place), len(e)))
     if not having:
         return
     pivot, rest = having[0], [e for e in equations if not _degree(e, place)]
@@ -163,7 +161,7 @@ def _degree(polynomial: Any, place: int) -> int:
         UnsolvableError: it is large.
     """
     degree = 0 if polynomial.is_constant() else int(polynomial.degrees()[place])
-    if degree > _MOST_DEGREE or len(polynomial.monoms()) > _MOST_TERMS:
+    if degree > _MOST_DEGREE or len(polynomial) > _MOST_TERMS:
         raise UnsolvableError
     return degree
 

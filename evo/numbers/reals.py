@@ -288,7 +288,7 @@ def _lifted(value: Any) -> Real:
 
 def _is_large(*forms: tuple[Any, Any]) -> bool:
     """Whether a form has too many terms."""
-    return any(len(top.monoms()) > _MOST_TERMS or len(below.monoms()) > _MOST_BELOW for top, below in forms)
+    return any(len(top) > _MOST_TERMS or len(below) > _MOST_BELOW for top, below in forms)
 
 
 def _is_odd(number: Fraction, prime: int) -> bool:
@@ -346,7 +346,7 @@ def _sum(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _quotient(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any] | None:
-    return None if b[0].is_zero() or len(b[0].monoms()) > _MOST_BELOW else _reduced(a[0] * b[1], a[1] * b[0])
+    return None if b[0].is_zero() or len(b[0]) > _MOST_BELOW else _reduced(a[0] * b[1], a[1] * b[0])
 
 
 def _value(polynomial: Any) -> Any:
