@@ -54,9 +54,11 @@ def results(folder, tmp_path_factory):
     """What all parts give on no GPU, and the sources that they compiled."""
     out, device = tmp_path_factory.mktemp("out"), Emulated()
     functions = [f for f in json.loads((folder / "functions.json").read_text()) if f["dtype"] == "float32"]
-    for name, part in gpu_library.PARTS.items():
-        found = {"device": device.name, name: part(device, folder, functions)}
-        (out / f"{name}.json").write_text(json.dumps(found))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "ELEMENTS", 1 << 16)  # arrays that nobody reads
+        for name, part in gpu_library.PARTS.items():
+            found = {"device": device.name, name: part(device, folder, functions)}
+            (out / f"{name}.json").write_text(json.dumps(found))
     return out, device
 
 
