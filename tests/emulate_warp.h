@@ -21,6 +21,14 @@ static int current, alive;
 static double wires[32];
 
 static void add_to(uint64_t *total, uint64_t n) { *total += n; }
+static uint64_t take_next(uint64_t *counter) { return (*counter)++; }
+static void take_least(uint64_t *least, uint64_t n) { *least = n < *least ? n : *least; }
+static uint64_t put_if_none(uint64_t *place, uint64_t n)
+{
+    const uint64_t known = *place;
+    if (!known) *place = n;
+    return known;
+}
 static uint64_t thread_number() { return 0; }
 static uint64_t threads() { return 1; }
 static int lane_number() { return current; }

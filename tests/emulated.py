@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
 from functools import cache
@@ -47,30 +48,36 @@ class EmulatedGpu:
     def address(self, array: np.ndarray) -> int:
         return array.ctypes.data
 
+    def free(self) -> int:
+        return 1 << 26
+
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
-        for key in kernels:
-            if key not in self._kernels:
-                self._kernels[key] = ctypes.CDLL(str(self._build(*key)))
+        pass  # a kernel that is never launched is not compiled
+
+    def _kernel(self, name: str, size: int) -> ctypes.CDLL:
+        if (name, size) not in self._kernels:
+            self._kernels[name, size] = ctypes.CDLL(str(self._build(name, size)))
+        return self._kernels[name, size]
 
     def warps(
         self, kernel: str, size: int, shared: int, job: ctypes.Structure, todo: int, *more: int
     ) -> None:
-        self.prepare([(kernel, size)])
         assert shared <= 232448, "more shared memory than a multiprocessor has"
-        self._kernels[kernel, size].launch(ctypes.byref(job), *map(ctypes.c_void_p, more))
+        self._kernel(kernel, size).launch(ctypes.byref(job), *map(ctypes.c_void_p, more))
 
     def threads(self, kernel: str, size: int, todo: int, *arguments: int) -> None:
-        self.prepare([(kernel, size)])
-        getattr(self._kernels[kernel, size], kernel)(*map(ctypes.c_void_p, arguments))
+        getattr(self._kernel(kernel, size), kernel)(*map(ctypes.c_void_p, arguments))
 
     def _build(self, kernel: str, size: int) -> Path:
         text = "\n".join([(HERE / "emulate_warp.h").read_text(), source(kernel, size), CALLS.get(kernel, "")])
         library = self._folder / f"{kernel}-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.so"
         if not library.exists():
-            code = library.with_suffix(".cpp")
+            code = library.with_suffix(f".{os.getpid()}.cpp")  # another process may be at the same kernel
+            made = code.with_suffix(".so")
             code.write_text(text)
             flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-Wno-unknown-pragmas"]
-            subprocess.run(["g++", *flags, "-o", str(library), str(code)], check=True)
+            subprocess.run(["g++", *flags, "-o", str(made), str(code)], check=True)
+            made.replace(library)
         return library
 
 

@@ -21,10 +21,10 @@ from evo.complete.kept import SurveyError
 from evo.complete.result import Completed, rounded_down
 from evo.complete.run import Clock, surveyed
 from evo.complete.survey import RANKED, SAME, Surveyor
-from evo.complete.words import MOST_OPS, count_constants
 from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.kernels.effort import MAX_STARTS
+from evo.kernels.words import MOST_OPS, count_constants
 from evo.targets.target import make_target
 
 OPS = ("add", "mul", "div")
@@ -287,10 +287,10 @@ def test_a_fit_depends_on_its_family_and_its_round_alone(tmp_path):
     rows = np.flatnonzero(families.n == 3)
 
     def fitted(rows, turn):
-        return fitter._fitted(Task(rows, families.word[rows], turn, 0.1))[0]
+        return fitter.fit(Task(rows, families.word[rows], turn, 0.1)).constants
 
-    first, other = (fitted(rows, turn) for turn in (0, 1))
-    assert np.array_equal(fitted(rows[7:9], 0), first[7:9])
+    first, other = (fitted(rows, turn) for turn in (1, 2))
+    assert np.array_equal(fitted(rows[7:9], 1), first[7:9])
     several = families.batch(rows).k > 1
     assert np.mean(np.any(first != other, axis=1)[several]) > 0.5  # the last bits follow the start
 

@@ -14,7 +14,7 @@ from evo.classical.remez import minimax
 from evo.complete.bounds import Bounds
 from evo.complete.degrees import Type, types_of
 from evo.complete.enumeration import enumerate_families
-from evo.complete.words import batch_of
+from evo.kernels.words import batch_of
 from evo.programs.ops import OPCODE
 from evo.programs.program import parse
 from evo.targets.target import make_target

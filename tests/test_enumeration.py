@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulated import engine_of
+from emulated import EmulatedGpu, engine_of
+from evo.backends import cuda_sieve
+from evo.backends.cuda_sieve import Size
 from evo.backends.native import NativeBackend
 from evo.complete import enumeration, spill
 from evo.complete.enumeration import Families, count_functions, enumerate_families, kept_families
-from evo.complete.words import MOST_OPS, SizeError, Words, batch_of
 from evo.kernels.binding import batch_view
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import functions as fingerprints
 from evo.kernels.library import kernels
+from evo.kernels.words import MOST_OPS, SizeError, Words, batch_of
 from evo.programs.batch import Batch
 from evo.programs.ops import BY_TEXT, parse_ops
 from evo.programs.program import Instruction, Operand, Program, X, parse
@@ -89,26 +91,50 @@ def test_the_counts_over_arithmetic_to_5_ops(tmp_path):
 @pytest.mark.parametrize("most", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_neither_threads_nor_ranges_of_keys_change_the_set(most, tmp_path, monkeypatch):
     first = enumerate_families(ARITHMETIC, most, tmp_path)
-    assert enumerate_families(ARITHMETIC, most, tmp_path, threads=2).digest() == first.digest()
+    assert enumerate_families(ARITHMETIC, most, tmp_path, threads=2).digest == first.digest
     monkeypatch.setattr(spill, "MEMORY", 10_000)
     monkeypatch.setattr(enumeration, "_ROOM", 97)
-    assert enumerate_families(ARITHMETIC, most, tmp_path).digest() == first.digest()
+    assert enumerate_families(ARITHMETIC, most, tmp_path).digest == first.digest
     assert not list(tmp_path.iterdir())
 
 
-def test_a_gpu_knows_the_same_families(tmp_path):
-    own, other = (
-        enumerate_families(parse_ops("+ - * / sqrt"), 3, tmp_path, keys=engine_of(name).families)
-        for name in ("native", "cuda")
-    )
-    assert own.digest() == other.digest()
+@pytest.mark.parametrize(
+    ("ops", "most"),
+    [("+ - * /", 3), ("+ - * / sqrt", 3), ("* fma", 2), pytest.param("+ - * /", 4, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize(
+    ("functions", "families"), [(Size(1 << 17), Size(1 << 16)), (Size(1 << 9, 2), Size(1 << 9))]
+)
+def test_a_gpu_makes_the_same_families(tmp_path, monkeypatch, ops, most, depth, functions, families):
+    names = parse_ops(ops)
+    monkeypatch.setattr(cuda_sieve, "AT_ONCE", 50)
+    monkeypatch.setattr(cuda_sieve, "ROOM", 1 << 12)
+    monkeypatch.setattr(cuda_sieve, "DEPTH", depth)
+    told = []
+    words = [Words.of(names, n, families=True) for n in range(1, most + 1)]
+    n, word = cuda_sieve.sieve(EmulatedGpu(), words, lambda *now: told.append(now), functions, families)
+    own = enumerate_families(names, most, tmp_path)
+    assert Families(names, n, word).digest == own.digest
+    assert told[-1][0] == told[-1][1]
+
+
+def test_a_survey_has_a_gpu_make_its_families(tmp_path):
+    n, word = engine_of("cuda").sieve([Words.of(ARITHMETIC, n, families=True) for n in (1, 2, 3)], print)
+    assert Families(ARITHMETIC, n, word).digest == enumerate_families(ARITHMETIC, 3, tmp_path).digest
+
+
+def test_programs_without_a_number_are_refused():
+    words = [Words.of(ARITHMETIC, n, families=True) for n in range(1, 10)]
+    with pytest.raises(SizeError, match="at most 8 ops"):
+        cuda_sieve.sieve(EmulatedGpu(), words, lambda *_: None, Size(1 << 9), Size(1 << 9))
 
 
 def test_sets_that_differ_have_digests_that_do(tmp_path):
     found = [
         enumerate_families(parse_ops(ops), n, tmp_path) for ops, n in (("+ *", 2), ("+ *", 3), ("+ /", 3))
     ]
-    assert len({one.digest() for one in found}) == 3
+    assert len({one.digest for one in found}) == 3
     assert [len(one.counts) for one in found] == [2, 3, 3]
 
 
@@ -126,19 +152,25 @@ def test_an_enumeration_goes_on_where_it_ended(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         enumerate_families(ARITHMETIC, 3, tmp_path)
     monkeypatch.setattr(enumeration, "_irredundant", lambda *a: made.append(a[0].beginning) or task(*a))
-    assert enumerate_families(ARITHMETIC, 3, tmp_path).digest() == whole.digest()
+    assert enumerate_families(ARITHMETIC, 3, tmp_path).digest == whole.digest
     assert len(made) == len(enumeration._tasks(ARITHMETIC, 3, True))
 
 
 def test_a_set_is_kept_and_made_again_where_the_file_is_damaged(tmp_path, monkeypatch):
     monkeypatch.setenv("EVONUM_CACHE", str(tmp_path))
-    first = kept_families(ARITHMETIC, 2, tmp_path)
+    first = kept_families(ARITHMETIC, 2, tmp_path, NativeBackend())
     (file,) = tmp_path.glob("families-*/*.npz")
     told = []
-    assert kept_families(ARITHMETIC, 2, tmp_path, report=lambda *n: told.append(n)).digest() == first.digest()
+    assert (
+        kept_families(ARITHMETIC, 2, tmp_path, NativeBackend(), report=lambda *n: told.append(n)).digest
+        == first.digest
+    )
     assert not told
     file.write_bytes(file.read_bytes()[:100])
-    assert kept_families(ARITHMETIC, 2, tmp_path, report=lambda *n: told.append(n)).digest() == first.digest()
+    assert (
+        kept_families(ARITHMETIC, 2, tmp_path, NativeBackend(), report=lambda *n: told.append(n)).digest
+        == first.digest
+    )
     assert told
 
 
@@ -167,8 +199,8 @@ def test_the_counts_and_digests_of_the_page_are_those_of_the_code(tmp_path):
     said = [tuple(int(cell.replace(",", "")) for cell in row) for row in rows]
     assert said[:5] == list(zip(range(1, 6), COUNTS, found.counts, strict=True))
     assert {"4", "5"} < set(digests)
-    assert digests["5"] == found.digest()
-    assert digests["4"] == enumerate_families(ARITHMETIC, 4, tmp_path).digest()
+    assert digests["5"] == found.digest
+    assert digests["4"] == enumerate_families(ARITHMETIC, 4, tmp_path).digest
 
 
 def family(*some):

@@ -45,7 +45,6 @@ from evo.classical.families import FAMILIES
 from evo.complete.fitting import STARTS
 from evo.complete.result import Completed
 from evo.complete.run import Stage
-from evo.complete.words import MOST_OPS
 from evo.costs.model import CostModel
 from evo.errors import EvonumError
 from evo.exports.backwards import Backwards
@@ -54,6 +53,7 @@ from evo.exports.export import EXPORT_FORMATS
 from evo.fronts.figures import Figures
 from evo.fronts.front import Front, Member
 from evo.fronts.verify import Verified
+from evo.kernels.words import MOST_OPS
 from evo.library.checks import refuse_changed
 from evo.library.shelf import Point, Shipped
 from evo.proofs.certificate import Certificate

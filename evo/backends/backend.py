@@ -4,6 +4,7 @@
 GPUs. All keep the same contract (tests/test_backends.py); to add one, write the class and its row here.
 """
 
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
@@ -15,9 +16,13 @@ from evo.kernels.cache import Cache
 from evo.kernels.effort import Effort
 from evo.kernels.strict import Judgement
 from evo.kernels.vary import Offspring, Variation
+from evo.kernels.words import Words
 from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
+
+Report = Callable[[int, int], None]
+"""Told of how many tasks of the largest size are done, of how many: the others take no time beside them."""
 
 
 class Defaults(NamedTuple):
@@ -46,6 +51,7 @@ class BackendRow(NamedTuple):
             needs none.
         numbered: whether islands take the devices that their process sees in turns.
         threaded: whether it is told how many threads fit.
+        families: that a survey fits at a time.
     """
 
     module: str
@@ -55,6 +61,7 @@ class BackendRow(NamedTuple):
     per_gpu: int = 0
     numbered: bool = False
     threaded: bool = False
+    families: int = 4096
 
     def options(self, device: int = 0, threads: int = 1) -> dict[str, int]:
         """What its class is told of the device and the threads that it may take."""
@@ -75,6 +82,7 @@ BACKENDS = {
         first="GPU kernels are compiled first, unless cached ...",
         defaults=ON_A_GPU,
         per_gpu=2,
+        families=1 << 21,
     ),
 }
 
@@ -97,6 +105,10 @@ class Backend(Protocol):
         """New programs for it to fit: evo.kernels.vary.offspring, or the same on its device."""
         ...
 
+    def programs(self, words: np.ndarray) -> Programs:
+        """Programs of one size of their words (evo/kernels/words.py), uint16 [rows, ops]; constants are 0."""
+        ...
+
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """Results of every row at `x` [points]: [rows, points]."""
         ...
@@ -105,8 +117,19 @@ class Backend(Protocol):
         """Results [rows, points] and derivatives by constant [rows, width, points] (0 beyond a row's own)."""
         ...
 
-    def families(self, batch: Batch) -> np.ndarray:
-        """Fingerprints of the rows' families (evo/kernels/family.h), uint64 [rows]; for any thread."""
+    def sieve(self, words: Sequence[Words], report: Report) -> tuple[np.ndarray, np.ndarray] | None:
+        """The families of all programs of 1, 2, ... ops; None: the processor has them made in threads.
+
+        Args:
+            words: of programs of each size.
+            report: told of how much is done, of how much.
+
+        Returns:
+            Sizes, uint8 [rows], and words, uint16 [rows, most ops], of the first program of each, in order.
+
+        Raises:
+            SizeError: larger programs than the device can enumerate.
+        """
         ...
 
     def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:

@@ -12,13 +12,15 @@ Everything is float64. Where its residuals reach rounding, a search polishes can
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import fields
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from evo.backends.cuda_batch import Resident, launch
+from evo.backends.backend import Report
+from evo.backends.cuda_batch import UNPACKED, Resident
+from evo.backends.cuda_sieve import FAMILIES, SHARE, Size, sieve
 from evo.backends.cuda_strict import judge
 from evo.backends.cuda_vary import Breeder, kernels
 from evo.backends.device import Device, Gpu
@@ -30,6 +32,7 @@ from evo.kernels.effort import Effort
 from evo.kernels.layout import WARP
 from evo.kernels.strict import Judgement
 from evo.kernels.vary import Offspring, Variation
+from evo.kernels.words import Words
 from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
@@ -57,7 +60,6 @@ class CudaBackend:
         self._gpu = device or Gpu()
         self._host = NativeBackend(threads=os.cpu_count() or 1)
         self._breeder = Breeder(self._gpu)
-        self._one_by_one = Lock()
         self.device = self._gpu.name
         self.seconds = 0.0
         """Time of the last fit's kernels and of the processor's rows beside them [s], without transfers."""
@@ -71,14 +73,20 @@ class CudaBackend:
         self._gpu.prepare([*kernels(width), *fits, ("measures", 0)])  # compiled while these are being made
         return self._breeder.offspring(stream, variation, parents, texts, functions, rows)
 
-    def families(self, batch: Batch) -> np.ndarray:
-        """See `Backend.families`."""
-        with self._one_by_one:
-            key = self._gpu.arrays.zeros(len(batch), np.uint64)
-            if len(batch):
-                there = Resident.of(self._gpu, batch).there
-                launch(self._gpu, "family_keys", batch.width, len(batch), there, key)
-            return self._gpu.get(key)
+    def sieve(self, words: Sequence[Words], report: Report) -> tuple[np.ndarray, np.ndarray]:
+        """See `Backend.sieve`."""
+        most = words[-1].ops
+        fits = [("fit", k) for k in range(1, min(most, MOST_UNKNOWNS) + 1)]
+        copies = [("copies", n) for n in range(1, most + 1)]
+        self._gpu.prepare([("unpacked", UNPACKED), *fits, ("measures", 0), *copies])  # for what follows
+        room = SHARE * self._gpu.free()
+        return sieve(
+            self._gpu, words, report, Size.within(room * (1 - FAMILIES)), Size.within(room * FAMILIES)
+        )
+
+    def programs(self, words: np.ndarray) -> Resident:
+        """See `Backend.programs`."""
+        return Resident.of_words(self._gpu, np.ascontiguousarray(words))
 
     def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:
         """See `Backend.judge`."""

@@ -10,8 +10,11 @@ import numpy as np
 
 from evo.backends.device import Device
 from evo.kernels.binding import CBatch
+from evo.kernels.words import MOST_OPS, count_constants
 from evo.programs.batch import Batch, Programs
 
+UNPACKED = 2 * MOST_OPS
+"""Ops and constants of programs made of words, at most: one kernel for all sizes."""
 NAMES = tuple(f.name for f in fields(Batch))
 
 
@@ -65,6 +68,17 @@ class Resident:
         return there
 
     @classmethod
+    def of_words(cls, device: Device, words: np.ndarray) -> "Resident":
+        """See `Backend.programs`; they are unpacked there."""
+        rows, ops = words.shape
+        k = count_constants(words).astype(np.int32)
+        made = cls.room(device, rows, max(ops, int(k.max(initial=1))))
+        if rows:
+            launch(device, "unpacked", UNPACKED, rows, device.put(words), rows, ops, made.there)
+        made.n, made.k = np.full(rows, ops, np.int32), k
+        return made
+
+    @classmethod
     def room(cls, device: Device, rows: int, width: int) -> "Resident":
         """Programs still to be written."""
         empty = Batch.empty(0, width)
@@ -110,8 +124,22 @@ class Resident:
 
     def refitted(self) -> "Resident":
         """The same programs with room for other constants, which are these so far."""
-        arrays = self.there.arrays
-        other = Resident(self._device, {**arrays, "constants": arrays["constants"].copy()}, self._rows)
+        return self._having(self.there.arrays["constants"].copy())
+
+    def with_constants(self, constants: np.ndarray | float) -> "Resident":
+        """See `Programs.with_constants`."""
+        xp, own = self._device.arrays, self.there.arrays["constants"]
+        new = xp.full(own.shape, constants) if isinstance(constants, float) else self._device.put(constants)
+        return self._having(new)
+
+    def better(self, other: "Resident", where: np.ndarray) -> "Resident":
+        """See `Programs.better`."""
+        own, new = (some.there.arrays["constants"][: self._rows] for some in (self, other))
+        return self._having(self._device.arrays.where(self._device.put(where)[:, None], new, own))
+
+    def _having(self, constants: Any) -> "Resident":
+        """The same programs with other constants, which are there."""
+        other = Resident(self._device, {**self.there.arrays, "constants": constants}, self._rows)
         other.n, other.k = self.n, self.k
         return other
 

@@ -40,7 +40,11 @@ PARTS = {
     **dict.fromkeys(("judgements", "additions"), (*_THREADS, "judgements.cuh")),
     **dict.fromkeys(("copies", "tallies"), (*_THREADS, "waves.cuh")),
     **dict.fromkeys(STRICT, (*_PROGRAMS, "strict.cuh")),
-    "family_keys": (*_PROGRAMS, "elements.h", "field.h", "family.h", "families.cuh"),
+    "unpacked": (*_PROGRAMS, "words.h", "unpacked.cuh"),
+    **dict.fromkeys(
+        ("programs", "function_sieve", "family_sieve", "numbers"),
+        (*_PROGRAMS, "elements.h", "field.h", "family.h", "words.h", "enumerate.h", "sieve.cuh"),
+    ),
 }
 """The files that each kernel is made of, some of which are generated."""
 
@@ -62,6 +66,10 @@ class Device(Protocol):
 
     def address(self, array: Any) -> int:
         """Where a device array's data lie."""
+        ...
+
+    def free(self) -> int:
+        """Bytes of memory that are."""
         ...
 
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
@@ -165,6 +173,11 @@ class Gpu:
     def address(self, array: Any) -> int:
         """See `Device.address`."""
         return int(array.data.ptr)
+
+    def free(self) -> int:
+        """See `Device.free`."""
+        self._cupy.get_default_memory_pool().free_all_blocks()
+        return int(self._cupy.cuda.runtime.memGetInfo()[0])
 
     def prepare(self, kernels: list[tuple[str, int]]) -> None:
         """See `Device.prepare`."""

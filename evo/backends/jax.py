@@ -5,7 +5,7 @@ is kept in the user's cache folder, unless JAX has been told of another place; t
 and made when the first backend is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from evo.backends.backend import Report
 from evo.backends.fit import Fits, Measures
 from evo.backends.jax_fit import (
     Clearing,
@@ -32,12 +33,13 @@ from evo.backends.jax_fit import (
     values,
     values_and_jacobian,
 )
-from evo.backends.native import NativeBackend, clearing, families
+from evo.backends.native import NativeBackend, clearing
 from evo.kernels.build import cache_folder
 from evo.kernels.effort import NUMBER, Effort
 from evo.kernels.layout import FITTED, NOT_FINITE
 from evo.kernels.strict import judge
 from evo.kernels.vary import offspring
+from evo.kernels.words import Words, batch_of
 from evo.programs.batch import CONSTANT, VALUE, Batch, Programs
 from evo.targets.points import Points
 
@@ -142,8 +144,12 @@ class JaxBackend:
         self._chunk = CHUNK.get(self._on.platform, ACCELERATOR_CHUNK)
 
     offspring = staticmethod(offspring)
-    families = staticmethod(families)
     judge = staticmethod(judge)
+
+    programs = staticmethod(batch_of)
+
+    def sieve(self, words: Sequence[Words], report: Report) -> None:
+        """See `Backend.sieve`."""
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """See `Backend.values`."""

@@ -1,17 +1,20 @@
 """The C kernels as a backend: no start-up time; as many threads as it is told (Python's lock is released)."""
 
 import platform
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
 
+from evo.backends.backend import Report
 from evo.backends.fit import Fits, Measures
 from evo.kernels.binding import CEffort, CPoints, Struct, batch_view
 from evo.kernels.effort import Effort
 from evo.kernels.library import kernels
 from evo.kernels.strict import Judgement, judge
 from evo.kernels.vary import offspring
+from evo.kernels.words import Words, batch_of
 from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
@@ -24,13 +27,6 @@ def _view(points: Points) -> Struct:
 def _check(failed: int) -> None:
     if failed:
         raise MemoryError("The kernels could not get memory for their work arrays.")
-
-
-def families(batch: Batch) -> np.ndarray:
-    """See `Backend.families`."""
-    key = np.empty(len(batch), np.uint64)
-    kernels().families(batch_view(batch), key)
-    return key
 
 
 MOST_ROWS = 256
@@ -51,7 +47,11 @@ class NativeBackend:
         self._threads = threads
 
     offspring = staticmethod(offspring)
-    families = staticmethod(families)
+
+    programs = staticmethod(batch_of)
+
+    def sieve(self, words: Sequence[Words], report: Report) -> None:
+        """See `Backend.sieve`."""
 
     def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:
         """See `Backend.judge`."""

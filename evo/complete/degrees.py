@@ -11,7 +11,8 @@ that is zero makes degrees smaller. So a type is an upper bound for all constant
 
     x^power p(y)/q(y),  y = x^stride,  p and q of the degrees m and n at most.
 
-The stride divides the powers of x in all sums: it is 2 in (c1 + x x)/(x x x).
+The stride divides the powers of x in all sums: it is 2 in (c1 + x x)/(x x x). Compiled code finds a type
+(evo/kernels/degrees.h).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evo.complete.words import FIRST_VALUE, MOST_OPS
-from evo.programs.ops import OPCODE
+from evo.kernels.library import kernels
 
 MOST_DEGREES = 24
 """Most of both polynomials together: a type with more has no bound that fits in float64 could meet."""
@@ -29,22 +29,6 @@ _BLOCK = 1 << 14
 """Programs at a time: what a block needs stays in a processor's cache."""
 _MOST_POWER = 63
 _SHAPE = 2 * _MOST_POWER + 2, 16, 32, 32
-_RATIONAL = _ADD, _SUB, _MUL, _DIV = [OPCODE[name] for name in ("add", "sub", "mul", "div")]
-_STRIDES = range(2, 9)
-_BITS = np.uint8(1) << np.arange(len(_STRIDES), dtype=np.uint8)
-_NO_DIVISORS = np.array(
-    [
-        sum(int(bit) for s, bit in zip(_STRIDES, _BITS, strict=True) if power % s)
-        for power in range((1 << MOST_OPS) + 1)
-    ],
-    np.uint8,
-)
-"""Of a power, which strides do not divide it, a bit each."""
-_LARGEST = np.array(
-    [max([1, *(s for s, bit in zip(_STRIDES, _BITS, strict=True) if not bits & bit)]) for bits in range(256)],
-    np.int16,
-)
-"""Of such bits, the largest stride."""
 
 
 class Type(NamedTuple):
@@ -87,7 +71,7 @@ def types_of(words: np.ndarray, n: np.ndarray, threads: int = 1) -> Types:
     """The types of programs.
 
     Args:
-        words: uint16 [rows, most ops] (evo/complete/words.py).
+        words: uint16 [rows, most ops] (evo/kernels/words.py).
         n: instructions of each, ascending, uint8 [rows].
         threads: how many work; no result depends on it.
     """
@@ -114,48 +98,12 @@ def types_of(words: np.ndarray, n: np.ndarray, threads: int = 1) -> Types:
 
 
 def _codes(words: np.ndarray) -> np.ndarray:
-    """Of programs of one size: what stands for their types, uint32 [rows].
-
-    Factors are numbered as they come, x first; a sum knows those before it.
-    """
-    rows, ops = words.shape
-    at, op = np.arange(rows), (words >> 12).T
-    powers = np.zeros((FIRST_VALUE + ops, rows, 1 + ops), np.int16)  # of the factors in each operand
-    powers[0, :, 0] = 1
-    flat = powers.reshape(-1, 1 + ops)  # a take along one axis is five times as fast as two places
-    degree, others = np.zeros((1 + ops, rows), np.int16), np.zeros((1 + ops, rows), np.uint8)
-    degree[0] = 1
-    for place in range(ops):
-        known, new = slice(1 + place), 1 + place
-        operands = ((words[:, place] >> shift & 15) * np.int64(rows) + at for shift in (8, 4))
-        a, b = (np.ascontiguousarray(flat.take(some, axis=0).T[known]) for some in operands)
-        common = np.minimum(a, b)
-        over_a, over_b = a - common, b - common
-        degree[new] = np.maximum(_sum(over_a, degree), _sum(over_b, degree))
-        others[new] = _others(over_a, others) | _others(over_b, others)
-        is_sum = (op[place] == _ADD) | (op[place] == _SUB)
-        result = np.where(op[place] == _MUL, a + b, np.where(is_sum, common, a - b))
-        powers[FIRST_VALUE + place, :, known], powers[FIRST_VALUE + place, :, new] = result.T, is_sum
-    last = np.ascontiguousarray(powers[-1].T)
-    power, last[0] = last[0].copy(), 0
-    m, n = _sum(np.maximum(last, 0), degree), _sum(np.maximum(-last, 0), degree)
-    stride = np.where(m + n, _LARGEST[_others(last, others)], 1)
-    m, n = m // stride, n // stride
-    has = (m + n <= MOST_DEGREES) & (np.abs(power) <= _MOST_POWER) & np.isin(op, _RATIONAL).all(axis=0)
+    """Of programs of one size: what stands for their types, uint32 [rows]."""
+    found = np.empty((len(words), 4), np.int16)
+    kernels().degrees(np.ascontiguousarray(words), *words.shape, found)
+    power, stride, m, n = found.T.astype(np.int64)
+    has = (stride > 0) & (m + n <= MOST_DEGREES) & (np.abs(power) <= _MOST_POWER)
     codes = np.ravel_multi_index(
         [np.where(has, part, 0) for part in (power + _MOST_POWER + 1, stride, m, n)], _SHAPE
     )
     return np.where(has, codes, _NO_TYPE).astype(np.uint32)
-
-
-def _sum(powers: np.ndarray, degree: np.ndarray) -> np.ndarray:
-    """The degrees of products of factors, [rows]."""
-    found: np.ndarray = (powers * degree[: len(powers)]).sum(axis=0, dtype=np.int16)
-    return found
-
-
-def _others(powers: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The strides that a product of factors has not, bits; [rows]."""
-    of_each = np.where(powers[1:], others[1 : len(powers)], 0)
-    found: np.ndarray = np.bitwise_or.reduce(of_each, axis=0) | _NO_DIVISORS[np.abs(powers[0])]
-    return found

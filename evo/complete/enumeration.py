@@ -9,32 +9,32 @@ So neither the tasks' order nor the number of threads nor the ranges change the 
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from evo.backends.native import families as family_keys
+from evo.backends.backend import Backend, Report
 from evo.complete.spill import Spill, first_of_each, in_order, record_of
-from evo.complete.words import Words, batch_of, count_constants
 from evo.files import NO_ARCHIVE, replaced_atomically
 from evo.kernels.build import cache_folder, source_digest
+from evo.kernels.fingerprint import families as family_keys
 from evo.kernels.library import kernels
+from evo.kernels.words import Words, batch_of, beginnings, count_constants
 from evo.programs.batch import Batch
-
-Report = Callable[[int, int], None]
-"""Told of how many tasks of the largest size are done, of how many: the others take no time beside them."""
-
-Keys = Callable[[Batch], np.ndarray]
-"""Fingerprints of families, uint64 [rows], of programs."""
 
 _ROOM = 1 << 16
 """Programs that a call of compiled code returns."""
 _HELD = 16
 """Calls whose programs a task holds before equal functions go."""
+FAMILIES = "families.npz"
+"""In a survey's folder: what is too large for the cache folder."""
+_MOST_CACHED = 1 << 31
+"""Bytes of words in the cache folder."""
 _BEGINNING = 2
 """Instructions that the programs of a task have in common."""
 
@@ -46,7 +46,7 @@ class Families:
     Attributes:
         names: of the ops.
         n: instructions, uint8 [rows], ascending.
-        word: the words of a program of each (evo/complete/words.py), uint16 [rows, max_ops].
+        word: the words of a program of each (evo/kernels/words.py), uint16 [rows, max_ops].
     """
 
     names: tuple[str, ...]
@@ -74,11 +74,13 @@ class Families:
     def _blocks(self) -> Iterable[np.ndarray]:
         return (self.word[begin : begin + _ROOM] for begin in range(0, len(self), _ROOM))
 
+    @cached_property
     def digest(self) -> str:
         """Of the ops and the programs: equal on all machines and for any number of threads."""
         made = hashlib.blake2b(" ".join(self.names).encode(), digest_size=16)
-        made.update(np.ascontiguousarray(self.n).tobytes())
-        made.update(self.word.astype("<u2").tobytes())
+        made.update(np.ascontiguousarray(self.n).data)
+        for some in self._blocks():
+            made.update(np.ascontiguousarray(some, "<u2").data)
         return made.hexdigest()
 
     def batch(self, rows: np.ndarray) -> Batch:
@@ -102,17 +104,9 @@ def _tasks(names: Sequence[str], max_ops: int, families: bool) -> list[_Task]:
     made = []
     for ops in range(1, max_ops + 1):
         words = Words.of(names, ops, families)
-        made += [_Task(words, beginning) for beginning in _beginnings(words, min(_BEGINNING, ops - 1))]
+        depth = min(_BEGINNING, ops - 1)
+        made += [_Task(words, tuple(row)) for row in beginnings(words, depth)[:, :depth].tolist()]
     return made
-
-
-def _beginnings(words: Words, depth: int) -> Iterable[tuple[int, ...]]:
-    if not depth:
-        return [()]
-    room = len(words.word) ** depth
-    at = np.empty((room, words.ops), np.int32)
-    found = kernels().beginnings(words.c(), depth, room, at)
-    return [tuple(row) for row in at[:found, :depth].tolist()]
 
 
 def _irredundant(task: _Task, max_ops: int) -> np.ndarray:
@@ -134,12 +128,12 @@ def _irredundant(task: _Task, max_ops: int) -> np.ndarray:
     return first_of_each(np.concatenate(found))
 
 
-def _with_families(records: np.ndarray, keys: Keys) -> np.ndarray:
+def _with_families(records: np.ndarray) -> np.ndarray:
     """Functions under their families' keys; of each family the first program, by key."""
     records = in_order(records)
     for size in np.unique(records["n"]):
         rows = np.flatnonzero(records["n"] == size)
-        records["key"][rows] = keys(batch_of(records["word"][rows, :size]))
+        records["key"][rows] = family_keys(batch_of(records["word"][rows, :size]))
     return first_of_each(records)
 
 
@@ -186,20 +180,15 @@ def count_functions(names: Sequence[str], max_ops: int, folder: Path, threads: i
 
 
 def enumerate_families(
-    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None,
-    keys: Keys = family_keys,
-) -> Families:  # fmt: skip
-    """The families of at most `max_ops` ops; see `functions` for arguments and errors.
-
-    Args:
-        keys: what computes the families' fingerprints; no result depends on it.
-    """
+    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None
+) -> Families:
+    """The families of at most `max_ops` ops; see `functions` for arguments and errors."""
     found = functions(names, max_ops, folder, threads, report, families=True)
     shards = found.shards(threads)
     reduced = Spill(folder, f"families-{max_ops}", shards)
 
     def reduce(shard: int) -> None:
-        reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards)), keys))
+        reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards))))
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(reduce, range(shards)):
@@ -215,30 +204,43 @@ def enumerate_families(
 
 
 def kept_families(
-    names: Sequence[str], max_ops: int, folder: Path, threads: int = 1, report: Report = lambda *_: None,
-    keys: Keys = family_keys,
+    names: Sequence[str], max_ops: int, folder: Path, backend: Backend, threads: int = 1,
+    report: Report = lambda *_: None,
 ) -> Families:  # fmt: skip
-    """As `enumerate_families`; kept in the user's cache folder, where kernels of the same sources look first.
+    """The families of at most `max_ops` ops, made by the backend, or here in threads where that does not.
+
+    Kept in the user's cache folder, where kernels of the same sources look first, or in `folder` where
+    they are too many.
 
     Raises:
         SizeError, OSError: as `functions`.
         BuildError: the kernels cannot be compiled.
     """
-    path = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
-    if (known := _load(path, names)) is not None:
-        return known
-    made = enumerate_families(names, max_ops, folder, threads, report, keys)
-    with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next survey time
+    cached = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
+    own = folder / FAMILIES
+    for path in (cached, own):
+        if (known := _load(path, names, max_ops)) is not None:
+            return known
+    words = [Words.of(names, ops, families=True) for ops in range(1, max_ops + 1)]
+    if sieved := backend.sieve(words, report):
+        made = Families(tuple(names), *sieved)
+    else:
+        made = enumerate_families(names, max_ops, folder, threads, report)
+    path = cached if made.word.nbytes <= _MOST_CACHED else own
+    with contextlib.suppress(OSError):  # a file that cannot be written only costs the next run time
         path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_atomically(path) as file:
-            np.savez(file, n=made.n, word=made.word)
+            np.savez(file, names=np.array(names), n=made.n, word=made.word)
     return made
 
 
-def _load(path: Path, names: Sequence[str]) -> Families | None:
-    """The families of a file; None where there is none that can be read."""
+def _load(path: Path, names: Sequence[str], max_ops: int) -> Families | None:
+    """The families of a file; None where there is none of these that can be read."""
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            return Families(tuple(names), arrays["n"], arrays["word"])
+            if arrays["names"].tolist() != list(names):
+                return None
+            found = Families(tuple(names), arrays["n"], arrays["word"])
     except NO_ARCHIVE:
         return None
+    return found if found.max_ops == max_ops else None

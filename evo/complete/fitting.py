@@ -13,10 +13,10 @@ import numpy as np
 from evo.backends.backend import Backend
 from evo.backends.fit import Fits
 from evo.backends.windows import fit_at
-from evo.complete.words import batch_of
 from evo.kernels.effort import Effort
 from evo.kernels.fingerprint import mixed
-from evo.programs.batch import Batch
+from evo.kernels.words import count_constants
+from evo.programs.batch import Programs
 from evo.targets.points import Points, fit_points, select_points
 from evo.targets.target import Target
 
@@ -49,7 +49,7 @@ class Task(NamedTuple):
 
     Attributes:
         rows: their numbers, int64 [rows].
-        words: uint16 [rows, ops] (evo/complete/words.py).
+        words: uint16 [rows, ops] (evo/kernels/words.py).
         turn: 0 at first, then the round.
         worth: the largest error near the front; fits that end above it are kept by no survey.
         begin: constants that a further round may go on from, float64 [rows, width]; None in the first.
@@ -111,39 +111,48 @@ class Fitter:
 
     def fit(self, task: Task) -> Found:
         """One task; its outcome depends on nothing else."""
-        if not len(task.rows):
-            return Found(task.rows, np.zeros((0, 0)), np.zeros(0), np.zeros(0), np.inf, 0)
-        constants, fitted, error = self._fitted(task)
-        kept = np.arange(len(task.rows)) if task.turn else _near(task.rows, fitted, task.worth)
+        rows = len(task.rows)
+        fitted, error = np.full((2, rows), np.inf)
+        groups = list[tuple[np.ndarray, Programs]]()
+        constants = count_constants(task.words)
+        for k in np.unique(constants).tolist():
+            at = np.flatnonzero(constants == k)
+            some, fitted[at], error[at] = self._fitted(task, at, k)
+            groups.append((at, some))
+        kept = np.arange(rows) if task.turn else _near(task.rows, fitted, task.worth)
+        found = np.zeros((len(kept), max((some.width for _, some in groups), default=0)))
+        place = np.full(rows, -1)
+        place[kept] = np.arange(len(kept))
+        for at, some in groups:
+            those = np.flatnonzero(place[at] >= 0)
+            if len(those):
+                taken = some.take(those)
+                own = np.arange(taken.width) < taken.k[:, None]
+                found[place[at[those]], : taken.width] = np.where(own, taken.constants, 0.0)
         failed = int(np.count_nonzero(~np.isfinite(fitted)))
         best = float(error.min(initial=np.inf))
-        return Found(task.rows[kept], constants[kept], fitted[kept], error[kept], best, failed)
+        return Found(task.rows[kept], found, fitted[kept], error[kept], best, failed)
 
-    def _fitted(self, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Constants, and max errors at the fit's and the select points.
+    def _fitted(self, task: Task, at: np.ndarray, k: int) -> tuple[Programs, np.ndarray, np.ndarray]:
+        """A task's families of k constants, with these, and max errors at the fit's and the select points.
 
         The errors are inf where not finite; at the select points, too, where not near the front.
         """
-        batch = batch_of(task.words)
-        constants = np.zeros_like(batch.constants)
+        best = self.backend.programs(task.words[at])
         if task.begin is not None:
-            constants[:] = task.begin[:, : batch.width]
-        fitted, error = np.full((2, len(task.rows)), np.inf)
-        for k in np.unique(batch.k).tolist():
-            at = np.flatnonzero(batch.k == k)
-            some, begin = batch.take(at), constants[at]
-            for number, effort in enumerate(self._efforts(k, task.turn)):
-                some.constants[:] = begin
-                some.constants[:, :k] = np.nan if effort.anew else begin[:, :k]
-                found, measured = self._once(some, effort, task, at, number)
-                better = (measured < error[at]) | ((measured == error[at]) & (found.error < fitted[at]))
-                begin[better] = found.constants[better]
-                fitted[at[better]], error[at[better]] = found.error[better], measured[better]
-            constants[at] = begin
-        return constants, fitted, error
+            best = best.with_constants(np.ascontiguousarray(task.begin[at, : best.width]))
+        fitted, error = np.full((2, len(at)), np.inf)
+        for number, effort in enumerate(self._efforts(k, task.turn)):
+            fits, measured = self._once(
+                best.with_constants(np.nan) if effort.anew else best, effort, task, at, number
+            )
+            better = (measured < error) | ((measured == error) & (fits.error < fitted))
+            best = best.better(fits.batch, better)
+            fitted[better], error[better] = fits.error[better], measured[better]
+        return best, fitted, error
 
     def _once(
-        self, batch: Batch, effort: Effort, task: Task, at: np.ndarray, number: int
+        self, batch: Programs, effort: Effort, task: Task, at: np.ndarray, number: int
     ) -> tuple[Fits, np.ndarray]:
         """A fit of these families of a task, and the errors at the select points of those near the front."""
         worth = np.full(len(at), task.worth)
@@ -152,7 +161,8 @@ class Fitter:
         )
         fits = fit_at(self.target, self.backend, batch, self.points, self.select, effort, stream, worth)
         measured, near = np.full(len(at), np.inf), np.flatnonzero(fits.error <= worth)
-        measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
+        if len(near):
+            measured[near] = self.backend.measure(fits.batch, near, self.select, _PROBES).error
         return fits, measured
 
     def _efforts(self, k: int, turn: int) -> Iterator[Effort]:

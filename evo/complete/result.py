@@ -87,7 +87,7 @@ class Completed:
                     min(errors, default=None),
                 )
             )
-        return cls(front, families.names, families.digest(), tuple(sizes), _share(reached), starts)
+        return cls(front, families.names, families.digest, tuple(sizes), _share(reached), starts)
 
     @property
     def statements(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evo.backends.backend import BACKENDS, Backend
-from evo.complete.enumeration import kept_families
+from evo.complete.enumeration import FAMILIES, kept_families
 from evo.complete.finish import beginners, finished
 from evo.complete.fitting import FURTHER, ROUNDS, STARTS
 from evo.complete.kept import BEGINNERS, load, refuse_others, save
@@ -117,12 +117,12 @@ def run(
     def told(done: int, tasks: int) -> None:
         clock.tell("enumerating", done, tasks)
 
-    families = kept_families(names, max_ops, directory, threads, told, backend.families)
-    subject["digest"] = families.digest()
+    families = kept_families(names, max_ops, directory, backend, threads, told)
+    subject["digest"] = families.digest
     known = load(directory, subject)
     surveyor = Surveyor.of(families, target, backend, starts, threads)
     if elsewhere is not None:
-        batch = BACKENDS[elsewhere.backend].defaults.offspring
+        batch = BACKENDS[elsewhere.backend].families
         surveyor = replace(surveyor, run=elsewhere.run, batch=batch)
     survey = surveyed(surveyor, known or surveyor.begin(), lambda s: save(directory, subject, s), clock)
     clock.tell("proving", 0, 1, survey.best.tolist())
@@ -137,6 +137,7 @@ def run(
     }
     text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
     write_atomically(directory / "complete.json", text.encode())
+    (directory / FAMILIES).unlink(missing_ok=True)
     return completed
 
 

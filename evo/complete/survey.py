@@ -152,7 +152,7 @@ class Surveyor:
             TargetError: the target has no value somewhere.
         """
         fit = Fitter.of(target, backend, starts).fit
-        batch = BACKENDS[backend.name].defaults.offspring
+        batch = BACKENDS[backend.name].families
         plan = Plan.of_families(families, threads)
         return cls(plan, Bounds(target), lambda tasks: map(fit, tasks), batch)
 

@@ -54,7 +54,7 @@ class Struct(ctypes.Structure):
 TYPES = {name: structure(name, Struct) for name in STRUCTS}
 CBatch, CPoints, CEffort = TYPES["Batch"], TYPES["Points"], TYPES["Effort"]
 CCache, CBrood, CJob = TYPES["Cache"], TYPES["Brood"], TYPES["Job"]
-CWords = TYPES["Words"]
+CWords, CSieve, CTable = TYPES["Words"], TYPES["Sieve"], TYPES["Table"]
 
 
 def batch_view(batch: Batch) -> Struct:

@@ -1,15 +1,14 @@
 /* Every program of so many instructions, in one order.
 
    A program is a row of words, one for an instruction: the op and up to three operands in four bits each, x, a constant
-   of its own, or a value. evo/complete/words.py lists the words that there are, ascending. Of the orders of one
+   of its own, or a value. evo/kernels/words.py lists the words that there are, ascending. Of the orders of one
    program's instructions only the first is made: an instruction stands behind all that it could stand before, unless
    it is greater. Equal ones may follow each other if they have constants: (x + c1) (x + c2). */
 #ifndef EVO_ENUMERATE_H
 #define EVO_ENUMERATE_H
 
 #include "family.h"
-
-enum { WORD_CONSTANT = 1, WORD_VALUE = 2 }; /* operands of words; x is 0 */
+#include "words.h"
 
 /* Programs on the way: the chosen word of every instruction, by its place in the list. */
 typedef struct {
@@ -63,6 +62,87 @@ static int moves(const Path *p, int n)
     return 0;
 }
 
+/* Sums and products are written in one way only. A cluster is a sum of terms with signs: instructions that add and
+   subtract, the value of each but the last used once, by the next. As many instructions compute it in any order of the
+   terms that begins with a positive one. Programs in another order than by sign and key are left out, and those that
+   take a term from itself; products likewise. A key is that of a function: no order of terms or instructions changes
+   it. What has the same key may stand in any order. */
+typedef struct {
+    uint64_t weight; /* of a cluster: its terms' keys, added and subtracted */
+    uint64_t key;    /* of the last term */
+    int chain;       /* the instruction before it in the cluster; -1 if there is none */
+    int first, last; /* operands that are terms; `first` is -1 where there is a chain */
+    int sign;        /* whether the last one is subtracted, or divides */
+} Link;
+
+enum { KIND_SUM = KIND_PLUS | KIND_MINUS, KIND_PRODUCT = KIND_TIMES | KIND_DIVIDED };
+
+static inline int operand_of(const Path *p, int i, int j) { return word_at(p, i) >> (8 - 4 * j) & 15; }
+
+static inline int cluster_of(const Path *p, int i)
+{
+    return has_kind(p, i, KIND_SUM) ? KIND_SUM : has_kind(p, i, KIND_PRODUCT) ? KIND_PRODUCT : 0;
+}
+
+static inline uint64_t key_of(const Path *p, const Link *link, int operand)
+{
+    const int v = operand - WORD_VALUE;
+    if (v < 0) return mix((uint64_t)operand + 1);
+    const int cluster = cluster_of(p, v);
+    return mix(link[v].weight + (uint64_t)(cluster ? cluster : word_at(p, v) >> 12) * 0x9e3779b97f4a7c15u);
+}
+
+static inline uint64_t weight_of(const Path *p, const Link *link, int operand, int cluster)
+{
+    const int v = operand - WORD_VALUE;
+    return v >= 0 && has_kind(p, v, cluster) ? link[v].weight : key_of(p, link, operand);
+}
+
+/* Values that are operands more than once. */
+static uint32_t used_again(const Path *p, int n)
+{
+    uint32_t once = 0, again = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < 3; j++) {
+            const uint32_t value = 1u << operand_of(p, i, j) >> WORD_VALUE;
+            again |= once & value;
+            once |= value;
+        }
+    return again;
+}
+
+static int is_sorted(const Path *p, int n)
+{
+    Link link[MAX_OPS];
+    const uint32_t again = used_again(p, n);
+    for (int i = 0; i < n; i++) {
+        Link *l = link + i;
+        const int a = operand_of(p, i, 0), b = operand_of(p, i, 1), cluster = cluster_of(p, i);
+        if (!cluster) {
+            l->weight = key_of(p, link, a) + key_of(p, link, b) + key_of(p, link, operand_of(p, i, 2));
+            continue;
+        }
+        const uint64_t wa = weight_of(p, link, a, cluster), wb = weight_of(p, link, b, cluster);
+        const uint64_t ka = key_of(p, link, a), kb = key_of(p, link, b);
+        const int u = a - WORD_VALUE, v = b - WORD_VALUE;
+        const int left = u >= 0 && !(again >> u & 1) && has_kind(p, u, cluster);
+        const int right = v >= 0 && !(again >> v & 1) && has_kind(p, v, cluster);
+        l->sign = has_kind(p, i, KIND_MINUS | KIND_DIVIDED) != 0;
+        if (right && (left || l->sign)) return 0;
+        l->weight = l->sign ? wa - wb : wa + wb;
+        l->chain = left ? u : right ? v : -1;
+        l->last = right || (!left && !l->sign && ka > kb) ? a : b;
+        l->first = left || right ? -1 : a + b - l->last;
+        l->key = l->last == a ? ka : kb;
+        if (l->chain < 0) continue;
+        const Link *before = link + l->chain;
+        if (before->sign > l->sign || (before->sign == l->sign && before->key > l->key)) return 0;
+        for (int c = l->chain; l->sign && c >= 0; c = link[c].chain)
+            if (link[c].first == l->last || (!link[c].sign && link[c].last == l->last)) return 0;
+    }
+    return 1;
+}
+
 /* Takes instruction i to its next word; 0 if there is none. */
 static int advance(Path *p, int i)
 {
@@ -104,18 +184,9 @@ static void path_open(Path *p, const Words *words, int32_t *at, int known)
 
 static void write_program(const Path *path, Program *p)
 {
-    p->n = p->settled = p->seam = path->words->ops;
-    p->k = 0;
-    p->root = VALUE + p->n - 1;
-    for (int i = 0; i < p->n; i++) {
-        const uint16_t word = word_at(path, i);
-        p->op[i] = (uint8_t)(word >> 12);
-        for (int j = 0; j < 3; j++) {
-            const int operand = word >> (8 - 4 * j) & 15;
-            p->arg[i][j] = (uint8_t)(operand >= WORD_VALUE ? VALUE + operand - WORD_VALUE
-                                     : operand == WORD_CONSTANT ? CONSTANT + p->k++ : X);
-        }
-    }
+    uint16_t word[MAX_OPS];
+    for (int i = 0; i < path->words->ops; i++) word[i] = word_at(path, i);
+    write_words(word, path->words->ops, p);
 }
 
 /* The beginnings of programs, `depth` instructions each, at most `room`: their words by place, at [room, ops].
@@ -144,7 +215,7 @@ EXPORT int64_t enumerate(const Words *words, int32_t *at, int32_t fixed, int64_t
     int64_t found = 0;
     path_open(&path, words, at, begun ? n : fixed);
     for (int from = begun ? n - 1 : fixed; found < room && next_path(&path, from, fixed, n); from = n - 1) {
-        if (words->families && moves(&path, n)) continue;
+        if (words->families && (moves(&path, n) || !is_sorted(&path, n))) continue;
         write_program(&path, &p);
         if (p.k > MAX_CONSTANTS || rank_of(&field, &p) < p.k) continue;
         key[found] = fingerprint(&field, &p).function;

@@ -39,6 +39,13 @@ def functions(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fingerprint, check, rank
 
 
+def families(batch: Batch) -> np.ndarray:
+    """Fingerprints of the rows' families (evo/kernels/family.h), uint64 [rows]."""
+    key = np.empty(len(batch), np.uint64)
+    kernels().families(batch_view(batch), key)
+    return key
+
+
 def behaviours(curves: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Tier 3: one word per error curve, uint64 [rows]; equal for curves that agree to about a hundredth.
 

@@ -3,6 +3,7 @@
 
 #include "functions.h" /* generated from evo/kernels/layout.py */
 
+#include "degrees.h"
 #include "enumerate.h"
 #include "fit.h"
 #include "vary.h"

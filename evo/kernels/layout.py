@@ -17,6 +17,10 @@ from evo.programs.batch import CONSTANT, MAX_CONSTANTS, MAX_OPS, VALUE
 
 WAYS = 4
 WARP = 32
+MOST_STRIDE = 8
+"""Of the powers of x in a rational function's polynomials, as far as anybody asks."""
+MOST_PROBES = 1 << 12
+"""Places where a key may be before a table counts as full."""
 FITTED, NOT_FINITE, POLE = range(3)
 COUNTERS = (
     "made",  # mutants, those on the way of a walk too
@@ -38,6 +42,10 @@ KINDS_OF_WORDS = {
     "over": 8,  # c / v
     "double": 16,  # v + v
     "square": 32,  # v * v
+    "plus": 64,  # any sum
+    "minus": 128,  # any difference, where there are sums
+    "times": 256,  # any product
+    "divided": 512,  # any quotient, where there are products
 }
 """What instructions of an enumeration do, by bits, as far as constants can be moved through them."""
 
@@ -49,6 +57,8 @@ SIZES = {
     "MAX_STARTS": MAX_STARTS,
     "WAYS": WAYS,
     "WARP": WARP,
+    "MOST_PROBES": MOST_PROBES,
+    "MOST_STRIDE": MOST_STRIDE,
 }
 ENUMS = {
     "what became of a fit": {"FITTED": FITTED, "NOT_FINITE": NOT_FINITE, "POLE": POLE},
@@ -71,6 +81,7 @@ KINDS = {
     "int32_t": Kind(ctypes.c_int32, np.dtype(np.int32)),
     "int64_t": Kind(ctypes.c_int64, np.dtype(np.int64)),
     "uint8_t": Kind(ctypes.c_uint8, np.dtype(np.uint8)),
+    "int16_t": Kind(ctypes.c_int16, np.dtype(np.int16)),
     "uint16_t": Kind(ctypes.c_uint16, np.dtype(np.uint16)),
     "uint32_t": Kind(ctypes.c_uint32, np.dtype(np.uint32)),
     "uint64_t": Kind(ctypes.c_uint64, np.dtype(np.uint64)),
@@ -154,15 +165,33 @@ STRUCTS = {
         double further: chance of each further edit after the first
         double audit: share of the functions seen before that are fitted all the same
     """),
-    # What programs are enumerated of: evo/complete/words.py.
+    # What programs are enumerated of: evo/kernels/words.py.
     "Words": _rows("""
         const uint16_t *word: [rows], ascending: op and operands
         const uint32_t *uses: [rows], bits of the values among the operands
-        const uint8_t *kind: [rows], bits of KIND_
+        const uint16_t *kind: [rows], bits of KIND_
         int32_t rows
         int32_t ops: instructions of a program
         int32_t arity: most operands of a word
         int32_t families: whether programs whose family another one has are left out
+    """),
+    # What a GPU's threads enumerate, and where they put it: evo/backends/cuda_sieve.py.
+    "Sieve": _rows("""
+        const int32_t *beginning: [beginnings, ops], words of each by place
+        const uint64_t *digit: [words], of a program's number
+        const int32_t *place: [digits], of a digit's word
+        uint64_t *taken: [1], beginnings
+        int64_t beginnings
+        int32_t depth: words of a beginning
+        int32_t bits: of a digit
+    """),
+    "Table": _rows("""
+        uint64_t *key: [places]; 0 where there is none
+        uint64_t *least: [places], number of the first program of each
+        uint64_t *lost: [1], keys that found no place
+        int64_t places: at most 2^32
+        int64_t shards: of the keys, one of which is kept
+        int64_t shard
     """),
     # What a GPU's warps are told: evo/backends/cuda.py.
     "Job": (
@@ -238,6 +267,7 @@ FUNCTIONS = {
         "int64_t",
         "const Words *words, int32_t *at, int32_t fixed, int64_t room, uint16_t *word, uint64_t *key",
     ),
+    "degrees": _function("void", "const uint16_t *word, int64_t rows, int32_t ops, int16_t *type"),
     "offspring": _function(
         "int64_t",
         """const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,

@@ -5,9 +5,9 @@ An operand is one byte, a slot: 0 is x, then MAX_CONSTANTS constants, then the v
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -49,6 +49,14 @@ class Programs(Protocol):
 
     def take(self, rows: np.ndarray | slice | Sequence[int]) -> "Batch":
         """A copy of these rows, in this order."""
+        ...
+
+    def with_constants(self, constants: np.ndarray | float) -> Self:
+        """The same programs with other constants, float64 [rows, width], or one number for all."""
+        ...
+
+    def better(self, other: Self, where: np.ndarray) -> Self:
+        """The same programs with another batch's constants in some rows, bool [rows]."""
         ...
 
 
@@ -138,6 +146,16 @@ class Batch:
     def take(self, rows: np.ndarray | slice | Sequence[int]) -> "Batch":
         """A copy of these rows, in this order."""
         return Batch(*(np.array(getattr(self, f.name)[rows], order="C") for f in fields(self)))
+
+    def with_constants(self, constants: np.ndarray | float) -> "Batch":
+        """See `Programs.with_constants`."""
+        own = np.empty_like(self.constants)
+        own[:] = constants
+        return replace(self, constants=own)
+
+    def better(self, other: "Batch", where: np.ndarray) -> "Batch":
+        """See `Programs.better`."""
+        return self.with_constants(np.where(where[:, None], other.constants, self.constants))
 
     @classmethod
     def concatenate(cls, batches: Sequence["Batch"]) -> "Batch":

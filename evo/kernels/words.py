@@ -20,6 +20,7 @@ import numpy as np
 from evo.errors import EvonumError
 from evo.kernels.binding import CWords, Struct
 from evo.kernels.layout import KINDS_OF_WORDS
+from evo.kernels.library import kernels
 from evo.programs.batch import CONSTANT, VALUE, Batch
 from evo.programs.ops import BY_TEXT, OPCODE, Op
 
@@ -42,7 +43,7 @@ class Words:
     Attributes:
         word: op and operands, uint16, ascending.
         uses: values among the operands, by bits, uint32.
-        kind: what it does, by bits of `KINDS_OF_WORDS`, uint8.
+        kind: what it does, by bits of `KINDS_OF_WORDS`, uint16.
         ops: instructions of a program.
         arity: most operands of a word.
         families: whether programs are left out whose family is, or is within, that of another one as large
@@ -74,7 +75,7 @@ class Words:
         return cls(
             np.array([word for word, _, _ in rows], np.uint16),
             np.array([_uses(operands) for _, _, operands in rows], np.uint32),
-            np.array([_kind(op, operands) for _, op, operands in rows], np.uint8),
+            np.array([_kind(op, operands, names) for _, op, operands in rows], np.uint16),
             ops,
             max(op.arity for _, op, _ in rows),
             int(families),
@@ -102,7 +103,7 @@ def _uses(operands: Sequence[int]) -> int:
     return sum(1 << operand - FIRST_VALUE for operand in {*operands} if operand >= FIRST_VALUE)
 
 
-def _kind(op: Op, operands: Sequence[int]) -> int:
+def _kind(op: Op, operands: Sequence[int], names: Sequence[str]) -> int:
     fresh = tuple(operand == FRESH for operand in operands)
     twice = len(operands) == 2 and operands[0] == operands[1]
     kinds = {
@@ -112,13 +113,21 @@ def _kind(op: Op, operands: Sequence[int]) -> int:
         "over": op.name == "div" and fresh[0],
         "double": op.name == "add" and twice,
         "square": op.name == "mul" and twice,
+        "plus": op.name == "add",
+        "minus": op.name == "sub" and "add" in names,
+        "times": op.name == "mul",
+        "divided": op.name == "div" and "mul" in names,
     }
     return sum(KINDS_OF_WORDS[name] for name, holds in kinds.items() if holds)
 
 
 def count_constants(words: np.ndarray) -> np.ndarray:
     """How many each program has, int64 [rows]."""
-    return np.count_nonzero(_operands(words) == FRESH, axis=(1, 2))
+    count = np.zeros(len(words), np.int64)
+    for column in words.T:  # over rows of three operands it takes four times as long
+        for shift in _SHIFTS:
+            count += (column >> shift & np.uint16(15)) == FRESH
+    return count
 
 
 def _operands(words: np.ndarray) -> np.ndarray:
@@ -145,3 +154,15 @@ def batch_of(words: np.ndarray) -> Batch:
     batch.n[:] = ops
     batch.k[:] = k
     return batch
+
+
+def beginnings(words: Words, depth: int) -> np.ndarray:
+    """The first `depth` words of all programs, by place, int32 [beginnings, ops]; -1 beyond."""
+    nothing = np.empty((0, words.ops), np.int32)
+    at = np.full(
+        (kernels().beginnings(words.c(), depth, 0, nothing) if depth else 1, words.ops), -1, np.int32
+    )
+    if depth:
+        kernels().beginnings(words.c(), depth, len(at), at)
+        at[:, depth:] = -1
+    return at

@@ -1,0 +1,80 @@
+/* The degrees of the rational functions that programs over + - * / are (evo/complete/degrees.py).
+
+   Each value is a product of powers of factors: x, the first, and one for each sum, in their order. A sum has outside what
+   its terms have in common, and is a new factor. */
+#ifndef EVO_DEGREES_H
+#define EVO_DEGREES_H
+
+#include "words.h"
+
+typedef struct {
+    int factors;
+    int degree[1 + BATCH_OPS];     /* of each factor in x */
+    uint32_t others[1 + BATCH_OPS]; /* bits: the strides that it has not */
+    int power[WORD_VALUE + BATCH_OPS][1 + BATCH_OPS]; /* of each factor in each operand */
+} Factors;
+
+/* Strides that do not divide a power; stride s is bit s. */
+static uint32_t not_divided(int power)
+{
+    uint32_t bits = 0;
+    for (int s = 2; s <= MOST_STRIDE; s++) bits |= (uint32_t)(power % s != 0) << s;
+    return bits;
+}
+
+static void add_factor(Factors *f, const int *a, const int *b, int *result)
+{
+    int da = 0, db = 0;
+    uint32_t others = 0;
+    for (int j = 0; j < f->factors; j++) {
+        const int common = a[j] < b[j] ? a[j] : b[j];
+        da += (a[j] - common) * f->degree[j], db += (b[j] - common) * f->degree[j];
+        others |= j ? (a[j] != b[j]) * f->others[j] : not_divided(a[j] - common) | not_divided(b[j] - common);
+        result[j] = common;
+    }
+    f->degree[f->factors] = da > db ? da : db;
+    f->others[f->factors] = others;
+    result[f->factors++] = 1;
+}
+
+/* 0 if the program has another op. */
+static int find_factors(Factors *f, const uint16_t *word, int ops)
+{
+    memset(f->power, 0, (size_t)(WORD_VALUE + ops) * sizeof *f->power);
+    f->power[0][0] = f->degree[0] = f->factors = 1;
+    for (int i = 0; i < ops; i++) {
+        const int op = word[i] >> 12;
+        const int *a = f->power[word[i] >> 8 & 15], *b = f->power[word[i] >> 4 & 15];
+        int *result = f->power[WORD_VALUE + i];
+        if (op == OP_ADD || op == OP_SUB) add_factor(f, a, b, result);
+        else if (op == OP_MUL || op == OP_DIV)
+            for (int j = 0; j < f->factors; j++) result[j] = op == OP_MUL ? a[j] + b[j] : a[j] - b[j];
+        else return 0;
+    }
+    return 1;
+}
+
+/* Of every row of words [rows, ops]: the power of x, the stride, and the degrees of numerator and denominator in its
+   power of x, into type [rows, 4]. A stride of 0: the program is no rational function. */
+EXPORT void degrees(const uint16_t *word, int64_t rows, int32_t ops, int16_t *type)
+{
+    Factors f;
+    for (int64_t row = 0; row < rows; row++, word += ops, type += 4) {
+        memset(type, 0, 4 * sizeof *type);
+        if (!find_factors(&f, word, ops)) continue;
+        const int *last = f.power[WORD_VALUE + ops - 1];
+        int m = 0, n = 0, stride = MOST_STRIDE;
+        uint32_t others = 0;
+        for (int j = 1; j < f.factors; j++) {
+            if (last[j] > 0) m += last[j] * f.degree[j];
+            else n -= last[j] * f.degree[j];
+            if (last[j]) others |= f.others[j];
+        }
+        while (others >> stride & 1) stride--;
+        if (m + n == 0) stride = 1;
+        type[0] = (int16_t)last[0], type[1] = (int16_t)stride;
+        type[2] = (int16_t)(m / stride), type[3] = (int16_t)(n / stride);
+    }
+}
+
+#endif
