@@ -18,7 +18,7 @@ from evo.cli.app import UsageError, app
 from evo.complete.enumeration import Families, enumerate_families
 from evo.complete.fitting import FURTHER, ROUNDS, Fitter, Task
 from evo.complete.kept import SurveyError
-from evo.complete.result import Completed, rounded_down
+from evo.complete.result import Completed, Size, rounded_down
 from evo.complete.run import Clock, surveyed
 from evo.complete.survey import RANKED, SAME, Surveyor
 from evo.errors import EvonumError
@@ -165,6 +165,25 @@ def test_a_survey_that_ended_early_goes_on_with_the_same_result(tmp_path, monkey
     assert (parts.sizes, parts.digest) == (whole.sizes, whole.digest)
     same = [(m.program, m.constants, m.proved_bound) for m in whole.front]
     assert [(m.program, m.constants, m.proved_bound) for m in parts.front] == same
+
+
+def test_a_statement_says_no_more_than_each_bound_that_settled_a_family():
+    def said(error, bound, settled=7):
+        size = Size(1, 9, settled, bound, 0, 2, 1.0, 0, error)
+        return Completed(Front(()), OPS, "", (size,), 1.0, 4).statements[0]
+
+    figures = (
+        r"no rational function of these has an error less than ([^ ,]+), .* reach(?:es)? less than ([^ ,;]+)"
+    )
+    for error, bound, figure in (
+        (2.00006e-5, 1.0, 2e-5),
+        (2.00006e-5, 2.00001e-5, 2e-5),
+        (2.00006e-5, 1.99998e-5, 1.9999e-5),
+        (1e-17, 3e-13, RANKED),
+    ):
+        assert [float(text) for text in re.search(figures, said(error, bound)).groups()] == [figure] * 2
+    assert "settled" not in said(2e-5, None, settled=0)
+    assert "some reach less than 1.0000e-13, below which fits tell none apart" in said(1e-17, 3e-13)
 
 
 def kept(survey):

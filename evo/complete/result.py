@@ -102,6 +102,8 @@ class Completed:
             least = rounded_down(max(min(size.error, size.bound or math.inf), RANKED))
             whole = f"Of the {families:,} families of at most {size.ops} ops over {symbols}, "
             fitted = f"none that was fitted reaches less than {least}"
+            if size.error < RANKED:
+                fitted = f"some reach less than {least}, below which fits tell none apart"
             if settled:
                 whole += (
                     f"{settled:,} are settled by their degrees: no rational function of these has an error "
