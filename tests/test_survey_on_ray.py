@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from evo import api
+from evo.backends.backend import BACKENDS
 from evo.backends.native import NativeBackend
 from evo.complete.enumeration import enumerate_families
 from evo.complete.fitting import Fitter, Task
 from evo.complete.kept import load
+from evo.complete.run import Elsewhere, run
 from evo.runs.workers import LostError, RayFits, WorkersError
 from evo.targets.target import make_target
 from searches import start, without_times
@@ -144,6 +146,30 @@ def test_what_is_always_lost_and_what_fails_end_a_survey(work):
 
     with pytest.raises(WorkersError, match="A fit failed: ValueError: no such thing"):
         list(fits_of(Ray(), SimpleNamespace(fit=fails)).run(tasks))
+
+
+def test_a_survey_goes_on_without_the_cluster_where_it_ended_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("evo.complete.run.SAVE_EVERY", 0.0)
+    monkeypatch.setitem(BACKENDS, "native", BACKENDS["native"]._replace(families=5))
+    target, names, ray = make_target("log2"), ("add", "sub", "mul", "div"), Ray({7})
+    cluster = fits_of(ray, Fitter.of(target, NativeBackend(), starts=4))
+
+    def surveyed(name, *more):
+        (tmp_path / name).mkdir(exist_ok=True)
+        return run(target, names, 3, tmp_path / name, NativeBackend(), 1, 4, *more)
+
+    def ends(stage):
+        if stage.name == "fitting" and stage.done > 150:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        surveyed("parts", ends, Elsewhere("native", cluster.run))
+    assert 100 < load(tmp_path / "parts", {}).done < 376
+    fitted = len(ray.given)
+    parts, whole = surveyed("parts"), surveyed("whole")
+    assert len(ray.given) == fitted > 7
+    assert parts.statements == whole.statements
+    assert [(m.program, m.constants) for m in parts.front] == [(m.program, m.constants) for m in whole.front]
 
 
 def test_what_is_no_cluster_is_refused(tmp_path):
