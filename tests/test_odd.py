@@ -3,6 +3,7 @@
 import inspect
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -43,10 +44,18 @@ ODD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The directory of a search of a moment."""
+    folder = tmp_path_factory.mktemp("searched")
+    assert evonum(*TINY, "--out", "s", cwd=folder).returncode == 0
+    return folder / "s"
+
+
 @pytest.fixture
-def tiny(in_tmp):
-    """A search of a moment in the folder s."""
-    assert evonum(*TINY, "--out", "s", cwd=in_tmp).returncode == 0
+def tiny(in_tmp, searched):
+    """A folder with that search in the folder s."""
+    shutil.copytree(searched, in_tmp / "s")
     return in_tmp
 
 
