@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from functools import cache
 
 import flint
@@ -23,7 +24,7 @@ from evo.classical.baselines import baselines, best_forms
 from evo.classical.families import FAMILIES
 from evo.classical.frames import Frame, Plain
 from evo.classical.goals import Goals
-from evo.classical.pictures import GROUPS, curves, lines
+from evo.classical.pictures import GROUPS, BackgroundLines, curves, lines
 from evo.classical.remez import minimax
 from evo.cli.tables import baselines_table, families_table
 from evo.fronts.front import Front
@@ -361,6 +362,17 @@ def test_a_front_is_drawn_with_its_baselines_and_curves(in_tmp):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
+def test_the_lines_of_figures_are_those_of_the_baselines_and_a_search_of_a_moment_begins_no_process():
+    target = make_target("exp2")
+    with closing(BackgroundLines(target, 3)) as made:
+        assert made() == {}
+        assert made._process is None
+    with closing(BackgroundLines(target, 3, after=0.0)) as made:
+        assert made() == {}
+        assert made._process.wait(240) == 0
+        assert made() == lines(baselines(target, 3)) != {}
+
+
 def test_the_process_of_the_baselines_dies_with_a_search_that_is_killed():
     """This process becomes the parent of those that lose theirs, and so sees how they end."""
     code = (
@@ -368,7 +380,8 @@ def test_the_process_of_the_baselines_dies_with_a_search_that_is_killed():
         "from pathlib import Path\n"
         "from evo.classical.pictures import BackgroundLines\n"
         "from evo.targets.target import make_target\n"
-        "made = BackgroundLines(make_target('sin', ('0', '1'), 'relative'), 24)\n"
+        "made = BackgroundLines(make_target('sin', ('0', '1'), 'relative'), 24, after=0.0)\n"
+        "made()\n"
         "child = made._process.pid\n"
         "while 'flint' not in Path(f'/proc/{child}/maps').read_text():\n"
         "    time.sleep(0.01)\n"

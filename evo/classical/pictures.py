@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,6 +36,8 @@ ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
 runpy.run_module("evo", run_name="__main__", alter_sys=True)
 """
 """The command, killed by the kernel when the thread that started it ends, however that ends: kill -9, too."""
+_AFTER = 2.0
+"""A search of a moment [s] ends before its lines are known: their process would take a second for nothing."""
 _POINTS = 400
 _PRECISION = 256
 
@@ -55,9 +58,15 @@ def lines(found: Iterable[Baseline]) -> dict[str, list[tuple[int, float]]]:
 
 
 class BackgroundLines:
-    """The lines of a target's classical forms, computed beside a search by a process of low priority."""
+    """The lines of a target's classical forms, computed beside a search by a process of low priority.
 
-    def __init__(self, target: Target, max_ops: int) -> None:
+    Args:
+        target: what is searched.
+        max_ops: of programs.
+        after: begin of the process, at the next call then [s].
+    """
+
+    def __init__(self, target: Target, max_ops: int, after: float = _AFTER) -> None:
         command = [sys.executable, "-c", _MORTAL, "baselines", "--json", "--metric", target.metric]
         command += [
             "--max-ops",
@@ -67,17 +76,17 @@ class BackgroundLines:
             "--",
             target.name,
         ]
+        self._command, self._begins = command, time.monotonic() + after
         self._output = tempfile.TemporaryFile()  # noqa: SIM115, closed by close()
         self._lines: dict[str, list[tuple[int, float]]] | None = None
-        self._process = subprocess.Popen(
-            command, stdout=self._output, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, 10)
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> dict[str, list[tuple[int, float]]]:
         """The lines; none before they are known, or if there are none."""
-        if self._lines is None and self._process.poll() is not None:
+        if self._process is None:
+            if time.monotonic() >= self._begins:
+                self._process = self._start()
+        elif self._lines is None and self._process.poll() is not None:
             self._output.seek(0)
             text = self._output.read() if self._process.returncode == 0 else b"[]"
             try:
@@ -86,10 +95,19 @@ class BackgroundLines:
                 self._lines = {}
         return self._lines or {}
 
+    def _start(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            self._command, stdout=self._output, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        return process
+
     def close(self) -> None:
         """Ends the process."""
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self._output.close()
 
 
