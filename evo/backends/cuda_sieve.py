@@ -16,18 +16,18 @@ from evo.backends.backend import Report
 from evo.backends.cuda_batch import OnDevice, launch, on_device
 from evo.backends.device import Device
 from evo.kernels.binding import CSieve, CTable, CWords
-from evo.kernels.words import SizeError, Words, beginnings
+from evo.kernels.words import SizeError, Words, beginnings, count_beginnings
 
 DEPTH = 5
-"""Words of a beginning: there are 3 million of 8 ops over + - * /."""
+"""Words of a beginning, at most: there are 3 million of 8 ops over + - * /."""
+_BEGINNINGS = 1 << 22
+"""At most."""
 AT_ONCE = 1 << 14
 """Beginnings of a launch, at first."""
 ROOM = 1 << 28
 """Programs that a launch makes at most."""
 SHARE = 0.8
 """Of the free memory, for tables; threads, and numbers on their way, have the rest."""
-FULL = 0.85
-"""Of a table's places, at most: beyond, keys are far from where they are looked for."""
 FAMILIES = 1 / 3
 """Of the tables' memory, for families; functions have the rest."""
 _ENTRY = 16
@@ -82,8 +82,6 @@ class _Table:
         """Of all programs, ascending; the table is gone then."""
         xp, places = self._device.arrays, self._size.places
         count = int(xp.count_nonzero(self._arrays["key"]))
-        if count > FULL * places:
-            raise FullError
         found, taken = xp.empty(count, np.uint64), xp.zeros(1, np.uint64)
         launch(self._device, "numbers", 1, places, self.there, found, taken)
         self._device.get(taken)
@@ -125,7 +123,7 @@ class _Programs:
         place = np.zeros(1 << bits, np.int32)
         place[digit] = np.arange(len(digit))
         numbers = {"digit": device.put(digit.astype(np.uint64)), "place": device.put(place)}
-        depth = min(DEPTH, words.ops - 1)
+        depth = _depth(words)
         room = largest.ops * max(largest.arity - 1, 1)
         return cls(words, bits, beginnings(words, depth), depth, room, there, numbers)
 
@@ -158,6 +156,14 @@ class _Programs:
         arrays = {**self.arrays, **{name: device.put(array) for name, array in given.items()}}
         at = {name: device.address(array) for name, array in arrays.items()}
         return on_device(device, CSieve(**at, beginnings=len(some), depth=self.depth, bits=self.bits), arrays)
+
+
+def _depth(words: Words) -> int:
+    """How many words a beginning has: with more there are too many."""
+    depth = 0
+    while depth < min(DEPTH, words.ops - 1) and count_beginnings(words, depth + 1) <= _BEGINNINGS:
+        depth += 1
+    return depth
 
 
 def sieve(

@@ -156,12 +156,15 @@ def batch_of(words: np.ndarray) -> Batch:
     return batch
 
 
+def count_beginnings(words: Words, depth: int) -> int:
+    """How many `beginnings` there are; takes as long as they do."""
+    nothing = np.empty((0, words.ops), np.int32)
+    return int(kernels().beginnings(words.c(), depth, 0, nothing)) if depth else 1
+
+
 def beginnings(words: Words, depth: int) -> np.ndarray:
     """The first `depth` words of all programs, by place, int32 [beginnings, ops]; -1 beyond."""
-    nothing = np.empty((0, words.ops), np.int32)
-    at = np.full(
-        (kernels().beginnings(words.c(), depth, 0, nothing) if depth else 1, words.ops), -1, np.int32
-    )
+    at = np.full((count_beginnings(words, depth), words.ops), -1, np.int32)
     if depth:
         kernels().beginnings(words.c(), depth, len(at), at)
         at[:, depth:] = -1
