@@ -23,12 +23,17 @@ DEVICE int64_t place_of(const Table *t, uint64_t key, int enter)
 /* Whether the key is in the table's shard. */
 DEVICE int is_own(const Table *t, uint64_t key) { return key % (uint64_t)t->shards == (uint64_t)t->shard; }
 
-/* Enters a program; whether its key was there, if it is not to be new. */
-DEVICE int enter(const Table *t, uint64_t key, uint64_t number, int new_too)
+/* Whether an earlier program of a key is there. */
+DEVICE int is_known(const Table *t, uint64_t key, uint64_t number)
 {
-    const int64_t at = place_of(t, key, new_too);
+    const int64_t at = place_of(t, key, 0);
+    return at >= 0 && t->least[at] <= number;
+}
+
+DEVICE void enter(const Table *t, uint64_t key, uint64_t number)
+{
+    const int64_t at = place_of(t, key, 1);
     if (at >= 0) take_least(t->least + at, number);
-    return at >= 0;
 }
 
 /* A program on the way: its first words are a task's, a beginning and one word more. */
@@ -90,7 +95,8 @@ DEVICE void write_number(Thread *t, uint64_t number, Program *p)
 }
 
 /* The functions of programs of one size. Numbers ascend, so that programs of a warp have most words in common, and its
-   threads do the same. The rank is asked of functions that are not there. */
+   threads do the same. The rank is asked of the first programs alone: of one function with roots, it may be told of one
+   program and not of another. */
 KERNEL void function_sieve(const Words *words, const Sieve *sieve, const uint64_t *number, uint64_t todo,
                            const Table *functions)
 {
@@ -103,8 +109,8 @@ KERNEL void function_sieve(const Words *words, const Sieve *sieve, const uint64_
         write_number(&t, number[i], &p);
         if (p.k > MAX_CONSTANTS) continue;
         const uint64_t function = fingerprint(&field, &p).function;
-        if (!function || !is_own(functions, function) || enter(functions, function, number[i], 0)) continue;
-        if (rank_of(&field, &p) == p.k) enter(functions, function, number[i], 1);
+        if (!function || !is_own(functions, function) || is_known(functions, function, number[i])) continue;
+        if (rank_of(&field, &p) == p.k) enter(functions, function, number[i]);
     }
 }
 
@@ -120,7 +126,7 @@ KERNEL void family_sieve(const Words *words, const Sieve *sieve, const uint64_t 
     for (uint64_t i = thread_number(); i < todo; i += threads()) {
         write_number(&t, number[i], &p);
         const uint64_t key = family(&field, &p);
-        if (is_own(families, key)) enter(families, key, number[i], 1);
+        if (is_own(families, key)) enter(families, key, number[i]);
     }
 }
 
