@@ -191,13 +191,12 @@ def sieve(
     device.prepare([(kernel, programs[-1].room) for kernel in ("programs", "function_sieve", "family_sieve")])
     parts: list[Any] = []
     while len(parts) < families.shards:
-        kept = _Table(device, families, len(parts))
         try:
-            functions = _all_functions(device, programs, functions, kept, report)
-            parts.append(kept.numbers() if families.shards == 1 else device.get(kept.numbers()))
+            part, functions = _families(device, programs, functions, families, len(parts), report)
         except FullError:
             families, parts = replace(families, shards=2 * families.shards), []
-    del kept
+        else:
+            parts.append(part if families.shards == 1 else device.get(part))
     numbers = parts[0] if len(parts) == 1 else device.put(np.sort(np.concatenate(parts)))
     return _decoded(device, numbers, programs, words[-1].word)
 
@@ -207,20 +206,25 @@ def _bits(words: Words) -> int:
     return len(words.word).bit_length()
 
 
-def _all_functions(
-    device: Device, programs: Sequence[_Programs], size: Size, kept: _Table, report: Report
-) -> Size:
-    """The families of all functions, shard by shard; how large a table that took.
+def _families(
+    device: Device,
+    programs: Sequence[_Programs],
+    functions: Size,
+    families: Size,
+    number: int,
+    report: Report,
+) -> tuple[Any, Size]:
+    """Numbers of the first programs of the families in a shard, and how large a table the functions took.
 
     Raises:
         FullError: there is no room for a family.
     """
-    shard = 0
-    while shard < size.shards:
+    kept, shard = _Table(device, families, number), 0
+    while shard < functions.shards:
         try:
-            numbers = _functions(device, programs, size, shard, report)
+            numbers = _functions(device, programs, functions, shard, report)
         except FullError:
-            size, shard = Size(size.places, 2 * size.shards), 0  # families that were kept are kept again
+            functions, shard = replace(functions, shards=2 * functions.shards), 0  # and all once more
             continue
         for each, some in _by_size(device, numbers, programs):
             nothing = each.sieve(device, each.beginning[:0])
@@ -229,7 +233,7 @@ def _all_functions(
             )
         kept.check()
         shard += 1
-    return size
+    return kept.numbers(), functions
 
 
 def _functions(device: Device, programs: Sequence[_Programs], size: Size, shard: int, report: Report) -> Any:
