@@ -25,7 +25,8 @@ from evo.programs.floats import evaluate
 from evo.programs.program import Program
 from evo.runs.checkpoint import from_arrays, load
 from evo.runs.sources import load_source
-from evo.targets.target import Target, make_target
+from evo.targets.making import make_target
+from evo.targets.target import Target
 
 INPUTS = 400_000
 CANDIDATES = 6

@@ -29,7 +29,7 @@ from evo.classical.pictures import curves, lines
 from evo.cli.tables import printable
 from evo.fronts.front import Front, Member
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from tracking.figures import curves_figure, front_figure
 
 ROOT = Path(__file__).parent.parent

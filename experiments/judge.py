@@ -30,9 +30,10 @@ from evo.minimax.polish import polish
 from evo.programs.batch import Batch
 from evo.programs.program import Instruction, Operand, Program, ProgramError, X, parse
 from evo.proofs.enclosure import evaluator
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, holdout_points, select_points
 from evo.targets.sampled import sampled_error
-from evo.targets.target import Target, make_target
+from evo.targets.target import Target
 
 TARGET = make_target("exp2", ("0", "1"), "relative")
 CANDIDATES = 5

@@ -17,7 +17,7 @@ from evo.errors import EXIT_CODES, EvonumError
 from evo.runs.directory import locked
 from evo.runs.sources import load_source
 from evo.targets.anchors import candidates
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from faults.questions import fault_of
 from hostile import Command
 from inputs import PARTS, tried

@@ -23,8 +23,8 @@ from evo.numbers.functions import function_module
 from evo.programs.batch import Batch
 from evo.programs.ops import OPS
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, select_points
-from evo.targets.target import make_target
 
 X = np.linspace(0.05, 1.0, 48)
 REALS = function_module(sqrt=mpmath.sqrt)
@@ -450,7 +450,7 @@ from evo.programs.batch import Batch
 from evo.programs.program import parse
 from evo.islands.operators import Operators
 from evo.islands.problem import Problem
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from evo.kernels.vary import Variation
 
 used = []

@@ -31,7 +31,7 @@ from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from records import F2, F3, F5
 from searches import evonum
 
@@ -379,7 +379,7 @@ def test_the_process_of_the_baselines_dies_with_a_search_that_is_killed():
         "import os, time\n"
         "from pathlib import Path\n"
         "from evo.classical.pictures import BackgroundLines\n"
-        "from evo.targets.target import make_target\n"
+        "from evo.targets.making import make_target\n"
         "made = BackgroundLines(make_target('sin', ('0', '1'), 'relative'), 24, after=0.0)\n"
         "made()\n"
         "child = made._process.pid\n"

@@ -19,8 +19,8 @@ from evo.cli.app import UsageError, app
 from evo.errors import EvonumError
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import make_target
 from searches import evonum
 
 

@@ -12,8 +12,8 @@ from evo.backends.native import clearing
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import make_target
 
 EXP2, COS = make_target("exp2"), make_target("cos")
 J22 = "v1 = x * x\nv2 = c3 + v1\nv3 = c2 / v2\nv4 = c4 + v1\nv5 = v3 + v4\nv6 = c1 / v5\nv7 = v6 + c5"

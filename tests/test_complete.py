@@ -25,7 +25,7 @@ from evo.errors import EvonumError
 from evo.fronts.front import Front
 from evo.kernels.effort import MAX_STARTS
 from evo.kernels.words import MOST_OPS, count_constants
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 OPS = ("add", "mul", "div")
 

@@ -17,8 +17,8 @@ from evo.kernels.effort import Effort
 from evo.kernels.vary import Variation
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, select_points
-from evo.targets.target import make_target
 
 SQRT = make_target("sqrt(x)", ("1e-5", "1e5"))
 POINTS = fit_points(SQRT)

@@ -8,8 +8,8 @@ from evo.islands.deep import EVERY, FLOOR, NOISE, START, Optima, affordable, at_
 from evo.islands.pool import Pool
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import make_target
 from published import F5, F10
 
 EXP2 = make_target("exp2", ("0", "1"))

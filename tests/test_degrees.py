@@ -17,7 +17,7 @@ from evo.complete.enumeration import enumerate_families
 from evo.kernels.words import batch_of
 from evo.programs.ops import OPCODE
 from evo.programs.program import parse
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 
 class Quotient:

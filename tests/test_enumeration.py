@@ -24,8 +24,8 @@ from evo.kernels.words import MOST_OPS, SizeError, Words, batch_of
 from evo.programs.batch import Batch
 from evo.programs.ops import BY_TEXT, parse_ops
 from evo.programs.program import Instruction, Operand, Program, X, parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import make_target
 from strategies import programs, rewritten
 
 ARITHMETIC = ("add", "sub", "mul", "div")

@@ -13,9 +13,9 @@ from evo.fronts.front import Front
 from evo.numbers.reals import ball
 from evo.programs.program import parse
 from evo.proofs import enclosure
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, holdout_points
 from evo.targets.sampled import sampled_error, sampled_error_at
-from evo.targets.target import make_target
 
 C = (25.596749740144819, 17.746150088734609, -0.99999366143081858, -8.8505996518073289)
 D = (15141.981176922711, -250.55247494972059, 5783.5330096027765, 501.10494991027866, -0.99999999999999956)

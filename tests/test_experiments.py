@@ -18,7 +18,7 @@ from evo.islands.problem import Problem
 from evo.islands.state import init
 from evo.kernels.vary import TIERS, Variation
 from evo.runs.spec import make_spec
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 VARIATION = Variation(("add", "sub", "mul", "div"), 6)
 

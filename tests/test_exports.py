@@ -25,8 +25,9 @@ from evo.programs.operation import LANGUAGES
 from evo.programs.ops import OPS
 from evo.programs.program import ProgramError, parse
 from evo.proofs.prove import prove
+from evo.targets.making import make_target
 from evo.targets.points import holdout_floats
-from evo.targets.target import Target, TargetError, make_target
+from evo.targets.target import Target, TargetError
 from exported import assert_same, everything, formulas, inputs_of, member, wanted
 from published import PUBLISHED
 from strategies import ALL, programs

@@ -13,7 +13,7 @@ from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.program import parse
 from evo.reductions.reduction import ReductionError
 from evo.reductions.table import REDUCTIONS, find_reduction
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from exported import assert_same, call, compiled, inputs_everywhere, member
 from test_exports_bits import OPTIMISED, c_library, rust_wrappers, tool
 

@@ -28,8 +28,8 @@ from evo.programs.batch import Batch
 from evo.programs.floats import evaluate
 from evo.programs.program import parse
 from evo.reductions.table import core_interval
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import make_target
 from searches import SMALL, evonum_here
 
 CORE = ("-1/2", "1/2")

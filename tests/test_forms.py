@@ -10,7 +10,7 @@ from evo.classical.frames import Frame, Plain, Quotient, Shifted
 from evo.classical.shapes import Builder, odd_fraction, write_odd, write_rational
 from evo.classical.traits import traits
 from evo.programs.program import X
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 DEGREES = [(m, n) for m in range(6) for n in range(5) if m + n]
 

@@ -23,8 +23,8 @@ from evo.programs.operation import OpError
 from evo.programs.ops import BY_TEXT, OPS, find_op, parse_ops
 from evo.programs.program import parse
 from evo.proofs.prove import Refusal, prove
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, select_points
-from evo.targets.target import make_target
 
 P = 2**31 - 1
 every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)

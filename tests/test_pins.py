@@ -11,7 +11,7 @@ from evo.minimax.polish import polish
 from evo.numbers.constants import exact
 from evo.numbers.reals import PI, Real
 from evo.programs.program import parse
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from searches import evonum_here
 
 SIN = make_target("sin", ("pi", "2*pi"), "relative")

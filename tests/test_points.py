@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from evo.targets.axis import is_logarithmic
 from evo.targets.catalogue import CATALOGUE
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, holdout_points, sample, select_points
-from evo.targets.target import TargetError, make_target
+from evo.targets.target import TargetError
 
 NAMES = list(CATALOGUE)
 SETS = (fit_points, select_points, holdout_points)

@@ -20,9 +20,9 @@ from evo.numbers.duals import Dual, floats
 from evo.programs.ops import OPS
 from evo.programs.program import ProgramError, parse
 from evo.targets.expression import parse_expression
+from evo.targets.making import make_target
 from evo.targets.points import select_points
 from evo.targets.sampled import sampled_error
-from evo.targets.target import make_target
 from strategies import random_batch
 
 EXP2 = make_target("exp2")

@@ -17,7 +17,7 @@ from evo.proofs.certificate import Certificate, CertificateError, Piece
 from evo.proofs.enclosure import make_candidate
 from evo.proofs.prove import Cover, Refusal, check, prove
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from published import F5, PUBLISHED
 from strategies import ALL, random_batch
 

@@ -20,9 +20,9 @@ from evo.proofs.certificate import Certificate
 from evo.proofs.enclosure import evaluator
 from evo.proofs.prove import Refusal, check, prove
 from evo.targets.expansions import EXPANSIONS, expansion
+from evo.targets.making import make_target
 from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error
-from evo.targets.target import make_target
 
 
 def test_a_number_of_many_terms_is_known_by_its_ball_and_soon():

@@ -12,7 +12,7 @@ import pytest
 import recompute
 from evo.programs.ops import OPS
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FRONTS = sorted((EXPERIMENTS / "fronts").glob("*.json"))

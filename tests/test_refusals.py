@@ -17,7 +17,7 @@ from evo.fronts.front import Front
 from evo.minimax.polish import polish
 from evo.programs.program import parse
 from evo.runs.workers import check_address
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from exported import EXPERIMENTS
 from records import F3, F5
 

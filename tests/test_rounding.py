@@ -16,9 +16,9 @@ from evo.proofs import rounding
 from evo.proofs.enclosure import ball
 from evo.proofs.prove import Refusal, prove
 from evo.proofs.rounding import ROUNDED, Rounded, RoundingBound, bound_float64_error, sampled_float_error
+from evo.targets.making import make_target
 from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error_at
-from evo.targets.target import make_target
 from published import F2, F5, F10, PUBLISHED
 from strategies import RATIONAL, programs, random_batch
 

@@ -15,7 +15,7 @@ from evo.runs.search import Search, make_problem
 from evo.runs.seeds import read_seeds, seed_pool
 from evo.runs.sources import load_source
 from evo.runs.spec import make_spec
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from records import F2, F3, F5
 from searches import SMALL, evonum_here
 

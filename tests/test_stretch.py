@@ -16,7 +16,7 @@ from evo.islands.stretch import POLISHES, RANKS, stretched, worth_polishing
 from evo.kernels.vary import Variation
 from evo.minimax.polish import polish
 from evo.programs.batch import Batch
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from published import F5
 
 EXP2 = make_target("exp2")

@@ -18,7 +18,7 @@ from evo.complete.fitting import Fitter, Task
 from evo.complete.kept import load
 from evo.complete.run import Elsewhere, run
 from evo.runs.workers import LostError, RayFits, WorkersError
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from searches import start, without_times
 
 MARK = "EVONUM_TEST_SURVEY"

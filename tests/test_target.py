@@ -18,8 +18,9 @@ from evo.targets.catalogue import CATALOGUE
 from evo.targets.checks import anchors
 from evo.targets.ends import end_value
 from evo.targets.functions import FUNCTIONS
+from evo.targets.making import make_target, read_target
 from evo.targets.metric import METRICS
-from evo.targets.target import Target, TargetError, make_target
+from evo.targets.target import Target, TargetError
 
 NAMES = list(CATALOGUE)
 
@@ -90,7 +91,7 @@ def test_pickles_and_json_rebuild_an_equal_target_with_the_same_function(name):
     target = make_target(name)
     for again in (
         pickle.loads(pickle.dumps(target)),
-        Target.from_json(json.loads(json.dumps({**target.to_json(), "ops": 5}))),
+        read_target(json.loads(json.dumps({**target.to_json(), "ops": 5}))),
     ):
         assert again == target
         assert hash(again) == hash(target)
@@ -314,12 +315,12 @@ def test_an_unknown_metric_lists_the_known_ones():
     {"target": "exp2", "metric": "relative", "interval": [0]}])  # fmt: skip
 def test_json_without_its_members_is_refused(data):
     with pytest.raises(TargetError, match="interval"):
-        Target.from_json(data)
+        read_target(data)
 
 
 def test_json_ends_may_be_numbers():
     data = {"target": "exp2", "metric": "relative", "interval": [0, 0.5]}
-    assert Target.from_json(data) == Target("exp2", "0", "0.5", "relative")
+    assert read_target(data) == Target("exp2", "0", "0.5", "relative")
 
 
 def test_weights_turn_differences_into_errors_of_the_metric():

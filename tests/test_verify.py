@@ -17,8 +17,8 @@ from evo.minimax.polish import Polished
 from evo.programs.program import parse
 from evo.proofs.certificate import MAX_FILE, Certificate, CertificateError
 from evo.proofs.prove import Refusal, check, prove
+from evo.targets.making import make_target
 from evo.targets.points import holdout_points
-from evo.targets.target import make_target
 from records import F3, F5
 from searches import evonum_here
 

@@ -29,7 +29,8 @@ from evo.programs.batch import Batch
 from evo.programs.piece import Piece
 from evo.reductions.reduction import Tail
 from evo.reductions.table import REDUCTIONS, core_interval
-from evo.targets.target import Target, make_target
+from evo.targets.making import make_target
+from evo.targets.target import Target
 from exported import assert_same, call, compiled
 from test_floats import fitted, horner, member_of
 

@@ -11,8 +11,8 @@ from evo.complete.survey import Surveyor
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, select_points
-from evo.targets.target import make_target
 
 ENGINE = backend("native")
 TAN = make_target("tan(x)", ("0", "pi/2"))

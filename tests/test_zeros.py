@@ -12,7 +12,7 @@ from evo.islands.state import init
 from evo.kernels.vary import Variation
 from evo.programs.batch import Batch
 from evo.programs.program import parse
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 LOG = ("log", ("1", "2"), "relative")  # its zero is at 1
 EXP2 = ("exp2", ("0", "1"), "relative")

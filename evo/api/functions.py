@@ -20,7 +20,8 @@ from evo.runs.directory import locked
 from evo.runs.sources import function_of_file
 from evo.runs.workers import RayFits, check_address
 from evo.targets.catalogue import CATALOGUE, CatalogueRow
-from evo.targets.target import Target, TargetError, make_target
+from evo.targets.making import make_target
+from evo.targets.target import Target, TargetError
 
 SUFFIX = ".fpcore"
 """Of a file of functions in the place of a target."""

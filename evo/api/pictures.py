@@ -9,7 +9,7 @@ from evo.bench.functions import Timing
 from evo.classical.baselines import baselines as classical
 from evo.classical.pictures import curves, lines
 from evo.fronts.front import Front, FrontError
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 
 def draw(found: Front, path: Path, with_baselines: bool = False) -> tuple[Path, Path]:

@@ -21,7 +21,7 @@ from evo.islands.operators import Operators
 from evo.islands.problem import Problem
 from evo.islands.state import State, init
 from evo.kernels.vary import Variation
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 WARM = 6
 """Generations before the measured ones, which fill population and caches."""

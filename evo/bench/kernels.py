@@ -40,8 +40,8 @@ from evo.kernels.effort import Effort
 from evo.kernels.library import kernels, library_path
 from evo.kernels.vary import TIERS, Offspring, Variation, offspring
 from evo.programs.batch import Batch
+from evo.targets.making import make_target
 from evo.targets.points import Points, fit_points
-from evo.targets.target import make_target
 
 OPS, CONSTANTS, POINTS = 10, 5, 48
 """Size of the benchmark's programs and fits."""

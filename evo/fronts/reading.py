@@ -21,9 +21,10 @@ from evo.fronts.front import Front, FrontError, Member
 from evo.numbers.constants import ConstantError, exact
 from evo.programs.program import Program, parse
 from evo.proofs.enclosure import evaluator
+from evo.targets.making import make_target
 from evo.targets.points import holdout_points
 from evo.targets.sampled import sampled_error
-from evo.targets.target import Target, make_target
+from evo.targets.target import Target
 
 MAX_TEXT = 1_000_000
 _MARK = re.compile(r"#\s*(target|interval|metric|c[1-9][0-9]*)\s*[:=]\s*(.*)")

@@ -17,6 +17,7 @@ from evo.numbers.arithmetic import REAL
 from evo.proofs.certificate import Certificate
 from evo.proofs.enclosure import make_candidate
 from evo.proofs.prove import Refusal
+from evo.targets.making import read_target
 from evo.targets.target import Target
 
 
@@ -109,7 +110,7 @@ def _checked(member: Member) -> Target:
     """Its target, if there is one, and if constants are what they should be."""
     if member.dtype != REAL:
         raise FrontError(f"The member of {member.ops} ops is of {member.dtype} arithmetic: see evonum check.")
-    target = Target.from_json({"target": member.target, "interval": member.interval, "metric": member.metric})
+    target = read_target({"target": member.target, "interval": member.interval, "metric": member.metric})
     program = member.code
     try:
         make_candidate(program, member.constants, target)

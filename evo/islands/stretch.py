@@ -15,7 +15,8 @@ import numpy as np
 from evo.islands.deep import deepen
 from evo.islands.pool import Pool
 from evo.targets.checks import anchors
-from evo.targets.target import Target, TargetError, make_target
+from evo.targets.making import make_target
+from evo.targets.target import Target, TargetError
 
 RANKS = 12
 """Candidates of a cost that are worth a polish: the best at home is not the best abroad."""

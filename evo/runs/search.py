@@ -38,8 +38,9 @@ from evo.runs.seeds import read_given, read_seeds, seed_pool, taken
 from evo.runs.spec import SearchSpec, SettledSpec, make_spec
 from evo.runs.yaml_file import SpecError, read_mapping
 from evo.targets.ends import end_text
+from evo.targets.making import make_target
 from evo.targets.metric import ULP
-from evo.targets.target import Target, make_target
+from evo.targets.target import Target
 
 
 def make_problem(spec: SettledSpec) -> Problem:

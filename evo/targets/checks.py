@@ -13,7 +13,6 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from threading import Timer
-from typing import TYPE_CHECKING
 
 import flint
 import numpy as np
@@ -23,9 +22,7 @@ from evo.numbers.reals import Number, ball, fraction
 from evo.targets.anchors import Anchor, candidates, local
 from evo.targets.ends import TargetError
 from evo.targets.expression import Expression
-
-if TYPE_CHECKING:
-    from evo.targets.target import Target
+from evo.targets.target import Target
 
 MIN_FLOATS = 1 << 16
 """Fewest float64 inside an interval: with fewer the sampling points would run into each other."""
@@ -44,7 +41,7 @@ _MAX_LOOKS = 40
 _COARSE, _FINE = 128, 384  # bits; the fine ones for boxes within 2^-20 of an end, where terms cancel
 
 
-def check_target(target: "Target") -> None:
+def check_target(target: Target) -> None:
     """Refuses a target that is not fit.
 
     Raises:
@@ -66,7 +63,7 @@ def check_target(target: "Target") -> None:
         _check(target)
 
 
-def _check(target: "Target") -> None:
+def _check(target: Target) -> None:
     (lo, hi), (first, last) = target.ends, target.span
     anchors(target)
     near = float(hi - lo) * 2.0 ** -np.arange(4, 41, 4)
@@ -75,7 +72,7 @@ def _check(target: "Target") -> None:
 
 
 @contextmanager
-def _a_word_if_long(target: "Target") -> Iterator[None]:
+def _a_word_if_long(target: Target) -> Iterator[None]:
     """Logs that the check is at work, once it has been for `PATIENCE` seconds."""
     ends = f"({target.lo}, {target.hi})"
     word = (
@@ -91,7 +88,7 @@ def _a_word_if_long(target: "Target") -> Iterator[None]:
 
 
 @lru_cache(maxsize=256)
-def anchors(target: "Target") -> tuple[Anchor, ...]:
+def anchors(target: Target) -> tuple[Anchor, ...]:
     """The points where an approximation has to be exact, from left to right.
 
     Raises:
@@ -106,7 +103,7 @@ def anchors(target: "Target") -> tuple[Anchor, ...]:
     return tuple(ordered)
 
 
-def _kinks(target: "Target") -> list[Anchor]:
+def _kinks(target: Target) -> list[Anchor]:
     """Exact places inside where a magnitude in the expression bends: its argument changes its sign there."""
     found: dict[str, Anchor] = {}
     nodes = target.expression.nodes
@@ -119,7 +116,7 @@ def _kinks(target: "Target") -> list[Anchor]:
     return list(found.values())
 
 
-def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor | None:
+def _at_end(target: Target, end: Number, width: Number, side: int) -> Anchor | None:
     """The anchor at an end, if it is one.
 
     Raises:
@@ -138,7 +135,7 @@ def _at_end(target: "Target", end: Number, width: Number, side: int) -> Anchor |
     return Anchor(end, near.order, inner=False, side=side) if target.measure.divides and near.order else None
 
 
-def _check_growth(target: "Target", end: Number, width: Number) -> None:
+def _check_growth(target: Target, end: Number, width: Number) -> None:
     """Refuses a function that is not finite or keeps growing towards `end` (`width` points inside).
 
     Growth is judged at the distances 2^-50, 2^-100, 2^-200 and 2^-400 of the width: a function that
@@ -166,7 +163,7 @@ def _check_growth(target: "Target", end: Number, width: Number) -> None:
         raise TargetError(f"{target.name} grows without bound {where}; move that end inwards.")
 
 
-def _check_zero(target: "Target", end: Number, width: Number) -> None:
+def _check_zero(target: Target, end: Number, width: Number) -> None:
     """Refuses a function that vanishes at an end where no model says how: all errors are infinite."""
     if not target.measure.divides:
         return
@@ -190,7 +187,7 @@ def _check_zero(target: "Target", end: Number, width: Number) -> None:
 class _Inside:
     """The cover of the interval less its end strips, and the anchors found in it."""
 
-    def __init__(self, target: "Target", expression: Expression, relative: bool) -> None:
+    def __init__(self, target: Target, expression: Expression, relative: bool) -> None:
         self._target, self._expression = target, expression
         self._relative = relative
         self._looks = 0
@@ -287,7 +284,7 @@ class _Inside:
         )
 
 
-def _either_side(target: "Target", place: float) -> str:
+def _either_side(target: Target, place: float) -> str:
     """The intervals on both sides of a place, without a thousandth next to it."""
     lo, hi = (float(end) for end in target.ends)
     margin = (hi - lo) / 1000

@@ -11,7 +11,7 @@ proved; it refuses where that fails. In the two strips of width s only a few poi
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -24,8 +24,7 @@ from flint import arb
 
 from evo.numbers.reals import Number, UndecidedError
 from evo.targets.catalogue import CATALOGUE
-from evo.targets.checks import check_target
-from evo.targets.ends import TargetError, end_text, end_value
+from evo.targets.ends import TargetError, end_value
 from evo.targets.expression import LEAVES, Expression, ExpressionError, parse_expression
 from evo.targets.functions import FUNCTIONS
 from evo.targets.metric import METRICS, Metric, find_metric
@@ -59,7 +58,7 @@ class Target:
 
     def __post_init__(self) -> None:
         """Cheap checks only: workers rebuild targets."""
-        _expression(self.name)
+        expression_of(self.name)
         find_metric(self.metric)
         lo, hi = self.ends
         try:
@@ -101,7 +100,7 @@ class Target:
     @property
     def expression(self) -> Expression:
         """The function as a tree, found by name."""
-        return _expression(self.name)
+        return expression_of(self.name)
 
     def ball(self, x: Any) -> Any:
         """Rigorous enclosure of the function on the arb (or arb_series) `x`; see `Expression.ball`."""
@@ -147,44 +146,9 @@ class Target:
         """The members "target", "interval" and "metric" of a front.json entry."""
         return {"target": self.name, "interval": [self.lo, self.hi], "metric": self.metric}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Target":
-        """The target of a front.json entry, whose other members are ignored; ends may be numbers.
-
-        Raises:
-            TargetError: as `make_target`, or a member is missing.
-        """
-        if missing := [key for key in ("target", "interval", "metric") if key not in data]:
-            raise TargetError(f"A target needs target, interval and metric; {', '.join(missing)} is missing.")
-        ends = data["interval"]
-        if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
-            raise TargetError(f"'interval' must be a list of two ends, got {str(ends)[:60]!r}.")
-        return make_target(str(data["target"]), (str(ends[0]), str(ends[1])), str(data["metric"]))
-
-
-def make_target(text: str, interval: tuple[str, str] | None = None, metric: str | None = None) -> Target:
-    """The target of a catalogue name or of a user's expression in x, checked.
-
-    Args:
-        text: catalogue name or expression.
-        interval: both ends, decimal numbers or constant expressions such as `pi/4`, exact as written. Left
-            out: the catalogue's, or 0 and 1.
-        metric: one of `METRICS`. Left out: the catalogue's, or "relative".
-
-    Raises:
-        TargetError: one line with the reason and, where one applies, the place on the interval.
-    """
-    text = text.strip()
-    row = CATALOGUE.get(text)
-    name = text if row else _expression(text).text
-    lo, hi = interval or ((row.lo, row.hi) if row else ("0", "1"))
-    target = Target(name, end_text(lo), end_text(hi), metric or (row.metric if row else next(iter(METRICS))))
-    check_target(target)
-    return target
-
 
 @lru_cache(maxsize=256)
-def _expression(name: str) -> Expression:
+def expression_of(name: str) -> Expression:
     """The tree of a catalogue name or of an expression's text."""
     if name in CATALOGUE:
         return parse_expression(CATALOGUE[name].expression)

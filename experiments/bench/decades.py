@@ -18,8 +18,9 @@ from evo.backends.windows import fit_in_windows
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points, select_points
-from evo.targets.target import Target, make_target
+from evo.targets.target import Target
 
 TARGETS = (
     ("sqrt(x)", ("1e-5", "1e5")),

@@ -16,8 +16,9 @@ from evo.classical.baselines import Baseline, baselines
 from evo.kernels.effort import Effort
 from evo.programs.batch import Batch
 from evo.programs.program import parse
+from evo.targets.making import make_target
 from evo.targets.points import fit_points
-from evo.targets.target import Target, make_target
+from evo.targets.target import Target
 
 TARGETS = (
     ("exp2", None),

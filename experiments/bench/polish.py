@@ -17,7 +17,7 @@ from flint import fmpq_poly
 
 from evo.minimax.polish import polish
 from evo.programs.program import Program, parse
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 
 FORMS = ((5, 1, 0), (10, 3, 1), (15, 5, 2), (20, 7, 3))
 """(ops, levels of the continued fraction, squarings)."""

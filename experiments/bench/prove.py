@@ -15,7 +15,7 @@ from evo.minimax.polish import polish
 from evo.proofs.certificate import Certificate
 from evo.proofs.prove import check, prove
 from evo.proofs.rounding import bound_float64_error
-from evo.targets.target import make_target
+from evo.targets.making import make_target
 from polish import FORMS, form
 
 
