@@ -21,7 +21,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from evo.service import tokens
-from evo.service.answers import ROOM, Answers
+from evo.service.answers import ROOM, Answers, Asked
 from evo.service.client import Client, RefusedError
 from evo.service.guard import Guard
 from evo.service.job import Job
@@ -254,23 +254,75 @@ def test_a_token_for_nobody_or_for_an_unknown_scope_is_refused(store, owner, sco
 
 
 def test_an_answer_is_made_once_for_each_version_of_what_it_tells_of(store):
-    made = []
-    answers = Answers(store)
+    made, marks = [], ["all is well"]
+    answers, asked = Answers(store), Asked("/jobs", b"limit=3", tokens.EVERYTHING)
 
     def count():
         made.append(len(store.jobs()))
         return {"jobs": made[-1], "share": float("inf")}
 
-    assert [answers.of("jobs", count) for _ in range(3)] == [b'{"jobs":0,"share":null}'] * 3
+    def marked():
+        return marks[-1]
+
+    assert answers.again(asked) is None
+    assert answers.of(asked, count, marked) == b'{"jobs":0,"share":null}'
+    assert [answers.again(asked) for _ in range(3)] == [b'{"jobs":0,"share":null}'] * 3
     added(store)
-    assert answers.of("jobs", count) == b'{"jobs":1,"share":null}'
-    assert answers.of("jobs", count, mark="the cluster is away") == b'{"jobs":1,"share":null}'
+    assert answers.again(asked) == b'{"jobs":1,"share":null}'
+    marks.append("the cluster is away")
+    assert answers.of(asked, count, marked) == b'{"jobs":1,"share":null}'
     assert made == [0, 1, 1]
+    other = tokens.Access("ann", frozenset({"submit"}))
+    for words in (asked._replace(access=other), asked._replace(query=b""), asked._replace(path="/job")):
+        assert answers.again(words) is None
+
+
+def test_an_answer_that_is_refused_by_now_is_not_told_again(store):
+    answers, asked, gone = Answers(store), Asked("/jobs/1", b"", None), []
+    assert answers.of(asked, lambda: 1 / 0 if gone else 1) == b"1"
+    gone.append(1)
+    assert answers.again(asked) == b"1"
+    added(store)
+    assert answers.again(asked) is None
     with pytest.raises(ZeroDivisionError):
-        answers.of("fault", lambda: 1 / 0)
+        answers.of(asked, lambda: 1 / 0)
+    assert not answers._kept
+    assert not answers._size
+
+
+def test_answers_that_are_kept_have_a_limit(store):
+    answers = Answers(store)
     for n in range(40):
-        answers.of(n, lambda: "x" * (ROOM // 16))
-    assert sum(len(text) for _, text in answers._kept.values()) == answers._size <= ROOM
+        answers.of(Asked(str(n), b"", None), lambda: "x" * (ROOM // 16))
+    assert len(answers._kept) > 12
+    assert sum(kept.size for kept in answers._kept.values()) == answers._size <= ROOM
+
+
+def test_the_same_words_again_get_the_same_answer_without_being_taken_apart(store):
+    """By ASGI, which passes on what is new, what changes something, and what somebody else asks."""
+    answers, passed, sent = Answers(store), [], []
+
+    async def app(scope, receive, send):
+        passed.append(scope["path"])
+        if scope["method"] == "GET":
+            answers.of(Asked.of(scope), lambda: {"jobs": len(store.jobs())})
+
+    async def send(message):
+        sent.append(message)
+
+    def ask(method="GET", access=tokens.EVERYTHING):
+        scope = {"method": method, "path": "/jobs", "query_string": b"", "state": {"access": access}}
+        asyncio.run(answers.before(app)(scope, None, send))
+
+    ask()
+    assert (passed, sent) == (["/jobs"], [])
+    ask()
+    assert passed == ["/jobs"]
+    headers = [(b"content-length", b"10"), (b"content-type", b"application/json")]
+    assert [message.get("headers", message.get("body")) for message in sent] == [headers, b'{"jobs":0}']
+    ask("POST")
+    ask(access=None)
+    assert passed == ["/jobs"] * 3
 
 
 def test_streams_of_a_job_share_one_reading_and_are_woken_by_what_happens(store, tmp_path, monkeypatch):

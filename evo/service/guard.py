@@ -34,6 +34,9 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 """Of every answer."""
+_FIXED = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
+_UNKEPT = (*_FIXED, (b"cache-control", b"no-store"))
+"""The same for all but the page."""
 
 
 class Guard:
@@ -54,7 +57,8 @@ class Guard:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_fixed(scope["path"])]
+                fixed = _FIXED if is_page(scope["path"]) else _UNKEPT
+                message["headers"] = [*message.get("headers", ()), *fixed]
             await send(message)
 
         try:
@@ -133,11 +137,6 @@ def _name(host: str) -> str:
 def is_page(path: str) -> bool:
     """Whether a path is a file of the page, which is for everybody."""
     return not path.startswith("/api/") and path not in (*OPEN, "/metrics")
-
-
-def _fixed(path: str) -> list[tuple[bytes, bytes]]:
-    held = {**HEADERS, **({} if is_page(path) else {"cache-control": "no-store"})}
-    return [(name.encode(), value.encode()) for name, value in held.items()]
 
 
 def _cookie(text: str) -> str:

@@ -3,7 +3,8 @@ here alone.
 
 Every refusal is problem details (`problems`). Functions that wait (for the store's writer, a helper, a disk)
 are plain ones, which FastAPI runs in threads. What many ask for again and again is made once for each version
-of it (`answers`), without a thread: a reader of the store never waits.
+of it (`answers`), without a thread, as a reader of the store never waits, and the same words are taken apart
+once.
 """
 
 import base64
@@ -23,7 +24,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 from evo import api
-from evo.service.answers import Answers
+from evo.service.answers import Answers, Asked, nothing
 from evo.service.guard import COOKIE, Guard, is_page
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs, described, require
@@ -87,7 +88,8 @@ def make_app(parts: Parts) -> Callable[..., Any]:
     page = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     _add_refusals(page)
     page.mount("/", StaticFiles(directory=PAGE, html=True))
-    measured = parts.measures.around(lambda path: page if is_page(path) else app)
+    answered = parts.answers.before(app)
+    measured = parts.measures.around(lambda path: page if is_page(path) else answered)
     return Guard(measured, parts.store, parts.settings)
 
 
@@ -114,9 +116,11 @@ async def _reader(access: Caller) -> None:
 READS = [Depends(_reader)]
 
 
-def held(parts: Parts, key: Hashable, make: Callable[[], Any], mark: Hashable = None) -> Response:
+def held(
+    parts: Parts, request: Request, make: Callable[[], Any], mark: Callable[[], Hashable] = nothing
+) -> Response:
     """An answer of `parts.answers`; what waiting jobs wait for is of the watcher, not of the store."""
-    made = parts.answers.of(key, make, (mark, parts.watcher.trouble))
+    made = parts.answers.of(Asked.of(request.scope), make, lambda: (mark(), parts.watcher.trouble))
     return Response(made, media_type="application/json")
 
 
@@ -208,6 +212,7 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/v1/jobs", dependencies=READS, response_model=dict[str, Any], **more)
     async def listed(
+        request: Request,
         state: Annotated[list[State] | None, Query()] = None,
         owner: Text = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -222,17 +227,17 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
             told = [described(job, places.get(job.id)) for job in found[:limit]]
             return {"jobs": told, "next": found[limit - 1].seq if len(found) > limit else None}
 
-        return held(parts, ("jobs", states, owner, limit, before), page)
+        return held(parts, request, page)
 
     @app.get("/api/v1/jobs/{id}", dependencies=READS, response_model=dict[str, Any], **more)
-    async def shown(id: Name, access: Caller) -> Response:
+    async def shown(id: Name, request: Request, access: Caller) -> Response:
         """A job, with its run in MLflow: id and, where the store is a server, address."""
 
         def told() -> dict[str, Any]:
             job = jobs.find(id, access)
             return {**described(job, jobs.places().get(id)), "run": parts.results.run(job)}
 
-        return held(parts, ("job", id), told, parts.results.mark(id, "mlflow.json"))
+        return held(parts, request, told, lambda: parts.results.mark(id, "mlflow.json"))
 
     @app.get("/api/v1/jobs/{id}/history", **more)
     def history(id: Name, access: Caller) -> list[dict[str, Any]]:
@@ -278,9 +283,9 @@ def _add_results(app: FastAPI, parts: Parts) -> None:
         return PlainTextResponse(text, headers={"Next-Offset": str(end)})
 
     @app.get("/api/v1/jobs/{id}/front", dependencies=READS, response_model=list[dict[str, Any]], **more)
-    async def front(id: Name, access: Caller) -> Response:
+    async def front(id: Name, request: Request, access: Caller) -> Response:
         """The members of the front, as front.json has them."""
-        return held(parts, ("front", id), lambda: results.front(jobs.find(id, access)), results.mark(id))
+        return held(parts, request, lambda: results.front(jobs.find(id, access)), lambda: results.mark(id))
 
     @app.get("/api/v1/jobs/{id}/pictures", **more)
     def pictures(id: Name, access: Caller) -> dict[str, Any]:
@@ -335,9 +340,9 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
     more: dict[str, Any] = {"tags": ["knowledge"], "responses": REFUSALS, "dependencies": READS}
 
     @app.get("/api/v1/targets", response_model=list[dict[str, Any]], **more)
-    async def targets() -> Response:
+    async def targets(request: Request) -> Response:
         """The catalogue."""
-        return held(parts, "targets", lambda: [row._asdict() for row in api.targets()])
+        return held(parts, request, lambda: [row._asdict() for row in api.targets()])
 
     @app.post("/api/v1/targets/check", **more)
     def check(request: CheckRequest) -> Any:
@@ -366,9 +371,9 @@ def _add_knowledge(app: FastAPI, parts: Parts) -> None:
         ]
 
     @app.get("/api/v1/queue", response_model=dict[str, Any], **more)
-    async def queue() -> Response:
+    async def queue(request: Request) -> Response:
         """Cores, who has them, who waits for what; where MLflow is."""
-        return held(parts, "queue", lambda: _queue(parts))
+        return held(parts, request, lambda: _queue(parts))
 
 
 def _queue(parts: Parts) -> dict[str, Any]:

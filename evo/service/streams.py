@@ -6,8 +6,9 @@ that comes back with its last id gets all after it and nothing twice. What many 
 
 import asyncio
 import json
+import os
 import sqlite3
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,15 +36,19 @@ class _Feed:
     """A job whose events are followed, as last looked at.
 
     Attributes:
+        version: of the store.
         over: whether nothing more happens by itself.
-        mark: changes with everything worth telling.
+        last: the number of the last thing that happened.
+        size: of the records [bytes].
         changed: set, and replaced, when it did.
         told: by the position of a stream, what it is told next, and where it is then.
         streams: that follow.
     """
 
+    version: int | None = None
     over: bool = False
-    mark: Hashable = None
+    last: int = 0
+    size: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     told: dict[tuple[int, int], tuple[bytes, tuple[int, int]]] = field(default_factory=dict)
     streams: int = 0
@@ -105,15 +110,16 @@ class Streams:
                     self._look_at(id, feed)
 
     def _look_at(self, id: str, feed: _Feed) -> None:
-        job = self._store.find(id)
-        over = job is None or job.is_over
+        before = feed.over, feed.last, feed.size
+        if (version := self._store.version()) != feed.version:
+            job = self._store.find(id)
+            feed.over, feed.last = job is None or job.is_over, self._store.last_event(id)
+            feed.version = version
         try:
-            size = self._records(id).stat().st_size
+            feed.size = os.stat(self._records(id)).st_size
         except OSError:
-            size = 0
-        mark = over, self._store.last_event(id), size
-        if mark != feed.mark:
-            feed.over, feed.mark = over, mark
+            feed.size = 0
+        if (feed.over, feed.last, feed.size) != before:
             feed.told.clear()
             feed.changed.set()
             feed.changed = asyncio.Event()

@@ -1,6 +1,7 @@
 """Two hundred clients, one request a second each, and two hundred streams of events, beside four searches.
 
-setsid --wait python tests/faults/crowd.py [--clients N] [--seconds S] [--cores N] [--rounds N] [--nice N]
+setsid --wait python tests/faults/crowd.py [--clients N] [--streams N] [--seconds S] [--cores N] [--rounds N]
+    [--nice N]
 
 The clients are tasks of this process, each with a connection that it keeps, and this process goes before the
 service where it may: times are then those of the service, not of a client that waits for a processor.
@@ -10,8 +11,8 @@ Times with and without the crowd take turns while the same searches go on. On a 
 How many programs a search fits in a time says more of the machine's other work than of the crowd. It is a
 product of two numbers that say little of it: the programs fitted in a second of the searches' processor time
 (beside the crowd, against the mean of the times before and after), and the searches' share of what they, the
-service and the clients had. Prints what is kept of each; and of the whole machine, what the crowd costs the
-service. Ends with code 1 after an error.
+service and the clients had. Prints what is kept of each, and of the whole machine; and what the crowd costs
+the service, for each request and event of the time. Ends with code 1 after an error.
 """
 
 import argparse
@@ -100,11 +101,16 @@ class Crowd:
         self.errors: list[str] = []
         self.events, self.over = 0, False
 
-    async def run(self, clients: int, seconds: float) -> None:
-        """So many clients and as many streams, for a time."""
+    @property
+    def served(self) -> int:
+        """Requests that were answered and events that came."""
+        return len(self.times) + self.events
+
+    async def run(self, clients: int, streams: int, seconds: float) -> None:
+        """So many clients and streams, for a time."""
         end = time.monotonic() + seconds
         tasks = [self._client(end) for _ in range(clients)]
-        tasks += [self._stream(end, id) for _, id in zip(range(clients), itertools.cycle(self.ids))]
+        tasks += [self._stream(end, id) for _, id in zip(range(streams), itertools.cycle(self.ids))]
         await asyncio.gather(*tasks)
 
     async def _connected(self, streams: bool = False) -> Connection:
@@ -195,16 +201,20 @@ def used(pid: int) -> float:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-async def visited(service: Service, ids: list[str], clients: int, seconds: float) -> tuple[Clocks, Crowd]:
-    """A crowd for a time from when all have come: what was used and done then, what the crowd saw."""
+async def visited(service: Service, ids: list[str], asked: argparse.Namespace) -> tuple[Clocks, Crowd, int]:
+    """A crowd for a time from when all have come.
+
+    Returns:
+        What was used and done in that time, what the crowd saw, and the requests and events of that time.
+    """
     crowd = Crowd(service.url, ids)
-    there = asyncio.create_task(crowd.run(clients, ARRIVAL + seconds + 1))
+    there = asyncio.create_task(crowd.run(asked.clients, asked.streams, ARRIVAL + asked.seconds + 1))
     await asyncio.sleep(ARRIVAL)
-    before = clocks(service, ids)
-    await asyncio.sleep(seconds)
-    spent = clocks(service, ids).since(before)
+    before, served = clocks(service, ids), crowd.served
+    await asyncio.sleep(asked.seconds)
+    spent, served = clocks(service, ids).since(before), crowd.served - served
     await there
-    return spent, crowd
+    return spent, crowd, served
 
 
 def alone(service: Service, ids: list[str], seconds: float) -> Clocks:
@@ -230,6 +240,7 @@ def main() -> None:
     """The numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--cores", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=1)
@@ -246,7 +257,7 @@ def main() -> None:
         ids = [service.submit(time=3600, seed=i, **SEARCH) for i in range(4)]
         until(lambda: all(fitted(service, id) for id in ids), 300)
         time.sleep(WARM)
-        errors = compare(service, ids, asked.clients, asked.seconds, asked.rounds)
+        errors = compare(service, ids, asked)
     sys.exit(1 if errors else 0)
 
 
@@ -257,30 +268,38 @@ def row(name: str, had: Clocks) -> Clocks:
     return had
 
 
-def compare(service: Service, ids: list[str], clients: int, seconds: float, rounds: int) -> int:
+def compare(service: Service, ids: list[str], asked: argparse.Namespace) -> int:
     """Prints the numbers of so many pairs of times; how many errors there were."""
-    kept, errors = [], 0
+    kept, errors, seconds = [], 0, asked.seconds
     print("| | programs in a second of searches | searches [s] | service [s] | clients [s] |")
     print("|---|---|---|---|---|")
     before = row("alone", alone(service, ids, seconds))
-    for _ in range(rounds):
-        busy, crowd = uvloop.run(visited(service, ids, clients, seconds))
+    for _ in range(asked.rounds):
+        busy, crowd, served = uvloop.run(visited(service, ids, asked))
         row("beside", busy)
         after = row("alone", alone(service, ids, seconds))
         rate, share = (before.rate + after.rate) / 2, (before.share + after.share) / 2
         more = busy.service - (before.service + after.service) / 2
         whole = 1 - more / (seconds * len(os.sched_getaffinity(0)))
         kept.append((busy.rate / rate, busy.share / share, busy.share_of_all / share, whole))
-        errors, times, before = errors + len(crowd.errors), sorted(crowd.times), after
+        errors, before = errors + len(crowd.errors), after
         print(
-            f"{len(times)} requests, {len(crowd.errors)} errors {sorted(set(crowd.errors))[:5]}, "
-            f"median {times[len(times) // 2]:.3f} s, 99 % within {times[len(times) * 99 // 100]:.3f} s, "
-            f"{crowd.events} events", flush=True,
+            f"{len(crowd.times)} requests, {len(crowd.errors)} errors {sorted(set(crowd.errors))[:5]}, "
+            f"{late(crowd.times)}, {crowd.events} events; the service took {1000 * more / served:.3f} ms of "
+            f"processor for each of {served} requests and events", flush=True,
         )  # fmt: skip
     names = ("programs in a second of searches", "share", "share, clients counted", "processors")
     for name, values in zip(names, zip(*kept, strict=True), strict=True):
         print(f"kept, {name}: {statistics.median(values):.3f} of {min(values):.3f} to {max(values):.3f}")
     return errors
+
+
+def late(times: list[float]) -> str:
+    """How late answers were, in words."""
+    if not times:
+        return "nothing late"
+    ordered = sorted(times)
+    return f"median {statistics.median(ordered):.3f} s, 99 % within {ordered[len(ordered) * 99 // 100]:.3f} s"
 
 
 if __name__ == "__main__":
