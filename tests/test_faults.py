@@ -1,4 +1,7 @@
-"""Faults done to a service on purpose, once each; the scripts in tests/faults repeat them for the table."""
+"""Faults done to a service on purpose, once each; the scripts in tests/faults repeat them for the table.
+
+Facts decide: what was lost, begun twice, or stayed behind. How long it took is printed (`pytest -s`).
+"""
 
 import sqlite3
 import subprocess
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evo.api import undelivered
-from faults import cluster
+from faults import cluster, table
 from faults.local import FAULTS, once
 from services import running, until
 
@@ -19,18 +22,18 @@ FOLDER = Path(__file__).parent / "faults"
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_nothing_is_lost_hangs_or_stays_behind(fault, tmp_path):
     cost = once(fault, tmp_path)
+    print(table.row(fault.__name__, [cost]))
     assert not cost.lost
     assert not cost.worse
-    assert cost.back < 60
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", cluster.FAULTS.values(), ids=cluster.FAULTS.keys())
 def test_on_a_cluster_a_job_outlives_workers_and_heads(fault, tmp_path):
     cost = cluster.once(fault, tmp_path)
+    print(table.row(fault.__name__, [cost]))
     assert not cost.lost
-    assert cost.processes <= 2
-    assert cost.back < 90
+    assert not cost.worse
 
 
 @pytest.mark.slow

@@ -210,7 +210,12 @@ def search(
         str | None, typer.Option(metavar="RAY", help="A running cluster: HOST:PORT or auto.")
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="Of Ray, at most. [default: one per CPU of the cluster]", min=1)
+        int | None,
+        typer.Option(
+            help="Of Ray, at most. [default: one per CPU of this machine; with --address half of the"
+            " cluster's CPUs, fewer where fewer are free, so that a second search has the other half]",
+            min=1,
+        ),
     ] = None,
     spec: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Specification; options take precedence.")

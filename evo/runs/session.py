@@ -86,7 +86,7 @@ class Crew:
     Attributes:
         workers: a kind of `WORKERS`.
         address: of a running cluster; None: this machine.
-        processes: at most so many; None: one per CPU.
+        processes: at most so many; None: one per CPU of this machine, or what is due of a cluster's.
     """
 
     workers: str

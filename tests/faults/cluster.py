@@ -121,6 +121,11 @@ def node_killed(service: Service, cluster: Cluster, id: str) -> float:
     return time.monotonic() - began
 
 
+def deaths(service: Service, id: str) -> int:
+    """How many processes of a job the service saw die."""
+    return sum("it is resumed in" in event["cause"] for event in service.get(f"/jobs/{id}/history"))
+
+
 FAULTS: dict[str, Callable[[Service, Cluster, str], float]] = {
     fault.__name__: fault for fault in (worker_killed, node_killed, head_killed)
 }
@@ -140,6 +145,7 @@ def once(fault: Callable[[Service, Cluster, str], float], folder: Path) -> table
             back = fault(service, cluster, id)
             end = service.wait(id, "succeeded", "failed", seconds=180)
             gone = table.worse(before, table.errors(search))
+            assert end["attempts"] == 1 + deaths(service, id), "a process was begun beside one that lives"
             until(lambda: not processes_of(folder / "data"), 60, lambda: "processes were left behind")
             until(lambda: not cluster.islands(), 60, lambda: "islands were left behind")
     finally:

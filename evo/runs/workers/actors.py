@@ -20,7 +20,7 @@ from evo.islands.problem import Problem
 from evo.kernels.library import arithmetic
 from evo.runs.workers.contract import LostError, WorkersError
 from evo.runs.workers.knock import NAMES, knock
-from evo.runs.workers.reservation import Reservation
+from evo.runs.workers.reservation import Reservation, due
 
 RESTARTS = 10
 """Times that an island's process may die before the search gives up."""
@@ -35,6 +35,8 @@ search's start: by default the driver grows by 8 KB an epoch, without end, for w
 class RayWorkers:
     """Actors, at most one per CPU, that run the islands. Ray restarts a dead one and repeats its calls.
 
+    Of a cluster that was there, half is taken unless a number is given (`due`).
+
     With a node, the values that were made there are gone, too, and Ray cannot make them again; and the actors
     that were there may find no CPU elsewhere. Either is a `LostError`; what is left is reserved anew.
 
@@ -43,7 +45,7 @@ class RayWorkers:
         islands: how many.
         address: of a running cluster; None: a local one.
         host: what an actor is.
-        processes: how many actors; as many as the cluster has CPUs by default.
+        processes: how many actors at most; one per CPU by default, of a cluster what is `due`.
         settings: given to each actor after the problem.
 
     Raises:
@@ -67,6 +69,7 @@ class RayWorkers:
         import ray
 
         self._ray = ray
+        self._asks_for_none = processes is None and address not in (None, "local")
         self._problem, self._islands = problem, islands
         self._host, self._settings, self._most = host, settings, processes
         self._actors: list[Any] = []
@@ -98,7 +101,11 @@ class RayWorkers:
         if per_gpu := BACKENDS[problem.backend].per_gpu:
             if not gpus:
                 raise WorkersError(f"the {problem.backend} backend needs a GPU, and Ray has found none.")
+            if self._asks_for_none:
+                gpus = due(ray, "GPU", math.ceil(self._islands / per_gpu))
             count = per_gpu * int(gpus)
+        elif self._asks_for_none:
+            count = due(ray, "CPU", self._islands)
         count = min(self._islands, self._most or count)
         shares = {"CPU": share(cpus, count), "GPU": share(gpus, count) if per_gpu else 0.0}
         self._reservation = Reservation(count, {name: share for name, share in shares.items() if share})

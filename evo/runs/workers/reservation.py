@@ -5,8 +5,30 @@ its driver is gone, however that ended.
 """
 
 import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any
+
+SETTLES_S = 5.0
+"""Within which what others gave back is free [s]."""
+
+
+def due(ray: Any, kind: str, needed: int) -> int:
+    """How many CPUs or GPUs of a cluster that others use, too, are for a search that asks for no number.
+
+    Half of them, so that a second search finds as many and neither waits for the other's end; of that half as
+    many as are free. One at least: where none is free, the search waits for it.
+
+    Args:
+        ray: connected to the cluster.
+        kind: "CPU" or "GPU".
+        needed: that the search has use for.
+    """
+    wanted = min(needed, (int(ray.cluster_resources().get(kind, 0.0)) + 1) // 2)
+    deadline = time.monotonic() + SETTLES_S
+    while (free := int(ray.available_resources().get(kind, 0.0))) < wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return max(1, min(wanted, free))
 
 
 class Reservation:
