@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from emulated import engine_of
+from emulated import EmulatedGpu, engine_of
 from evo import api
 from evo.backends.backend import BACKENDS, ON_PROCESSORS
+from evo.backends.cuda import CudaBackend
 from evo.backends.native import NativeBackend
 from evo.cli.app import UsageError, app
-from evo.complete.enumeration import Families, enumerate_families
+from evo.complete.bounds import Bounds
+from evo.complete.enumeration import Families, enumerate_families, kept_families
 from evo.complete.fitting import FURTHER, ROUNDS, Fitter, Task
 from evo.complete.kept import SurveyError
 from evo.complete.result import Completed, Size, rounded_down
 from evo.complete.run import Clock, surveyed
-from evo.complete.survey import RANKED, SAME, Surveyor
+from evo.complete.screen import RANKED, Known, Screen
+from evo.complete.survey import SAME, Surveyor
 from evo.errors import EvonumError
-from evo.fronts.front import Front
+from evo.fronts.front import Front, FrontError
 from evo.kernels.effort import MAX_STARTS
 from evo.kernels.words import MOST_OPS, count_constants
 from evo.targets.making import make_target
@@ -322,6 +325,57 @@ def test_a_gpu_finds_what_the_processor_finds(tmp_path):
         found.append(list(fresh)[-1])
     assert found[0].best == pytest.approx(found[1].best, rel=1e-6)
     assert np.array_equal(found[0].rows, found[1].rows)
+
+
+def test_what_formulas_from_elsewhere_reach_settles_families(exp2, tmp_path):
+    """The front is the same, with fewer fits, and goes on only with what was known."""
+    completed, folder = exp2
+    found = api.complete("exp2", 4, out=tmp_path / "known", known=folder, threads=2, starts=8)
+    assert [size.error for size in found.sizes] == pytest.approx([size.error for size in completed.sizes])
+    for size, other in zip(found.sizes, completed.sizes, strict=True):
+        assert size.families == other.families
+        assert size.settled >= other.settled
+    assert sum(size.settled for size in found.sizes) > sum(size.settled for size in completed.sizes)
+    kept = json.loads((tmp_path / "known" / "complete.json").read_text())
+    assert kept["known"] == pytest.approx([member.proved_bound for member in completed.front])
+    assert f"--known {folder}" in kept["command"]
+    with pytest.raises(SurveyError, match="known"):
+        api.complete("exp2", 4, out=tmp_path / "known", threads=2, starts=8)
+
+
+def test_what_a_gpu_leaves_out_is_said_and_kept(exp2, tmp_path, monkeypatch):
+    """Its programs are made once, though the survey ends early; what is known otherwise has others."""
+    gpu, front = EmulatedGpu(), exp2[0].front
+    target, known = make_target("exp2"), Known.of("there", front, make_target("exp2"), OPS, 2)
+    screen = Screen(Bounds(target), known.least)
+    families = kept_families(OPS, 2, tmp_path, CudaBackend(gpu), screen=screen)
+    assert families.screened == (families.screened.programs, known.least, screen.floor)
+    assert families.screened.programs > 0
+    assert screen.floor > known.least
+    with monkeypatch.context() as patched:
+        patched.setattr(CudaBackend, "sieve", None)
+        again = kept_families(OPS, 2, tmp_path, CudaBackend(gpu), screen=Screen(Bounds(target), known.least))
+        assert again.digest == families.digest
+        assert again.screened == families.screened
+        with pytest.raises(TypeError):
+            kept_families(OPS, 2, tmp_path, CudaBackend(gpu), screen=Screen(Bounds(target), 1.0))
+    surveyor = Surveyor.of(families, target, NativeBackend(), starts=4)
+    survey = list(surveyor.further(surveyor.begin()))[-1]
+    said = Completed.of(survey, families, front, 4)
+    assert said.sizes[1].screened == families.screened.programs
+    assert f"{families.screened.programs:,} of 2 ops are settled by their degrees" in said.statements[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "ops", "reason"),
+    [
+        ("exp", OPS, "says nothing of exp on"),
+        ("exp2", ("mul", "fma"), "has no formula of at most 4 ops over"),
+    ],
+)
+def test_formulas_that_say_nothing_are_refused(exp2, target, ops, reason):
+    with pytest.raises(FrontError, match=reason):
+        Known.of("there", exp2[0].front, make_target(target), ops, 4)
 
 
 def run(*words):

@@ -15,9 +15,13 @@ from evo.backends import cuda_sieve
 from evo.backends.cuda_sieve import Size
 from evo.backends.native import NativeBackend
 from evo.complete import enumeration, spill
+from evo.complete.bounds import Bounds
+from evo.complete.degrees import types_of
 from evo.complete.enumeration import Families, count_functions, enumerate_families, kept_families
+from evo.complete.screen import Screen
 from evo.kernels.binding import batch_view
 from evo.kernels.effort import Effort
+from evo.kernels.fingerprint import families
 from evo.kernels.fingerprint import functions as fingerprints
 from evo.kernels.library import kernels
 from evo.kernels.words import MOST_OPS, SizeError, Words, batch_of
@@ -113,15 +117,52 @@ def test_a_gpu_makes_the_same_families(tmp_path, monkeypatch, ops, most, depth, 
     monkeypatch.setattr(cuda_sieve, "DEPTH", depth)
     told = []
     words = [Words.of(names, n, families=True) for n in range(1, most + 1)]
-    n, word = cuda_sieve.sieve(EmulatedGpu(), words, lambda *now: told.append(now), functions, families)
+    found = cuda_sieve.sieve(EmulatedGpu(), words, lambda *now: told.append(now), functions, families)
     own = enumerate_families(names, most, tmp_path)
-    assert Families(names, n, word).digest == own.digest
+    assert Families(names, found.n, found.word).digest == own.digest
     assert told[-1][0] == told[-1][1]
 
 
 def test_a_survey_has_a_gpu_make_its_families(tmp_path):
-    n, word = engine_of("cuda").sieve([Words.of(ARITHMETIC, n, families=True) for n in (1, 2, 3)], print)
-    assert Families(ARITHMETIC, n, word).digest == enumerate_families(ARITHMETIC, 3, tmp_path).digest
+    found = engine_of("cuda").sieve([Words.of(ARITHMETIC, n, families=True) for n in (1, 2, 3)], print)
+    own = enumerate_families(ARITHMETIC, 3, tmp_path)
+    assert Families(ARITHMETIC, found.n, found.word).digest == own.digest
+
+
+ROOM = Size(1 << 14)
+
+
+def sieved(settled, functions=ROOM):
+    """Families of at most 3 ops over + - * / on an emulated GPU."""
+    words = [Words.of(ARITHMETIC, n, families=True) for n in (1, 2, 3)]
+    return cuda_sieve.sieve(EmulatedGpu(), words, lambda *_: None, functions, ROOM, settled)
+
+
+@pytest.mark.parametrize("functions", [ROOM, Size(1 << 9, 2)])
+def test_a_gpu_leaves_out_programs_whose_types_are_settled(tmp_path, monkeypatch, functions):
+    """What stays is what is not settled, and programs of the same families as what is; small ones all do."""
+    monkeypatch.setattr(cuda_sieve, "ROOM", 1 << 12)
+    screen = Screen(Bounds(make_target("exp2")), 3e-2)
+    found = sieved(screen.settled, functions=functions)
+    everything = enumerate_families(ARITHMETIC, 3, tmp_path)
+    types = types_of(everything.word, everything.n)
+    settled = screen.settled(np.array([0 if kind is None else kind.code for kind in types.types]))
+    gone = settled[types.of] & (everything.n == 3)
+    assert 0 < np.count_nonzero(gone) < np.count_nonzero(everything.n == 3)
+    rows, others = ({tuple(row) for row in some.tolist()} for some in (found.word, everything.word[~gone]))
+    assert others <= rows
+    more = batch_of(np.array(sorted(rows - others), np.uint16).reshape(-1, 3))
+    assert set(families(more).tolist()) <= set(families(batch_of(everything.word[gone])).tolist())
+    assert 3e-2 < screen.floor < math.inf
+
+
+def test_every_program_that_is_left_out_counts(tmp_path):
+    smaller = enumerate_families(ARITHMETIC, 2, tmp_path)
+    whole = sieved(lambda codes: codes >= 0)
+    assert Families(ARITHMETIC, whole.n, whole.word[:, :2]).digest == smaller.digest
+    assert sieved(lambda codes: codes < 0).settled == 0
+    odd, even = (sieved(lambda codes, rest=rest: codes % 2 == rest) for rest in (0, 1))
+    assert 0 < odd.settled < odd.settled + even.settled == whole.settled
 
 
 def test_programs_without_a_number_are_refused():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evo.api.sources import front as front_of
 from evo.backends.backend import BACKENDS, backend_on
 from evo.classical.baselines import Baseline
 from evo.classical.baselines import baselines as classical
@@ -15,6 +16,7 @@ from evo.complete.fitting import STARTS
 from evo.complete.result import Completed
 from evo.complete.run import Elsewhere, Watch, default_name
 from evo.complete.run import run as run_complete
+from evo.complete.screen import Known
 from evo.programs.ops import parse_ops
 from evo.runs.directory import locked
 from evo.runs.sources import function_of_file
@@ -114,6 +116,7 @@ def complete(
     threads: int | None = None,
     backend: str = "native",
     address: str | None = None,
+    known: str | Path | None = None,
     watch: Watch = lambda stage: None,
 ) -> Completed:
     """The best program of each size among all there are, and how sure that is.
@@ -124,18 +127,22 @@ def complete(
         starts: points that every fit starts from; with more fewer optima are missed.
         out: directory of the survey, `runs/complete-TARGET-Nops` by default; one that was begun goes on.
         threads: one per CPU by default; no result depends on it.
-        backend: what fits, as for `search`; the programs are made by the processor.
+        backend: what fits, as for `search`; `cuda` makes the programs, too.
         address: of a Ray cluster whose processes fit; by default this one does. No result depends on it.
+        known: formulas of the target, as for `front`. What is proved to have larger errors than theirs is
+            not fitted; where a GPU makes the programs, those of `max_ops` are not even told apart.
         watch: told of progress.
 
     Raises:
         TargetError, OpError, SizeError: it makes no sense.
         SurveyError: the directory holds something else.
+        FrontError: what is known is of something else, or nothing is proved of it.
         DirectoryError: it is in use, or cannot be written.
         BackendError, BuildError: this machine cannot run it.
         AddressError, WorkersError: no cluster is there, or it cannot run it.
     """
     checked, names = make_target(target, interval, metric), parse_ops(ops)
+    reached = None if known is None else Known.of(str(known), front_of(known), checked, names, max_ops)
     if address is not None:
         check_address(address)
     directory = Path(out) if out is not None else default_name(checked.name, max_ops)
@@ -147,7 +154,9 @@ def complete(
         if address is not None:
             cluster = ends.enter_context(closing(RayFits(address, checked, backend, starts)))
             elsewhere = Elsewhere(backend, cluster.run)
-        return run_complete(checked, names, max_ops, directory, here, threads, starts, watch, elsewhere)
+        return run_complete(
+            checked, names, max_ops, directory, here, threads, starts, watch, elsewhere, reached
+        )
 
 
 def entries_of_function(target: str, core: str | None, has_interval: bool) -> dict[str, Any]:

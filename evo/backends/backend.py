@@ -21,8 +21,26 @@ from evo.numbers.formats import FloatFormat
 from evo.programs.batch import Batch, Programs
 from evo.targets.points import Points
 
+Settled = Callable[[np.ndarray], np.ndarray]
+"""Says of types, by number (evo/complete/degrees.py), whether all functions of each have too large an error,
+bool [types]."""
+
 Report = Callable[[int, int], None]
 """Told of how many tasks of the largest size are done, of how many: the others take no time beside them."""
+
+
+class Sieved(NamedTuple):
+    """Families.
+
+    Attributes:
+        n: sizes, uint8 [rows].
+        word: words of the first program of each, in order, uint16 [rows, most ops].
+        settled: how many programs of the most ops were left out.
+    """
+
+    n: np.ndarray
+    word: np.ndarray
+    settled: int = 0
 
 
 class Defaults(NamedTuple):
@@ -117,15 +135,13 @@ class Backend(Protocol):
         """Results [rows, points] and derivatives by constant [rows, width, points] (0 beyond a row's own)."""
         ...
 
-    def sieve(self, words: Sequence[Words], report: Report) -> tuple[np.ndarray, np.ndarray] | None:
+    def sieve(self, words: Sequence[Words], report: Report, settled: Settled | None = None) -> Sieved | None:
         """The families of all programs of 1, 2, ... ops; None: the processor has them made in threads.
 
         Args:
             words: of programs of each size.
             report: told of how much is done, of how much.
-
-        Returns:
-            Sizes, uint8 [rows], and words, uint16 [rows, most ops], of the first program of each, in order.
+            settled: which programs of the most ops are left out, before they are told apart; none if None.
 
         Raises:
             SizeError: larger programs than the device can enumerate.

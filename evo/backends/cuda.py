@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import Report
+from evo.backends.backend import Report, Settled, Sieved
 from evo.backends.cuda_batch import UNPACKED, Resident
 from evo.backends.cuda_sieve import FAMILIES, SHARE, Size, sieve
 from evo.backends.cuda_strict import judge
@@ -73,16 +73,15 @@ class CudaBackend:
         self._gpu.prepare([*kernels(width), *fits, ("measures", 0)])  # compiled while these are being made
         return self._breeder.offspring(stream, variation, parents, texts, functions, rows)
 
-    def sieve(self, words: Sequence[Words], report: Report) -> tuple[np.ndarray, np.ndarray]:
+    def sieve(self, words: Sequence[Words], report: Report, settled: Settled | None = None) -> Sieved:
         """See `Backend.sieve`."""
         most = words[-1].ops
         fits = [("fit", k) for k in range(1, min(most, MOST_UNKNOWNS) + 1)]
         copies = [("copies", n) for n in range(1, most + 1)]
         self._gpu.prepare([("unpacked", UNPACKED), *fits, ("measures", 0), *copies])  # for what follows
         room = SHARE * self._gpu.free()
-        return sieve(
-            self._gpu, words, report, Size.within(room * (1 - FAMILIES)), Size.within(room * FAMILIES)
-        )
+        functions, families = Size.within(room * (1 - FAMILIES)), Size.within(room * FAMILIES)
+        return sieve(self._gpu, words, report, functions, families, settled)
 
     def programs(self, words: np.ndarray) -> Resident:
         """See `Backend.programs`."""

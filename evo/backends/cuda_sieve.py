@@ -3,19 +3,21 @@
 
 Two tables hold as many functions and families as fit. Where there are more, they are kept by shards of their
 keys, for each of which all programs are made again. The result is that of evo/complete/enumeration.py, bit
-for bit.
+for bit, but for programs of the most ops that are left out as soon as their types are known.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from evo.backends.backend import Report
+from evo.backends.backend import Report, Settled, Sieved
 from evo.backends.cuda_batch import OnDevice, launch, on_device
 from evo.backends.device import Device
 from evo.kernels.binding import CSieve, CTable, CWords
+from evo.kernels.layout import TYPE_SHAPE
 from evo.kernels.words import SizeError, Words, beginnings, count_beginnings
 
 DEPTH = 5
@@ -158,6 +160,34 @@ class _Programs:
         return on_device(device, CSieve(**at, beginnings=len(some), depth=self.depth, bits=self.bits), arrays)
 
 
+class _Screen:
+    """Leaves out the programs of settled types; of each type that there is this is asked once.
+
+    Attributes:
+        left_out: how many programs, since it was set to 0.
+    """
+
+    def __init__(self, device: Device, settled: Settled) -> None:
+        self._device, self._ask, self.left_out = device, settled, 0
+        self._met = np.zeros(math.prod(TYPE_SHAPE), bool)
+        self._settled = self._met.copy()
+
+    def left(self, programs: _Programs, numbers: Any) -> Any:
+        """Those of these numbers that stay, in their order."""
+        xp = self._device.arrays
+        code, there = xp.empty(len(numbers), np.uint32), xp.zeros(len(self._met), bool)
+        nothing = programs.sieve(self._device, programs.beginning[:0])
+        arguments = programs.there, nothing, numbers, len(numbers), code
+        launch(self._device, "types", programs.room, len(numbers), *arguments)
+        there[code] = True
+        new = np.flatnonzero(self._device.get(there) & ~self._met)
+        self._met[new] = True
+        self._settled[new] = self._ask(new)
+        kept = numbers[~self._device.put(self._settled)[code]]
+        self.left_out += len(numbers) - len(kept)
+        return kept
+
+
 def _depth(words: Words) -> int:
     """How many words a beginning has: with more there are too many."""
     depth = 0
@@ -167,18 +197,20 @@ def _depth(words: Words) -> int:
 
 
 def sieve(
-    device: Device, words: Sequence[Words], report: Report, functions: Size, families: Size
-) -> tuple[np.ndarray, np.ndarray]:
+    device: Device,
+    words: Sequence[Words],
+    report: Report,
+    functions: Size,
+    families: Size,
+    settled: Settled | None = None,
+) -> Sieved:
     """The families of programs of 1, 2, ... ops.
 
     Args:
         words: of programs of each size, the smallest first.
         functions: the table to begin with; it takes more shards where that turns out to be too small.
         families: the same.
-
-    Returns:
-        Instructions, uint8 [rows], and words, uint16 [rows, most ops], of a program of each family, small
-        ones first, then by their words.
+        settled: see `Backend.sieve`.
 
     Raises:
         SizeError: a program's number has more than 64 bits.
@@ -188,17 +220,20 @@ def sieve(
         most = max(n for n, each in enumerate(words, start=1) if n * _bits(each) <= _NUMBER)
         raise SizeError(f"A GPU enumerates programs of these operations of at most {most} ops.")
     programs = [_Programs.of(device, each, words[-1], bits) for each in words]
-    device.prepare([(kernel, programs[-1].room) for kernel in ("programs", "function_sieve", "family_sieve")])
+    screen = settled and _Screen(device, settled)
+    kernels = "programs", *(("types",) if screen else ()), "function_sieve", "family_sieve"
+    device.prepare([(kernel, programs[-1].room) for kernel in kernels])
     parts: list[Any] = []
     while len(parts) < families.shards:
         try:
-            part, functions = _families(device, programs, functions, families, len(parts), report)
+            part, functions = _families(device, programs, functions, families, len(parts), report, screen)
         except FullError:
             families, parts = replace(families, shards=2 * families.shards), []
         else:
             parts.append(part if families.shards == 1 else device.get(part))
     numbers = parts[0] if len(parts) == 1 else device.put(np.sort(np.concatenate(parts)))
-    return _decoded(device, numbers, programs, words[-1].word)
+    decoded = _decoded(device, numbers, programs, words[-1].word)
+    return Sieved(*decoded, screen.left_out if screen else 0)
 
 
 def _bits(words: Words) -> int:
@@ -213,6 +248,7 @@ def _families(
     families: Size,
     number: int,
     report: Report,
+    screen: _Screen | None,
 ) -> tuple[Any, Size]:
     """Numbers of the first programs of the families in a shard, and how large a table the functions took.
 
@@ -222,7 +258,7 @@ def _families(
     kept, shard = _Table(device, families, number), 0
     while shard < functions.shards:
         try:
-            numbers = _functions(device, programs, functions, shard, report)
+            numbers = _functions(device, programs, functions, shard, report, screen)
         except FullError:
             functions, shard = replace(functions, shards=2 * functions.shards), 0  # and all once more
             continue
@@ -236,12 +272,22 @@ def _families(
     return kept.numbers(), functions
 
 
-def _functions(device: Device, programs: Sequence[_Programs], size: Size, shard: int, report: Report) -> Any:
+def _functions(
+    device: Device,
+    programs: Sequence[_Programs],
+    size: Size,
+    shard: int,
+    report: Report,
+    screen: _Screen | None,
+) -> Any:
     """Numbers of the first programs of the functions in one shard."""
     table = _Table(device, size, shard)
+    if screen:
+        screen.left_out = 0
     for each in programs:
         nothing = each.sieve(device, each.beginning[:0])
-        for some, done in each.numbers(device):
+        for made, done in each.numbers(device):
+            some = screen.left(each, made) if screen and each is programs[-1] else made
             arguments = each.there, nothing, some, len(some), table.there
             launch(device, "function_sieve", each.room, len(some), *arguments)
             table.check()

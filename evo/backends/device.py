@@ -42,8 +42,8 @@ PARTS = {
     **dict.fromkeys(STRICT, (*_PROGRAMS, "strict.cuh")),
     "unpacked": (*_PROGRAMS, "words.h", "unpacked.cuh"),
     **dict.fromkeys(
-        ("programs", "function_sieve", "family_sieve", "numbers"),
-        (*_PROGRAMS, "elements.h", "field.h", "family.h", "words.h", "enumerate.h", "sieve.cuh"),
+        ("programs", "types", "function_sieve", "family_sieve", "numbers"),
+        (*_PROGRAMS, "elements.h", "field.h", "family.h", "words.h", "degrees.h", "enumerate.h", "sieve.cuh"),
     ),
 }
 """The files that each kernel is made of, some of which are generated."""

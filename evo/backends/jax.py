@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from evo.backends.backend import Report
+from evo.backends.backend import Report, Settled
 from evo.backends.fit import Fits, Measures
 from evo.backends.jax_fit import (
     Clearing,
@@ -148,7 +148,7 @@ class JaxBackend:
 
     programs = staticmethod(batch_of)
 
-    def sieve(self, words: Sequence[Words], report: Report) -> None:
+    def sieve(self, words: Sequence[Words], report: Report, settled: Settled | None = None) -> None:
         """See `Backend.sieve`."""
 
     def values(self, batch: Batch, x: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from evo.backends.backend import Report
+from evo.backends.backend import Report, Settled
 from evo.backends.fit import Fits, Measures
 from evo.kernels.binding import CEffort, CPoints, Struct, batch_view
 from evo.kernels.effort import Effort
@@ -50,7 +50,7 @@ class NativeBackend:
 
     programs = staticmethod(batch_of)
 
-    def sieve(self, words: Sequence[Words], report: Report) -> None:
+    def sieve(self, words: Sequence[Words], report: Report, settled: Settled | None = None) -> None:
         """See `Backend.sieve`."""
 
     def judge(self, batch: Batch, points: Points, fmt: FloatFormat, limit: float) -> Judgement:

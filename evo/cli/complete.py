@@ -46,6 +46,14 @@ def complete_command(
             metavar="RAY", help="A cluster whose processes fit: HOST:PORT, auto, or local to start one here."
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Formulas of the target: a search's directory, a file, a run. What is proved to have larger "
+            "errors is not fitted.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit every program up to a size: the best there is, and how sure that is.
@@ -55,7 +63,7 @@ def complete_command(
     with Meanwhile() as watch:
         found = api.complete(
             target, max_ops, interval=interval, metric=metric, ops=ops, starts=starts, out=out,
-            threads=threads, backend=backend, address=address, watch=watch,
+            threads=threads, backend=backend, address=address, known=known, watch=watch,
         )  # fmt: skip
     if as_json:
         print_json({**found.to_object(), "front": json.loads(found.front.to_json())})

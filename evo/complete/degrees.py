@@ -15,20 +15,18 @@ The stride divides the powers of x in all sums: it is 2 in (c1 + x x)/(x x x). C
 (evo/kernels/degrees.h).
 """
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from evo.kernels.layout import MOST_POWER, TYPE_SHAPE
 from evo.kernels.library import kernels
 
-MOST_DEGREES = 24
-"""Most of both polynomials together: a type with more has no bound that fits in float64 could meet."""
 _BLOCK = 1 << 14
 """Programs at a time: what a block needs stays in a processor's cache."""
-_MOST_POWER = 63
-_SHAPE = 2 * _MOST_POWER + 2, 16, 32, 32
 
 
 class Type(NamedTuple):
@@ -41,17 +39,14 @@ class Type(NamedTuple):
 
     @property
     def code(self) -> int:
-        """A number for it."""
-        return (((self.power + _MOST_POWER + 1) * 16 + self.stride) * 32 + self.m) * 32 + self.n
+        """A number for it; 0 is that of no type."""
+        return int(np.ravel_multi_index((self.power + MOST_POWER + 1, *self[1:]), TYPE_SHAPE))
 
     @classmethod
     def of(cls, code: int) -> "Type":
         """The type of a number."""
-        power, stride, m, n = np.unravel_index(code, _SHAPE)
-        return cls(int(power) - _MOST_POWER - 1, int(stride), int(m), int(n))
-
-
-_NO_TYPE = 0
+        power, stride, m, n = np.unravel_index(code, TYPE_SHAPE)
+        return cls(int(power) - MOST_POWER - 1, int(stride), int(m), int(n))
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ def types_of(words: np.ndarray, n: np.ndarray, threads: int = 1) -> Types:
     codes = np.empty(len(n), np.uint32)
 
     def fill(begin: int, end: int, ops: int) -> None:
-        codes[begin:end] = _codes(words[begin:end, :ops])
+        kernels().degrees(np.ascontiguousarray(words[begin:end, :ops]), end - begin, ops, codes[begin:end])
 
     ends = np.searchsorted(n, np.arange(words.shape[1] + 1), "right").tolist()
     blocks = [
@@ -89,21 +84,9 @@ def types_of(words: np.ndarray, n: np.ndarray, threads: int = 1) -> Types:
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda block: fill(*block), blocks):
             pass  # an error of a thread is raised here
-    there = np.zeros(int(np.prod(_SHAPE)), bool)
+    there = np.zeros(math.prod(TYPE_SHAPE), bool)
     there[codes] = True
     known = sorted(map(Type.of, (np.flatnonzero(there[1:]) + 1).tolist()), key=lambda t: (-t.m - t.n, t))
     place = np.zeros(len(there), np.uint16)
     place[[t.code for t in known]] = np.arange(1, len(known) + 1)
     return Types((None, *known), place[codes])
-
-
-def _codes(words: np.ndarray) -> np.ndarray:
-    """Of programs of one size: what stands for their types, uint32 [rows]."""
-    found = np.empty((len(words), 4), np.int16)
-    kernels().degrees(np.ascontiguousarray(words), *words.shape, found)
-    power, stride, m, n = found.T.astype(np.int64)
-    has = (stride > 0) & (m + n <= MOST_DEGREES) & (np.abs(power) <= _MOST_POWER)
-    codes = np.ravel_multi_index(
-        [np.where(has, part, 0) for part in (power + _MOST_POWER + 1, stride, m, n)], _SHAPE
-    )
-    return np.where(has, codes, _NO_TYPE).astype(np.uint32)

@@ -9,6 +9,7 @@ So neither the tasks' order nor the number of threads nor the ranges change the 
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evo.backends.backend import Backend, Report
+from evo.complete.screen import NOTHING, Screen, Screened
 from evo.complete.spill import Spill, first_of_each, in_order, record_of
 from evo.files import NO_ARCHIVE, replaced_atomically
 from evo.kernels.build import cache_folder, source_digest
@@ -47,11 +49,13 @@ class Families:
         names: of the ops.
         n: instructions, uint8 [rows], ascending.
         word: the words of a program of each (evo/kernels/words.py), uint16 [rows, max_ops].
+        screened: what was done to programs of the most ops before they were told apart.
     """
 
     names: tuple[str, ...]
     n: np.ndarray
     word: np.ndarray
+    screened: Screened = NOTHING
 
     def __len__(self) -> int:
         return len(self.n)
@@ -205,12 +209,12 @@ def enumerate_families(
 
 def kept_families(
     names: Sequence[str], max_ops: int, folder: Path, backend: Backend, threads: int = 1,
-    report: Report = lambda *_: None,
+    report: Report = lambda *_: None, screen: Screen | None = None,
 ) -> Families:  # fmt: skip
     """The families of at most `max_ops` ops, made by the backend, or here in threads where that does not.
 
     Kept in the user's cache folder, where kernels of the same sources look first, or in `folder` where
-    they are too many.
+    they are too many. A backend that makes them leaves out what the screen says; such are in `folder`.
 
     Raises:
         SizeError, OSError: as `functions`.
@@ -218,29 +222,40 @@ def kept_families(
     """
     cached = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
     own = folder / FAMILIES
+    words = [Words.of(names, ops, families=True) for ops in range(1, max_ops + 1)]
+    if screen is not None:
+        if (known := _load(own, names, max_ops, screen.error)) is not None:
+            return known
+        if sieved := backend.sieve(words, report, screen.settled):
+            screened = Screened(sieved.settled, screen.error, screen.floor)
+            return _kept(Families(tuple(names), sieved.n, sieved.word, screened), own)
     for path in (cached, own):
         if (known := _load(path, names, max_ops)) is not None:
             return known
-    words = [Words.of(names, ops, families=True) for ops in range(1, max_ops + 1)]
     if sieved := backend.sieve(words, report):
-        made = Families(tuple(names), *sieved)
+        made = Families(tuple(names), sieved.n, sieved.word)
     else:
         made = enumerate_families(names, max_ops, folder, threads, report)
-    path = cached if made.word.nbytes <= _MOST_CACHED else own
-    with contextlib.suppress(OSError):  # a file that cannot be written only costs the next run time
+    return _kept(made, cached if made.word.nbytes <= _MOST_CACHED else own)
+
+
+def _kept(made: Families, path: Path) -> Families:
+    """The same, in a file, unless that cannot be written, which only costs the next run time."""
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_atomically(path) as file:
-            np.savez(file, names=np.array(names), n=made.n, word=made.word)
+            np.savez(file, names=np.array(made.names), n=made.n, word=made.word, **made.screened._asdict())
     return made
 
 
-def _load(path: Path, names: Sequence[str], max_ops: int) -> Families | None:
-    """The families of a file; None where there is none of these that can be read."""
+def _load(path: Path, names: Sequence[str], max_ops: int, error: float = math.inf) -> Families | None:
+    """The families of a file; None where there is none of these, screened by this error, that can be read."""
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            if arrays["names"].tolist() != list(names):
+            screened = Screened(*(arrays[name].item() for name in Screened._fields))
+            if arrays["names"].tolist() != list(names) or screened.error != error:
                 return None
-            found = Families(tuple(names), arrays["n"], arrays["word"])
+            found = Families(tuple(names), arrays["n"], arrays["word"], screened)
     except NO_ARCHIVE:
         return None
     return found if found.max_ops == max_ops else None

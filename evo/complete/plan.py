@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo.complete.degrees import MOST_DEGREES, Type, types_of
+from evo.complete.degrees import Type, types_of
 from evo.complete.enumeration import Families
+from evo.kernels.layout import MOST_DEGREES
 
 WAVE = 1 << 22
 """Families of a wave at most."""

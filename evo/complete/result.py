@@ -9,7 +9,8 @@ import numpy as np
 
 from evo.complete.enumeration import Families
 from evo.complete.fitting import ROUNDS
-from evo.complete.survey import RANKED, SAME, Survey
+from evo.complete.screen import NOTHING, RANKED
+from evo.complete.survey import SAME, Survey
 from evo.fronts.front import Front
 from evo.programs.ops import BY_TEXT
 
@@ -31,6 +32,8 @@ class Size:
         success: share of the fits of those that reached the best one of their family; None without any.
         gained: those of them that a further fit made better.
         error: least max error of at most so many ops, polished; None where there is no finite one.
+        screened: programs of so many ops that were left out before they were told apart, as all functions of
+            their types have a larger error than was known.
     """
 
     ops: int
@@ -42,6 +45,7 @@ class Size:
     success: float | None
     gained: int
     error: float | None
+    screened: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,17 +78,19 @@ class Completed:
         for ops, count in enumerate(families.counts, start=1):
             at = (size_of == ops) & np.isfinite(survey.error).any(axis=1)
             errors = [m.sampled_error for m in front if m.ops <= ops]
+            screened = families.screened if ops == families.max_ops else NOTHING
             sizes.append(
                 Size(
                     ops,
                     count,
                     int(survey.settled[ops - 1]),
-                    _finite(survey.floor[:ops].min()),
+                    _finite(min(survey.floor[:ops].min(), screened.floor)),
                     int(survey.failed[ops - 1]),
                     int(np.count_nonzero(at)),
                     _share(reached[at]),
                     int(np.count_nonzero(gained & at)),
                     min(errors, default=None),
+                    screened.programs,
                 )
             )
         return cls(front, families.names, families.digest, tuple(sizes), _share(reached), starts)
@@ -101,6 +107,11 @@ class Completed:
                 continue
             least = rounded_down(max(min(size.error, size.bound or math.inf), RANKED))
             whole = f"Of the {families:,} families of at most {size.ops} ops over {symbols}, "
+            if size.screened:
+                whole = (
+                    f"Of the programs over {symbols} {size.screened:,} of {size.ops} ops are settled by "
+                    f"their degrees; of the {families:,} families of at most {size.ops} ops of the others, "
+                )
             fitted = f"none that was fitted reaches less than {least}"
             if size.error < RANKED:
                 fitted = f"some reach less than {least}, below which fits tell none apart"

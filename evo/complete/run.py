@@ -8,18 +8,20 @@ same result.
 import json
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evo.backends.backend import BACKENDS, Backend
+from evo.complete.bounds import Bounds
 from evo.complete.enumeration import FAMILIES, kept_families
 from evo.complete.finish import beginners, finished
 from evo.complete.fitting import FURTHER, ROUNDS, STARTS
 from evo.complete.kept import BEGINNERS, load, refuse_others, save
 from evo.complete.result import Completed
+from evo.complete.screen import Known, Screen
 from evo.complete.survey import NEAR, Run, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
@@ -91,6 +93,7 @@ class Clock:
 def run(
     target: Target, names: Sequence[str], max_ops: int, directory: Path, backend: Backend, threads: int,
     starts: int = STARTS, watch: Watch = lambda stage: None, elsewhere: Elsewhere | None = None,
+    known: Known | None = None,
 ) -> Completed:  # fmt: skip
     """The complete front of a target in a directory of its own, which exists; goes on with what it holds.
 
@@ -101,6 +104,7 @@ def run(
         starts: points that a family's fit starts from.
         watch: told of progress; an exception of it ends the run, which may go on later.
         elsewhere: where fits are made in the place of here.
+        known: what formulas from elsewhere reach; what is proved not to do better is not fitted.
 
     Raises:
         SizeError: larger programs than can be enumerated.
@@ -109,7 +113,7 @@ def run(
         OSError: no space.
     """
     refuse_others(directory)
-    subject = _subject(target, names, max_ops, starts)
+    subject = _subject(target, names, max_ops, starts, known)
     load(directory, subject)  # refuses another survey before the programs are made
     clock = Clock(watch)
     clock.tell("enumerating", 0, 1)
@@ -117,14 +121,18 @@ def run(
     def told(done: int, tasks: int) -> None:
         clock.tell("enumerating", done, tasks)
 
-    families = kept_families(names, max_ops, directory, backend, threads, told)
+    bounds = Bounds(target)
+    screen = Screen(bounds, known.least) if known else None
+    families = kept_families(names, max_ops, directory, backend, threads, told, screen)
     subject["digest"] = families.digest
-    known = load(directory, subject)
+    begun = load(directory, subject)
     surveyor = Surveyor.of(families, target, backend, starts, threads)
+    if known is not None:
+        surveyor = replace(surveyor, known=known.error, bounds=bounds)
     if elsewhere is not None:
         batch = BACKENDS[elsewhere.backend].families
         surveyor = replace(surveyor, run=elsewhere.run, batch=batch)
-    survey = surveyed(surveyor, known or surveyor.begin(), lambda s: save(directory, subject, s), clock)
+    survey = surveyed(surveyor, begun or surveyor.begin(), lambda s: save(directory, subject, s), clock)
     clock.tell("proving", 0, 1, survey.best.tolist())
     front, proofs = finished(survey, families, target, survey.seconds)
     completed = Completed.of(survey, families, front, starts)
@@ -133,7 +141,7 @@ def run(
     save_certificates(directory, proofs)
     origin = {
         "evonumerics": version("evonumerics"),
-        "command": _command(target, names, max_ops, starts, elsewhere.backend if elsewhere else backend.name),
+        "command": _command(subject, elsewhere.backend if elsewhere else backend.name, known),
     }
     text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
     write_atomically(directory / "complete.json", text.encode())
@@ -141,7 +149,9 @@ def run(
     return completed
 
 
-def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) -> dict[str, object]:
+def _subject(
+    target: Target, names: Sequence[str], max_ops: int, starts: int, known: Known | None
+) -> dict[str, Any]:
     return {
         "target": target.name,
         "interval": list(target.interval),
@@ -152,14 +162,16 @@ def _subject(target: Target, names: Sequence[str], max_ops: int, starts: int) ->
         "rounds": ROUNDS,
         "further": FURTHER,
         "near": NEAR,
+        "known": known and known.to_object(),
     }
 
 
-def _command(target: Target, names: Sequence[str], max_ops: int, starts: int, backend: str) -> str:
-    ops = " ".join(BY_TEXT[name].symbol for name in names)
-    words = ["evonum", "complete", target.name, "--interval", *target.interval, "--metric", target.metric]
-    words += ["--ops", ops, "--max-ops", str(max_ops), "--starts", str(starts), "--backend", backend]
-    return shlex.join(words)
+def _command(subject: Mapping[str, Any], backend: str, known: Known | None) -> str:
+    ops = " ".join(BY_TEXT[name].symbol for name in subject["ops"])
+    words = ["evonum", "complete", subject["target"], "--interval", *subject["interval"]]
+    words += ["--metric", subject["metric"], "--ops", ops, "--max-ops", str(subject["max_ops"])]
+    words += ["--starts", str(subject["starts"]), "--backend", backend]
+    return shlex.join([*words, *(("--known", known.source) if known else ())])
 
 
 def surveyed(surveyor: Surveyor, survey: Survey, keep: Callable[[Survey], None], clock: Clock) -> Survey:

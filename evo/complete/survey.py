@@ -20,6 +20,7 @@ from evo.complete.bounds import Bounds
 from evo.complete.enumeration import Families
 from evo.complete.fitting import FURTHER, MOST_NEAR, ROUNDS, STARTS, Fitter, Found, Task
 from evo.complete.plan import Plan
+from evo.complete.screen import RANKED
 from evo.targets.target import Target
 
 NEAR = 100.0
@@ -27,8 +28,6 @@ NEAR = 100.0
 ops ends 45 times above its optimum where its fit fails."""
 SAME = 1.05
 """Largest ratio of two errors of one optimum: a fit's reweighting ends within 2 % of it."""
-RANKED = 1e-13
-"""Error below which fits in float64 tell no two families apart, a thousand roundings: evo/islands/deep.py."""
 
 _SHARES = 16
 """Of a batch, in a later round: families near the front are few, and many machines may fit them, too."""
@@ -132,12 +131,14 @@ class Surveyor:
         bounds: what settles families.
         run: what fits.
         batch: families that are fitted together, at most; no result depends on it.
+        known: errors of at most 1, 2, ... ops that formulas from elsewhere have, float64 [max_ops].
     """
 
     plan: Plan
     bounds: Bounds
     run: Run
     batch: int
+    known: np.ndarray
 
     @classmethod
     def of(
@@ -154,7 +155,8 @@ class Surveyor:
         fit = Fitter.of(target, backend, starts).fit
         batch = BACKENDS[backend.name].families
         plan = Plan.of_families(families, threads)
-        return cls(plan, Bounds(target), lambda tasks: map(fit, tasks), batch)
+        unknown = np.full(families.max_ops, math.inf)
+        return cls(plan, Bounds(target), lambda tasks: map(fit, tasks), batch, unknown)
 
     @property
     def families(self) -> Families:
@@ -181,7 +183,8 @@ class Surveyor:
         begin, end = self.plan.wave(survey.done)
         size = self.plan.size(begin)
         if survey.done == begin:
-            survey = replace(survey, reached=float(survey.best[:size].min()))
+            reached = min(float(survey.best[:size].min()), float(self.known[size - 1]))
+            survey = replace(survey, reached=reached)
         rows = self.plan.order[survey.done : end].astype(np.int64)
         floor = self._floor(rows, survey.reached)
         open_ = np.flatnonzero(floor == math.inf)

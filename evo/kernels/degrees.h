@@ -7,11 +7,13 @@
 
 #include "words.h"
 
+enum { NO_TYPE = 0 };
+
 typedef struct {
     int factors;
-    int degree[1 + BATCH_OPS];     /* of each factor in x */
-    uint32_t others[1 + BATCH_OPS]; /* bits: the strides that it has not */
-    int power[WORD_VALUE + BATCH_OPS][1 + BATCH_OPS]; /* of each factor in each operand */
+    int degree[1 + MAX_OPS];      /* of each factor in x */
+    uint32_t others[1 + MAX_OPS]; /* bits: the strides that it has not */
+    int power[WORD_VALUE + MAX_OPS][1 + MAX_OPS]; /* of each factor in each operand */
 } Factors;
 
 /* Strides that do not divide a power; stride s is bit s. */
@@ -54,27 +56,37 @@ static int find_factors(Factors *f, const uint16_t *word, int ops)
     return 1;
 }
 
-/* Of every row of words [rows, ops]: the power of x, the stride, and the degrees of numerator and denominator in its
-   power of x, into type [rows, 4]. A stride of 0: the program is no rational function. */
-EXPORT void degrees(const uint16_t *word, int64_t rows, int32_t ops, int16_t *type)
+/* A number for the power of x, the stride, and the degrees of numerator and denominator in that power of x; NO_TYPE where
+   they are too large. */
+static uint32_t code_of(int power, int stride, int m, int n)
+{
+    if (m + n > MOST_DEGREES || power > MOST_POWER || power < -MOST_POWER) return NO_TYPE;
+    const int rational = ((power + MOST_POWER + 1) * TYPE_STRIDES + stride) * TYPE_DEGREES + m;
+    return (uint32_t)rational * TYPE_DEGREES + (uint32_t)n;
+}
+
+/* The type of a program; NO_TYPE if it is no rational function. */
+static uint32_t type_of(Factors *f, const uint16_t *word, int ops)
+{
+    if (!find_factors(f, word, ops)) return NO_TYPE;
+    const int *last = f->power[WORD_VALUE + ops - 1];
+    int m = 0, n = 0, stride = MOST_STRIDE;
+    uint32_t others = 0;
+    for (int j = 1; j < f->factors; j++) {
+        if (last[j] > 0) m += last[j] * f->degree[j];
+        else n -= last[j] * f->degree[j];
+        if (last[j]) others |= f->others[j];
+    }
+    while (others >> stride & 1) stride--;
+    if (m + n == 0) stride = 1;
+    return code_of(last[0], stride, m / stride, n / stride);
+}
+
+/* The type of every row of words [rows, ops]. */
+EXPORT void degrees(const uint16_t *word, int64_t rows, int32_t ops, uint32_t *code)
 {
     Factors f;
-    for (int64_t row = 0; row < rows; row++, word += ops, type += 4) {
-        memset(type, 0, 4 * sizeof *type);
-        if (!find_factors(&f, word, ops)) continue;
-        const int *last = f.power[WORD_VALUE + ops - 1];
-        int m = 0, n = 0, stride = MOST_STRIDE;
-        uint32_t others = 0;
-        for (int j = 1; j < f.factors; j++) {
-            if (last[j] > 0) m += last[j] * f.degree[j];
-            else n -= last[j] * f.degree[j];
-            if (last[j]) others |= f.others[j];
-        }
-        while (others >> stride & 1) stride--;
-        if (m + n == 0) stride = 1;
-        type[0] = (int16_t)last[0], type[1] = (int16_t)stride;
-        type[2] = (int16_t)(m / stride), type[3] = (int16_t)(n / stride);
-    }
+    for (int64_t row = 0; row < rows; row++, word += ops) code[row] = type_of(&f, word, ops);
 }
 
 #endif

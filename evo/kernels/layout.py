@@ -19,6 +19,12 @@ WAYS = 4
 WARP = 32
 MOST_STRIDE = 8
 """Of the powers of x in a rational function's polynomials, as far as anybody asks."""
+MOST_POWER = 63
+MOST_DEGREES = 24
+"""Of both polynomials of a rational function together: a type with more has no bound that fits in float64
+could meet."""
+TYPE_SHAPE = 2 * MOST_POWER + 2, 2 * MOST_STRIDE, 32, 32
+"""Of an array with a place for the power, the stride and the degrees of each type of rational functions."""
 MOST_PROBES = 1 << 12
 """Places where a key may be before a table counts as full."""
 FITTED, NOT_FINITE, POLE = range(3)
@@ -59,6 +65,10 @@ SIZES = {
     "WARP": WARP,
     "MOST_PROBES": MOST_PROBES,
     "MOST_STRIDE": MOST_STRIDE,
+    "MOST_POWER": MOST_POWER,
+    "MOST_DEGREES": MOST_DEGREES,
+    "TYPE_STRIDES": TYPE_SHAPE[1],
+    "TYPE_DEGREES": TYPE_SHAPE[2],
 }
 ENUMS = {
     "what became of a fit": {"FITTED": FITTED, "NOT_FINITE": NOT_FINITE, "POLE": POLE},
@@ -267,7 +277,7 @@ FUNCTIONS = {
         "int64_t",
         "const Words *words, int32_t *at, int32_t fixed, int64_t room, uint16_t *word, uint64_t *key",
     ),
-    "degrees": _function("void", "const uint16_t *word, int64_t rows, int32_t ops, int16_t *type"),
+    "degrees": _function("void", "const uint16_t *word, int64_t rows, int32_t ops, uint32_t *code"),
     "offspring": _function(
         "int64_t",
         """const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,

@@ -85,11 +85,32 @@ KERNEL void programs(const Words *words, const Sieve *sieve, uint64_t *number, u
         }
 }
 
-DEVICE void write_number(Thread *t, uint64_t number, Program *p)
+/* A number's words, by their places. */
+DEVICE void read_number(Thread *t, uint64_t number)
 {
     const Sieve *s = t->sieve;
     const uint64_t digit = ((uint64_t)1 << s->bits) - 1;
     for (int i = t->words->ops - 1; i >= 0; i--, number >>= s->bits) t->at[i] = s->place[number & digit];
+}
+
+/* The types of programs of one size, by number (evo/kernels/degrees.h). */
+KERNEL void types(const Words *words, const Sieve *sieve, const uint64_t *number, uint64_t todo, uint32_t *code)
+{
+    Factors factors;
+    uint16_t word[MAX_OPS];
+    Thread t;
+    t.words = words;
+    t.sieve = sieve;
+    for (uint64_t i = thread_number(); i < todo; i += threads()) {
+        read_number(&t, number[i]);
+        for (int j = 0; j < words->ops; j++) word[j] = words->word[t.at[j]];
+        code[i] = type_of(&factors, word, words->ops);
+    }
+}
+
+DEVICE void write_number(Thread *t, uint64_t number, Program *p)
+{
+    read_number(t, number);
     path_open(&t->path, t->words, t->at, 0);
     write_program(&t->path, p);
 }
