@@ -93,7 +93,7 @@ class Part:
 
 
 def name_of(member: Member) -> str:
-    ends = [f"{float(end):.6g}" for end in member.interval]
+    ends = [f"{float(end):.6g}" for end in member.function.ends]
     return f"{re.sub('[^a-z0-9]+', '-', member.target)}-{'-'.join(ends)}-{member.metric}"
 
 
@@ -164,7 +164,7 @@ def page(found: Sequence[Part]) -> str:
 def _part(part: Part) -> Iterator[str]:
     first = part.front[0]
     row = CATALOGUE.get(first.target)
-    ends = ", ".join(f"{float(end):.6g}" for end in first.interval)
+    ends = ", ".join(f"{float(end):.6g}" for end in first.function.ends)
     about = f": {row.description}" if row else ""
     yield f"## {printable(first.target)} on ({ends}), {first.metric} error{about}"
     yield ""
