@@ -1,11 +1,13 @@
 """Islands on a longer interval: which interval, what they send, what they make of what they are sent."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from evo import api
 from evo.islands.archive import non_dominated
 from evo.islands.exchange import admit, emigrate
 from evo.islands.generation import step
@@ -125,3 +127,16 @@ def test_an_island_whose_time_is_over_still_sends_its_first_candidate_and_no_fur
     later, last = emigrate(own, after, until=0.0)
     assert len(later) == 0
     assert np.array_equal(last.tried, after.tried)
+
+
+@pytest.mark.parametrize(
+    ("given", "islands"),
+    [({}, 2), ({"stretch": (1.0, 4.0, 8.0)}, 3), ({"stretch": (1.0,)}, 1), ({"islands": 3}, 3)],
+)
+def test_a_search_in_one_process_has_an_island_for_each_length_on_any_machine(
+    tmp_path, monkeypatch, given, islands
+):
+    monkeypatch.setattr("evo.runs.spec.os.cpu_count", lambda: 16)
+    entries = {"max_ops": 2, "generations": 1, "offspring": 64, **given}
+    api.search("exp2", workers="serial", record=False, out=tmp_path / "s", **entries)
+    assert json.loads((tmp_path / "s" / "spec.json").read_text())["islands"] == islands

@@ -46,7 +46,7 @@ def search(
         start: "complete:N" begins with the best programs of a complete survey to N ops, which is made first.
         spec: a YAML file of entries; those given here take precedence.
         out: directory of the search; a new one under `runs` by default.
-        workers: "ray", or "serial" for all islands in this process.
+        workers: "ray", or "serial" for all islands in this process: one for each length of `stretch`.
         address: a running Ray cluster; a local one by default.
         processes: of Ray, at most; one per CPU of the cluster by default.
         record: deliver the records to MLflow; without it they stay in the directory (see `deliver`).
@@ -70,6 +70,8 @@ def search(
     full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
     if start is not None:
         full = begun(full, start, watcher)
+    if workers == "serial" and full.islands is None:  # as many as the machine has processors share one
+        full = full.model_copy(update={"islands": len(full.stretch)})
     made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
     with locked(made.directory):
         made.refuse_if_taken()

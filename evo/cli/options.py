@@ -38,7 +38,9 @@ CostGoal = Annotated[
     str | None, typer.Option(help="With a model: throughput, or latency. [default: throughput]")
 ]
 Seed = Annotated[int | None, typer.Option(help="Of all random streams. [default: 0]")]
-Islands = Annotated[int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU]")]
+Islands = Annotated[
+    int | None, typer.Option(help="Populations. [default: one per CPU; two on a GPU or in one process]")
+]
 Data = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the service: its store and all jobs.")]
 Server = Annotated[
     str, typer.Option(metavar="URL", envvar="EVONUM_SERVER", help="A service; its token in $EVONUM_TOKEN.")

@@ -65,7 +65,7 @@ class SearchSpec(BaseModel):
         seed: of all random streams.
         seeds: a file of formulas, or a search directory, that every island begins with.
         islands: populations that evolve apart and exchange their best; one per CPU by default, on a GPU
-            one for each length of `stretch`.
+            or in one process (evo/api/searching.py) one for each length of `stretch`.
         offspring: new programs of a generation; 4096 by default, 2^19 on a GPU.
         parents: population of an island; 256 by default, 2048 on a GPU, where fewer make the same again.
         niche: candidates kept per op count; 32 by default, 256 on a GPU.
