@@ -8,7 +8,7 @@ CODE := evo tracking deploy experiments tests
 # Tests begin hundreds of Python processes, each of which would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql faketime stack secrets
+.PHONY: ready search test test-slow check generate wheel constraints format clean browser postgresql faketime docker stack secrets
 
 ready: $(READY)
 
@@ -21,7 +21,7 @@ test: check
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
 
-# What slow tests take of Debian, as root: a browser without a download.
+# What slow tests take of Debian, as root: a browser without a download, Docker without a registry.
 browser:
 	apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
 
@@ -30,6 +30,9 @@ postgresql:
 
 faketime:
 	apt-get install --yes --no-install-recommends faketime
+
+docker:
+	apt-get install --yes --no-install-recommends docker.io docker-compose debootstrap
 
 # PostgreSQL, MLflow with accounts, a Ray head and the service as plain processes, until Ctrl-C.
 stack: $(READY)

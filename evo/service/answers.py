@@ -94,7 +94,7 @@ class Answers:
         """An ASGI application that answers what was asked before, and leaves the rest to another."""
 
         async def answered(scope: Any, receive: Any, send: Any) -> None:
-            text = self.again(Asked.of(scope)) if scope["method"] == "GET" else None
+            text = self.again(Asked.of(scope)) if scope.get("method") == "GET" else None
             if text is None:
                 await app(scope, receive, send)
                 return

@@ -39,7 +39,7 @@ def main() -> None:
         with running(data) as service:
             ids = [service.submit(tokens[i // 4], time=asked.time, seed=i) for i in range(8)]
             for _ in range(asked.kills):
-                time.sleep(asked.time / 2)
+                time.sleep(3 * asked.time / asked.kills)  # all jobs take four times that of one
                 service.kill()
                 service.begin()
             jobs = [service.wait(id, "succeeded", "failed", "stopped", seconds=30 * asked.time) for id in ids]
