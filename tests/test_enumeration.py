@@ -161,7 +161,7 @@ def test_every_program_that_is_left_out_counts(tmp_path):
     whole = sieved(lambda codes: codes >= 0)
     assert Families(ARITHMETIC, whole.n, whole.word[:, :2]).digest == smaller.digest
     assert sieved(lambda codes: codes < 0).settled == 0
-    odd, even = (sieved(lambda codes, rest=rest: codes % 2 == rest) for rest in (0, 1))
+    even, odd = (sieved(lambda codes, rest=rest: codes % 2 == rest) for rest in (0, 1))
     assert 0 < odd.settled < odd.settled + even.settled == whole.settled
 
 
