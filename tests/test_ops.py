@@ -1,4 +1,5 @@
 import ctypes
+import re
 import subprocess
 from fractions import Fraction
 from math import isqrt
@@ -111,6 +112,12 @@ def test_a_divisor_is_what_makes_the_value_infinite(op):
         except ZeroDivisionError:
             divides = True
         assert divides == (op.divisor == j)
+
+
+@every_op
+def test_a_field_value_inverts_the_divisor_and_nothing_else(op):
+    """Then its inverses at several points cost one (evo/kernels/elements.h)."""
+    assert re.findall(r"inv\((.*?)\)", op.field) == ([] if op.divisor is None else ["abc"[op.divisor]])
 
 
 @every_op

@@ -18,7 +18,7 @@ from evo.backends.cuda_batch import OnDevice, launch, on_device
 from evo.backends.device import Device
 from evo.kernels.binding import CSieve, CTable, CWords
 from evo.kernels.layout import TYPE_SHAPE
-from evo.kernels.words import SizeError, Words, beginnings, count_beginnings
+from evo.kernels.words import SizeError, Words, beginnings, count_beginnings, count_constants
 
 DEPTH = 5
 """Words of a beginning, at most: there are 3 million of 8 ops over + - * /."""
@@ -37,6 +37,8 @@ _ENTRY = 16
 _MOST_PLACES = 1 << 32
 _DECODED = 1 << 22
 """Numbers that are made words at a time."""
+_TOGETHER = 1 << 26
+"""Functions whose families are asked for at a time."""
 _NUMBER = 64
 """Bits of a program's number."""
 _NO_NUMBER = (1 << 64) - 1
@@ -256,18 +258,19 @@ def _families(
         FullError: there is no room for a family.
     """
     kept, shard = _Table(device, families, number), 0
+    constants = device.put(count_constants(programs[-1].words.word[:, None]).astype(np.uint8))
     while shard < functions.shards:
         try:
             numbers = _functions(device, programs, functions, shard, report, screen)
         except FullError:
             functions, shard = replace(functions, shards=2 * functions.shards), 0  # and all once more
             continue
-        for each, some in _by_size(device, numbers, programs):
+        for each, ascending in _by_size(device, numbers, programs):
             nothing = each.sieve(device, each.beginning[:0])
-            launch(
-                device, "family_sieve", each.room, len(some), each.there, nothing, some, len(some), kept.there
-            )
-        kept.check()
+            for some in _by_constants(device, ascending, each, constants):
+                arguments = each.there, nothing, some, len(some), kept.there
+                launch(device, "family_sieve", each.room, len(some), *arguments)
+                kept.check()
         shard += 1
     return kept.numbers(), functions
 
@@ -311,6 +314,31 @@ def _by_size(device: Device, numbers: Any, programs: Sequence[_Programs]) -> Ite
         begin = end
 
 
+def _by_constants(device: Device, numbers: Any, programs: _Programs, constants: Any) -> Iterator[Any]:
+    """The numbers of programs of one size, some at a time, those of few constants first.
+
+    A family's fingerprint takes four times as long with each constant, and a warp's threads wait for each other.
+
+    Args:
+        constants: of the words of the largest programs.
+    """
+    for begin in range(0, len(numbers), _TOGETHER):
+        some = numbers[begin : begin + _TOGETHER]
+        count = device.arrays.zeros(len(some), np.uint8)
+        for digit in _digits(some, programs):
+            count += constants[digit]
+        yield some[device.arrays.argsort(count)]
+
+
+def _digits(numbers: Any, programs: _Programs) -> Iterator[Any]:
+    """The first words of programs of one size, the second ones, and so on, by their places among those of the
+    largest programs."""
+    mask = np.uint64((1 << programs.bits) - 1)
+    for i in range(programs.words.ops):
+        shift = np.uint64(programs.bits * (programs.words.ops - 1 - i))
+        yield (numbers >> shift & mask).astype(np.int64) - 1
+
+
 def _decoded(
     device: Device, numbers: Any, programs: Sequence[_Programs], listed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -319,13 +347,11 @@ def _decoded(
     n, word = np.zeros(rows, np.uint8), np.zeros((rows, max_ops), np.uint16)
     known, begin = device.put(listed), 0
     for each, some in _by_size(device, numbers, programs):
-        ops, digits = each.words.ops, np.uint64((1 << each.bits) - 1)
-        n[begin : begin + len(some)] = ops
+        n[begin : begin + len(some)] = each.words.ops
         for first in range(0, len(some), _DECODED):
             part = some[first : first + _DECODED]
             at = slice(begin + first, begin + first + len(part))
-            for i in range(ops):
-                digit = part >> np.uint64(each.bits * (ops - 1 - i)) & digits
-                word[at, i] = device.get(known[digit.astype(np.int64) - 1])
+            for i, digit in enumerate(_digits(part, each)):
+                word[at, i] = device.get(known[digit])
         begin += len(some)
     return n, word

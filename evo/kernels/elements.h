@@ -79,4 +79,21 @@ static inline Wide inverse(Wide a)
     return mul(found, power);
 }
 
+#if WIDTH == 1
+/* Of several one inverse: all others are products (Montgomery, Math. Comp. 48, 1987). 0 of 0. */
+static inline void inverses(const element *of, element *to, int count)
+{
+    element all = 1;
+    for (int i = 0; i < count; i++) {
+        to[i] = all;
+        if (of[i]) all = mul(all, of[i]);
+    }
+    all = inverse(all);
+    for (int i = count - 1; i >= 0; i--) {
+        to[i] = of[i] ? mul(all, to[i]) : 0;
+        if (of[i]) all = mul(all, of[i]);
+    }
+}
+#endif
+
 #endif

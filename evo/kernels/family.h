@@ -14,19 +14,29 @@
 #define FAMILY_KEYS 3   /* draws of x of a family's fingerprint: a draw has the values of all choices */
 #define FAMILY_TRIES 64 /* draws of x in which enough choices must have a result */
 
-/* Constants in all their choices: lane l of a block has choice block * DRAWS + l, a digit for each constant. */
+/* Constants in all their choices: lane l of a block has choice block * DRAWS + l, a digit for each constant. The last
+   constant has the lowest digit: most blocks differ from the one before in constants that the last instructions use,
+   and what comes before these stays. */
 typedef struct {
     const Program *program;
     int bits;        /* of a digit: 1 or 2 */
     int64_t choices; /* of the signs and inverses of all constants */
+    int from[MAX_CONSTANTS]; /* the first instruction that uses this constant or one of a lower digit */
     element of[MAX_CONSTANTS][4];
-} Orbit;
+    element before[MAX_OPS][DRAWS]; /* what failed before an instruction */
+} ALIGNED Orbit;
 
 static void orbit_open(Orbit *o, const Program *p)
 {
     o->program = p;
     o->bits = p->k > MOST_INVERTED ? 1 : 2;
     o->choices = (int64_t)1 << o->bits * p->k;
+    for (int j = 0; j < p->k; j++) o->from[j] = p->n;
+    for (int i = p->n - 1; i >= 0; i--)
+        for (int a = 0; a < 3; a++)
+            if (is_constant(p->arg[i][a])) o->from[p->arg[i][a] - CONSTANT] = i;
+    for (int j = p->k - 2; j >= 0; j--)
+        if (o->from[j + 1] < o->from[j]) o->from[j] = o->from[j + 1];
 }
 
 static inline element first_of(Wide a)
@@ -47,15 +57,20 @@ static void orbit_draw(Orbit *o, const uint64_t *signature, uint64_t salt)
     }
 }
 
-/* Values at x of the choices that begin with `first`. */
-static void orbit_forward(const Orbit *o, Field *f, element x, int64_t first)
+/* Values at x of the choices that begin with `first`, after those of the block before it. */
+static void orbit_forward(Orbit *o, Field *f, element x, int64_t first)
 {
-    for (int l = 0; l < DRAWS; l++) {
-        f->value[X][l] = x;
-        for (int j = 0; j < o->program->k; j++)
-            f->value[CONSTANT + j][l] = o->of[j][(first + l) >> o->bits * j & ((1 << o->bits) - 1)];
+    const int k = o->program->k;
+    int changed = 0; /* the first constant that has another choice */
+    if (first) {
+        while (!((first ^ (first - DRAWS)) >> o->bits * (k - 1 - changed))) changed++;
+    } else {
+        for (int l = 0; l < DRAWS; l++) f->value[X][l] = x;
     }
-    field_forward(f, o->program, DRAWS);
+    for (int j = changed; j < k; j++)
+        for (int l = 0; l < DRAWS; l++)
+            f->value[CONSTANT + j][l] = o->of[j][(first + l) >> o->bits * (k - 1 - j) & ((1 << o->bits) - 1)];
+    forward_lanes(f, o->program, DRAWS, first ? o->from[changed] : 0, o->before);
 }
 
 /* Adds the square of c df/dc of every choice to the constants' signatures. */

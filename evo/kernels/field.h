@@ -44,14 +44,24 @@ typedef struct {
     element failed[DRAWS]; /* not 0: ZERO_DIVISOR, NO_SQUARE or both */
 } ALIGNED Field;
 
-/* The first `lanes` lanes: inlined for each of the numbers there are. */
-static inline __attribute__((always_inline)) void forward_lanes(Field *f, const Program *p, const int lanes)
+/* The first `lanes` lanes: inlined for each of the numbers there are. What comes before instruction `from` stays as it
+   is; `before`, if it is there, has what failed before each one. */
+static inline __attribute__((always_inline)) void forward_lanes(Field *f, const Program *p, const int lanes,
+                                                               const int from, element (*before)[DRAWS])
 {
-    memset(f->failed, 0, sizeof f->failed);
-    for (int i = 0; i < p->n; i++) {
+    if (from) memcpy(f->failed, before[from], sizeof f->failed);
+    else memset(f->failed, 0, sizeof f->failed);
+    for (int i = from; i < p->n; i++) {
+        if (before) memcpy(before[i], f->failed, sizeof f->failed);
         const element *A = f->value[p->arg[i][0]], *B = f->value[p->arg[i][1]], *C = f->value[p->arg[i][2]];
         element *V = f->value[VALUE + i], *W = f->scratch[i];
+#if WIDTH == 1
+        element inverted[DRAWS];
+        if (DIVISOR[p->op[i]] != NOTHING) inverses(f->value[p->arg[i][DIVISOR[p->op[i]]]], inverted, lanes);
+#define inv(e) (bad |= is_zero(e) & ZERO_DIVISOR, inverted[l])
+#else
 #define inv(e) (bad |= is_zero(e) & ZERO_DIVISOR, inverse(e))
+#endif
 #define root(e) (w = power_2k(e, 29), bad |= ~is_zero(sub(mul(w, w), e)) & NO_SQUARE, w)
         switch (p->op[i]) {
 #define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
@@ -67,6 +77,7 @@ static inline __attribute__((always_inline)) void forward_lanes(Field *f, const 
         break;
             OPS(ROW)
 #undef ROW
+#undef inv
         }
     }
 }
@@ -82,6 +93,7 @@ static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const 
         const element *A = f->value[arg[0]], *B = f->value[arg[1]], *C = f->value[arg[2]];
         const element *V = f->value[VALUE + i], *G = f->adjoint[VALUE + i], *W = f->scratch[i];
         switch (p->op[i]) {
+#define inv(e) (bad |= is_zero(e) & ZERO_DIVISOR, inverse(e))
 #define GAINS(slot, gain) WIDE(f->adjoint[slot] + l) = reduced(WIDE(f->adjoint[slot] + l) + gain)
 #define ROW(code, name, expression, d0, d1, d2, field, f0, f1, f2) \
     case code: \
@@ -106,9 +118,9 @@ static inline __attribute__((always_inline)) void reverse_lanes(Field *f, const 
 
 static void field_forward(Field *f, const Program *p, int lanes)
 {
-    if (lanes <= WIDTH || DRAWS == WIDTH) forward_lanes(f, p, WIDTH);
-    else if (lanes == KEYS) forward_lanes(f, p, KEYS);
-    else forward_lanes(f, p, DRAWS);
+    if (lanes <= WIDTH || DRAWS == WIDTH) forward_lanes(f, p, WIDTH, 0, NULL);
+    else if (lanes == KEYS) forward_lanes(f, p, KEYS, 0, NULL);
+    else forward_lanes(f, p, DRAWS, 0, NULL);
 }
 
 static void field_reverse(Field *f, const Program *p, int lanes)
