@@ -317,7 +317,7 @@ def _by_size(device: Device, numbers: Any, programs: Sequence[_Programs]) -> Ite
 def _by_constants(device: Device, numbers: Any, programs: _Programs, constants: Any) -> Iterator[Any]:
     """The numbers of programs of one size, some at a time, those of few constants first.
 
-    A family's fingerprint takes four times as long with each constant, and a warp's threads wait for each other.
+    A family's fingerprint takes four times as long with each constant, and a warp's threads wait for it.
 
     Args:
         constants: of the words of the largest programs.
