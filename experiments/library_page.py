@@ -53,6 +53,13 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "erfc": jax.scipy.special.erfc,
     "erfinv": jax.scipy.special.erfinv,
     "lgamma": jax.lax.lgamma,
+    "asinh": jnp.arcsinh,
+    "acosh": jnp.arccosh,
+    "atanh": jnp.arctanh,
+    "bessel_i0": jax.scipy.special.i0,
+    "normcdf": jax.scipy.stats.norm.cdf,
+    "mish": jax.nn.mish,
+    "srgb_power": lambda x: jnp.power(x, jnp.asarray(5 / 12, x.dtype)),
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
 }
 PAGE = Path(__file__).parent.parent / "docs" / "library.md"

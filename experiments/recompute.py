@@ -27,8 +27,12 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "erf": mpmath.erf, "erfc": mpmath.erfc, "erfinv": mpmath.erfinv, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x), "bessel": lambda x: mpmath.besseli(mpf(1) / 2, x),
-    "lgamma": mpmath.loggamma, "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
+    "bessel_i0": lambda x: mpmath.besseli(0, x), "lgamma": mpmath.loggamma,
+    "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+    "asinh": mpmath.asinh, "acosh": mpmath.acosh, "atanh": mpmath.atanh,
+    "normcdf": lambda x: mpmath.erfc(-x / mpmath.sqrt(2)) / 2, "srgb_power": lambda x: x ** (mpf(5) / 12),
+    "mish": lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))),
     "gelu_tanh": lambda x: (
         x * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpf("0.044715") * x**3))) / 2
     ),

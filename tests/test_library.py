@@ -117,7 +117,8 @@ def test_xla_gives_the_same_results_but_for_flushed_ones_at_every_input(dtype):
 def test_xla_flushes_no_result_that_is_a_normal_number(name):
     """XLA sets subnormal numbers to zero, those within a function too: half of the smallest normal number."""
     jax, xla = of_jax()
-    sizes = np.ldexp(np.linspace(1, 2, 9, dtype=np.float32)[:-1, None], np.arange(-126, 8, 3)).ravel()
+    top = 127 if name == "acosh" else 8  # no other is asked for large numbers only
+    sizes = np.ldexp(np.linspace(1, 2, 9, dtype=np.float32)[:-1, None], np.arange(-126, top, 3)).ravel()
     x = np.concatenate([-sizes, sizes]).astype(np.float32)
     right, got = getattr(fast, name)(x), np.asarray(jax.jit(getattr(xla, name))(x))
     normal = np.isfinite(right) & (np.abs(right) >= 2.0**-126)
@@ -212,7 +213,7 @@ def test_a_wrong_bit_of_a_constant_is_found(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--function", "atanh"), "is not shipped"),
+        (("--function", "sinpi"), "is not shipped"),
         (("nochck",), "expected check"),
         (("check", "--to", "c"), "leave out --to"),
         (("--output", "x.h"), "goes with --to"),
@@ -235,11 +236,14 @@ def test_slopes_are_the_limits_of_differences(name):
         "exp2": lambda x: 2**x, "exp10": lambda x: 10**x, "log2": lambda x: mpmath.log(x, 2),
         "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "silu": lambda x: x / (1 + mpmath.exp(-x)),
         "softplus": lambda x: mpmath.log(1 + mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
-        "gelu": lambda x: x * mpmath.ncdf(x),
+        "gelu": lambda x: x * mpmath.ncdf(x), "normcdf": mpmath.ncdf,
+        "bessel_i0": lambda x: mpmath.besseli(0, x),
+        "mish": lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))),
+        "srgb_power": lambda x: mpmath.root(x, 12) ** 5,
         "lgamma": mpmath.loggamma,
         "gelu_tanh": lambda x: x / (1 + mpmath.exp(-mpmath.sqrt(8 / mpmath.pi) * (x + 0.044715 * x**3))),
     }  # fmt: skip
     exact = own.get(name) or getattr(mpmath, name)
-    for at in (0.25, 0.75):
+    for at in (1.25, 1.75) if name == "acosh" else (0.25, 0.75):
         names = {"jnp": jnp, "lax": lax, "x": jnp.float32(at), "y": jnp.float32(float(exact(at)))}
         assert float(eval(SLOPES[name], names)) == pytest.approx(float(mpmath.diff(exact, at)), rel=3e-6)

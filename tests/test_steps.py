@@ -108,7 +108,7 @@ def test_with_an_exact_core_a_function_is_within_some_ulp_everywhere_and_vectors
     reduction, fmt
 ):
     """At special inputs it is what NumPy has; far below 0, both forms of gelu have more ulp."""
-    if reduction.name in ("erf", "erfc", "erfinv") and fmt.bits == 64:
+    if reduction.name in ("erf", "erfc", "erfinv", "normcdf", "bessel_i0") and fmt.bits == 64:
         pytest.skip("its far piece ends where it does in float32")
     x = np.append(inputs_of(reduction, fmt), fmt.type(-0.0))
     reduction = reduction.with_given({core.name: exact_core(core) for core in reduction.cores})

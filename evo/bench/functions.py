@@ -51,11 +51,21 @@ _WRITTEN = {
     "gelu_tanh": "x[i] * ({kind})0.5 * (1 + tanh{f}(x[i] * ({kind})0.79788456080286536"
     " * (1 + ({kind})0.044715 * x[i] * x[i])))",
     "rsqrt": "1 / sqrt{f}(x[i])",
+    "mish": "x[i] * tanh{f}(fmax{f}(x[i], 0) + log1p{f}(exp{f}(-fabs{f}(x[i]))))",
+    "normcdf": "erfc{f}(x[i] * ({kind})-0.70710678118654752) / 2",
+    "srgb_power": "pow{f}(x[i], ({kind})0.41666666666666667)",
 }
 """Functions that no library has, as people write them with what it has."""
-_SCIPY = {"erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "gammaln"}
+_SCIPY = {
+    "erf": "erf",
+    "erfc": "erfc",
+    "erfinv": "erfinv",
+    "lgamma": "gammaln",
+    "normcdf": "ndtr",
+    "bessel_i0": "i0",
+}
 """What NumPy lacks."""
-_NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_NUMPY = {f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 
 
 Call = Callable[[int, np.ndarray, np.ndarray], Any]

@@ -6,6 +6,7 @@ steps on bits. `x` is the argument, `y` the function's value, in JAX's words.
 
 _LOGISTIC = "(1 / (1 + jnp.exp(-x)))"
 _LOGISTIC_OF_CUBIC = "(1 / (1 + jnp.exp(x * (-1.5957691216057308 - 0.07135481627260025 * x * x))))"
+_MISH = "jnp.tanh(jnp.logaddexp(x, 0))"
 _NORMAL = "(0.5 * lax.erfc(x * -0.70710678118654752))"
 
 SLOPES = {
@@ -26,17 +27,24 @@ SLOPES = {
     "sinh": "jnp.cosh(x)",
     "cosh": "jnp.sinh(x)",
     "tanh": "1 - y * y",
+    "asinh": "lax.rsqrt(1 + x * x)",
+    "acosh": "lax.rsqrt(x - 1) * lax.rsqrt(x + 1)",
+    "atanh": "1 / ((1 - x) * (1 + x))",
     "sigmoid": "y * (1 - y)",
     "silu": f"{_LOGISTIC} + y * (1 - {_LOGISTIC})",
     "softplus": _LOGISTIC,
+    "mish": f"{_MISH} + x * {_LOGISTIC} * (1 - {_MISH} * {_MISH})",
+    "normcdf": "0.39894228040143268 * jnp.exp(-0.5 * x * x)",
     "gelu": f"{_NORMAL} + x * 0.39894228040143268 * jnp.exp(-0.5 * x * x)",
     "gelu_tanh": f"{_LOGISTIC_OF_CUBIC} * (1 + x * (1 - {_LOGISTIC_OF_CUBIC})"
     " * (1.5957691216057308 + 0.21406444881780076 * x * x))",
     "erf": "1.1283791670955126 * jnp.exp(-x * x)",
     "erfc": "-1.1283791670955126 * jnp.exp(-x * x)",
     "erfinv": "0.88622692545275801 * jnp.exp(y * y)",
+    "bessel_i0": "jnp.exp(jnp.abs(x)) * lax.bessel_i1e(x)",
     "lgamma": "lax.digamma(x)",
     "sqrt": "0.5 / y",
     "rsqrt": "-0.5 * y / x",
     "cbrt": "y / (3 * x)",
+    "srgb_power": "5 * y / (12 * x)",
 }

@@ -1,10 +1,11 @@
-"""The complementary error function and the inverse of the error function.
+"""The complementary error function, the normal distribution function, the inverse of the error function.
 
 erfc x = (1 - x) - x N(x^2) with N(x^2) = erf(x)/x - 1 near 0. Beyond, with t = |x|, it is e^(-t^2) G(z) with
 G(z) = e^(t^2) erfc t and z = 1/(t + 3/2), and for negative x what that lacks of 2. What t^2 loses by its
 rounding is known exactly, by a multiply-add, and leaves the argument of the exponential's core; so is what z
 is off, relatively, of which G changes by 1.1 to 1.7 times as much. The power of 2 comes last, so that
-subnormal results round once; below -5 there are none, which take a hundred cycles on some processors.
+subnormal results round once; below -5 there are none, which take a hundred cycles on some processors. The
+normal distribution function is likewise 1/2 + x N(x^2) near 0 and e^(-t^2/2) G(z), z = 1/(t + 9/4), beyond.
 
 erfinv x = x P(w) with w = -log(1 - x^2); where w is 5 or more, P is a function of sqrt(w). 1 - x^2 rounds
 once, and its logarithm is that of m 2^e. All is computed everywhere, and one is chosen.
@@ -12,6 +13,7 @@ once, and its logarithm is that of m 2^e. All is computed everywhere, and one is
 Source: M. Giles, Approximating the erfinv function, GPU Computing Gems (2011), for w.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,21 @@ from evo.numbers.formats import FloatFormat
 from evo.reductions.composed import EXP_CORE, POWER, REDUCED, SCALED, VECTOR_REDUCED
 from evo.reductions.logarithms import LOG_ENDS
 from evo.reductions.reduction import Core, Reduction, written
-from evo.reductions.rules import bits, infinity, length, nothing, number, value
+from evo.reductions.rules import Rule, bits, infinity, length, nothing, number, value
 
 _BORDER, _FAR, _SHIFT = "3/5", "81/8", "3/2"
 """Of the pieces of erfc; where its results are 0 in float32; what |x| gets before its reciprocal is taken."""
 _FURTHER = f"exp((1/x-{_SHIFT})^2)*erfc(1/x-{_SHIFT})"
+_RECIPROCAL = """
+    lifted = add size SHIFT
+    back = sub lifted SHIFT
+    more = sub size back
+    z = div ONE lifted
+    opposite_z = sub ZERO z
+    missed = fma opposite_z lifted ONE
+    off = fma opposite_z more missed
+"""
+"""z, and what it is off, relatively."""
 _ERFC = """
     absolute = size x
     near = below absolute BORDER
@@ -41,13 +53,7 @@ _ERFC = """
     t = sub ZERO squared
     lost = fma size size t
     {reduced}
-    lifted = add size SHIFT
-    back = sub lifted SHIFT
-    more = sub size back
-    z = div ONE lifted
-    opposite_z = sub ZERO z
-    missed = fma opposite_z lifted ONE
-    off = fma opposite_z more missed
+    {reciprocal}
     left = sub r lost
     argument = fma off SLOPE left
     power = core.exp argument
@@ -60,8 +66,59 @@ _ERFC = """
 """
 
 
+_HALVED_BORDER, _HALVED_FAR, _HALVED_SHIFT = "2/3", "57/4", "9/4"
+"""The same of the normal distribution function."""
+_NORMAL = f"exp((1/x-{_HALVED_SHIFT})^2/2)*erfc((1/x-{_HALVED_SHIFT})/sqrt(2))/2"
+_NORMCDF = """
+    absolute = size x
+    near = below absolute BORDER
+    square = mul x x
+    close = atmost square BORDER_SQUARED
+    c = core.near close
+    inner = fma x c HALF
+    positive = below ZERO x
+    bound = choose positive ENOUGH FAR
+    size = atmost absolute bound
+    squared = mul size size
+    t = mul squared MINUS_HALF
+    opposite = sub ZERO squared
+    lost = fma size size opposite
+    {reduced}
+    {reciprocal}
+    left = fma lost MINUS_HALF r
+    argument = fma off SLOPE left
+    power = core.exp argument
+    e = core.far z
+    y = mul power e
+    {scaled}
+    other = sub ONE v
+    outer = choose positive other v
+    result = choose near inner outer
+"""
+
+
+def _normcdf(x: Any) -> Any:
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
+    return ndtr(x)
+
+
+def _by_squares(
+    name: str, text: str, cores: tuple[Core, ...], rules: dict[str, Rule],
+    span: Callable[[FloatFormat], tuple[float, float]], float64: Callable[[Any], Any],
+) -> Reduction:  # fmt: skip
+    """One whose exponential is of a square, written both ways."""
+    steps, vector = (
+        written(text.format(reduced=reduced, scaled=scaled, reciprocal=_RECIPROCAL))
+        for reduced, scaled in ((REDUCED, SCALED), (VECTOR_REDUCED, "v = scale y n"))
+    )
+    return Reduction(
+        name, "pieces", (*cores, EXP_CORE), steps, {**POWER, **rules}, span, float64, vector=vector
+    )
+
+
 def _erfc(x: Any) -> Any:
-    from scipy.special import erfc  # type: ignore[import-untyped]
+    from scipy.special import erfc
 
     return erfc(x)
 
@@ -116,17 +173,27 @@ def _erfinv(x: Any) -> Any:
 
 
 GAUSSIAN = (
-    Reduction(
-        "erfc", "pieces", (
+    _by_squares(
+        "erfc", _ERFC, (
             Core("erf(sqrt(x))/sqrt(x)-1", "0", f"({_BORDER})^2", "near"),
             Core(_FURTHER, f"1/({_FAR}+{_SHIFT})", f"1/({_BORDER}+{_SHIFT})", "far"),
-            EXP_CORE,
-        ), written(_ERFC.format(reduced=REDUCED, scaled=SCALED)), {
-            **POWER, "BORDER": number(_BORDER), "BORDER_SQUARED": number(f"({_BORDER})^2"),
-            "FAR": number(_FAR), "SHIFT": number(_SHIFT), "SLOPE": number("7/5"), "ENOUGH": value(5.0),
-            "ONE": value(1.0), "TWO": value(2.0),
+        ), {
+            "BORDER": number(_BORDER), "BORDER_SQUARED": number(f"({_BORDER})^2"), "FAR": number(_FAR),
+            "SHIFT": number(_SHIFT), "SLOPE": number("7/5"), "ENOUGH": value(5.0), "ONE": value(1.0),
+            "TWO": value(2.0),
         }, lambda fmt: (-float("inf"), length(_FAR)), _erfc,
-        vector=written(_ERFC.format(reduced=VECTOR_REDUCED, scaled="v = scale y n")),
+    ),
+    _by_squares(
+        "normcdf", _NORMCDF, (
+            Core("erf(sqrt(x/2))/(2*sqrt(x))", "0", f"({_HALVED_BORDER})^2", "near"),
+            Core(
+                _NORMAL, f"1/({_HALVED_FAR}+{_HALVED_SHIFT})", f"1/({_HALVED_BORDER}+{_HALVED_SHIFT})", "far"
+            ),
+        ), {
+            "BORDER": number(_HALVED_BORDER), "BORDER_SQUARED": number(f"({_HALVED_BORDER})^2"),
+            "FAR": number(_HALVED_FAR), "SHIFT": number(_HALVED_SHIFT), "SLOPE": number("3/2"),
+            "ENOUGH": value(6.0), "ONE": value(1.0), "HALF": value(0.5), "MINUS_HALF": value(-0.5),
+        }, lambda fmt: (-length(_HALVED_FAR), float("inf")), _normcdf,
     ),
     Reduction(
         "erfinv", "pieces", (

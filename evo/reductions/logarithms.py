@@ -36,8 +36,8 @@ _VECTOR = written(
 )
 
 
-def _specials(x: str = "x", result: str = "result") -> Iterator[Step]:
-    """A result from `inside`: -infinity at zeros, NaN below, `x` itself at infinity and NaN."""
+def specials(x: str = "x", result: str = "result", pole: str = "MINUS_INFINITY") -> Iterator[Step]:
+    """A result from `inside`: `pole` at zeros, NaN below, `x` itself at infinity and NaN."""
     yield from written(
         f"""
         bits_of_x = bits {x}
@@ -47,7 +47,7 @@ def _specials(x: str = "x", result: str = "result") -> Iterator[Step]:
         zero = less bits_of_size LEAST_BITS
         negative = below {x} ZERO
         below_zero = choose negative NOTHING {x}
-        beside = choose zero MINUS_INFINITY below_zero
+        beside = choose zero {pole} below_zero
         {result} = choose proper inside beside
         """
     )
@@ -78,12 +78,13 @@ def _logarithm(
     """One from its core and the steps to `inside`."""
     tail = written(inside)
     return Reduction(
-        name, way, (Core(core, *LOG_ENDS),), (*_SPLIT, *tail, *_specials()), {**LOG_RULES, **rules}, _span,
+        name, way, (Core(core, *LOG_ENDS),), (*_SPLIT, *tail, *specials()), {**LOG_RULES, **rules}, _span,
         float64, vector=(*_VECTOR, *tail, *written("result = ends inside x")),
     )  # fmt: skip
 
 
-def _parts(unit: str) -> dict[str, Rule]:
+def parts(unit: str) -> dict[str, Rule]:
+    """What e is multiplied by."""
     return {"UNIT": number(unit), "UNIT_REST": part(unit, 1)}
 
 
@@ -92,29 +93,37 @@ _SHORT = """
     low = fma e UNIT_REST rest
     inside = fma e UNIT low
 """
-_LONG = """
+LONG = """
     square = mul f f
     low = fma e UNIT_REST f
     rest = fma square y low
     inside = fma e UNIT rest
 """
-_OF_SUM = written(
-    """
-    u = add x ONE
+
+
+def of_sum(x: str, e: str = "e") -> str:
+    """From 1 + x its exponent and f; 2^-e is subnormal where x is largest, 4 2^-e is not."""
+    return f"""
+    u = add {x} ONE
     pattern = bits u
     over = minus pattern BORDER
     exponent = sink over
-    e = count exponent
+    {e} = count exponent
     lifted = lift exponent
     bits_of_scale = minus FOUR_BITS lifted
     scale = float bits_of_scale
     less_one = fma scale QUARTER MINUS_ONE
-    part = mul x QUARTER
+    part = mul {x} QUARTER
     f = fma part scale less_one
     y = core f
     """
-)
-"""2^-e is subnormal where x is largest; 4 2^-e is not."""
+
+
+SUM_RULES: dict[str, Rule] = {
+    "FOUR_BITS": bits(value(4.0)),
+    "QUARTER": value(0.25),
+    "MINUS_ONE": value(-1.0),
+}
 _OF_SUM_VECTOR = written(
     f"""
     u = add x ONE
@@ -138,18 +147,16 @@ _SMALL = written(
 def _log1p(way: str, core: str, inside: str) -> Reduction:
     """As `_logarithm`; x itself where it is the result."""
     tail = written(inside)
-    rules: dict[str, Rule] = {
-        "FOUR_BITS": bits(value(4.0)), "QUARTER": value(0.25), "MINUS_ONE": value(-1.0),
-        "TINY": lambda fmt: 2.0 ** -(fmt.digits + 2),
-    }  # fmt: skip
+    rules: dict[str, Rule] = {**SUM_RULES, "TINY": lambda fmt: 2.0 ** -(fmt.digits + 2)}
     bounds = written("""
     ended = ends inside u
     negative = below u ZERO
     found = choose negative NOTHING ended
     """)
     return Reduction(
-        "log1p", way, (Core(core, *LOG_ENDS),), (*_OF_SUM, *tail, *_specials("u", "found"), *_SMALL),
-        {**LOG_RULES, **_parts("log(2)"), **rules}, lambda fmt: (-1.0, float("inf")), np.log1p,
+        "log1p", way, (Core(core, *LOG_ENDS),),
+        (*written(of_sum("x")), *tail, *specials("u", "found"), *_SMALL),
+        {**LOG_RULES, **parts("log(2)"), **rules}, lambda fmt: (-1.0, float("inf")), np.log1p,
         vector=(*_OF_SUM_VECTOR, *tail, *bounds, *_SMALL),
     )  # fmt: skip
 
@@ -162,10 +169,10 @@ LOGARITHMS = (
         inside = fma f y start
         """, np.log2,
     ),
-    _logarithm("log", "long", "(log1p(x)-x)/x^2", _LONG, np.log, **_parts("log(2)")),
-    _logarithm("log", "short", "log1p(x)/x", _SHORT, np.log, **_parts("log(2)")),
-    _logarithm("log10", "short", "log1p(x)/(x*log(10))", _SHORT, np.log10, **_parts("log(2)/log(10)")),
-    _log1p("long", "(log1p(x)-x)/x^2", _LONG),
+    _logarithm("log", "long", "(log1p(x)-x)/x^2", LONG, np.log, **parts("log(2)")),
+    _logarithm("log", "short", "log1p(x)/x", _SHORT, np.log, **parts("log(2)")),
+    _logarithm("log10", "short", "log1p(x)/(x*log(10))", _SHORT, np.log10, **parts("log(2)/log(10)")),
+    _log1p("long", "(log1p(x)-x)/x^2", LONG),
     _log1p("short", "log1p(x)/x", _SHORT),
 )  # fmt: skip
 """Rows."""

@@ -1,4 +1,4 @@
-"""Roots, and functions of a square root: cbrt, rsqrt, asin, acos.
+"""Roots, and functions of a square root: cbrt, rsqrt, asin, acos; x^(5/12).
 
 cbrt x = 2^k c (1 + f)^(1/3) with |x| = (1 + f) 2^(3k + j), f from -1/4 to below 1/2, j one of -1, 0, 1, and
 c = 2^(j/3) in two parts, to which what the core adds to 1 is added last.
@@ -6,6 +6,9 @@ c = 2^(j/3) in two parts, to which what the core adds to 1 is added last.
 1/sqrt x = y + y t core(t) with t = x y^2 - 1, where y has a constant less half of the bits of x for its bits,
 and is off by 3.5 % at most. asin x = pi/2 - 2 asin r with r^2 = (1 - |x|)/2 where |x| > 0.55; there and
 elsewhere asin r = r + r^3 core(r^2).
+
+x^(5/12), the power of sRGB's curve, is 2^(n + r) with n + r = 5/12 e + p, where x = (1 + f) 2^e and the first
+core gives p/f: 5 e - 12 n is a small integer, so that r rounds once.
 
 Source of y: C. Lomont, Fast Inverse Square Root, Purdue University (2003).
 """
@@ -16,6 +19,7 @@ import numpy as np
 
 from evo.numbers.formats import FloatFormat
 from evo.reductions.common import SIGN_OF_X, everywhere, take_apart, take_apart_by_instructions
+from evo.reductions.logarithms import LOG_ENDS, LOG_RULES, specials
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, bits, infinity, magic, nothing, number, part, smallest, value
 
@@ -161,6 +165,31 @@ _ASIN: dict[str, Rule] = {
     "PI_REST": part("pi", 1),
 }
 
+_FIVE_TWELFTHS = f"""
+    {take_apart("x")}
+    down = choose small MINUS_DIGITS ZERO
+    e = add whole down
+    f = sub m ONE
+    l = core.log f
+    p = mul f l
+    five = mul e FIVE
+    scaled = fma e RATIO p
+    shifted = add scaled MAGIC
+    n = sub shifted MAGIC
+    twelfths = fma n MINUS_TWELVE five
+    r = fma twelfths TWELFTH p
+    y = core.exp2 r
+    bits_of_n = bits shifted
+    lifted_n = lift bits_of_n
+    bits_of_y = bits y
+    bits_of_power = plus bits_of_y lifted_n
+    inside = float bits_of_power
+"""
+
+
+def _power(x: Any) -> Any:
+    return np.where(x < 0, np.nan, np.power(x, 5 / 12))
+
 
 def _to_one(fmt: FloatFormat) -> tuple[float, float]:
     """1 is an input that counts."""
@@ -186,6 +215,14 @@ ROOTS = (
             lambda fmt: (0.0, float("inf")), _inverse_root,
         )
         for way, squared in (("short", _SQUARED), ("long", _SQUARED_EXACTLY))
+    ),
+    Reduction(
+        "srgb_power", "two cores", (
+            Core("5/12*log2(1+x)/x", *LOG_ENDS, "log"), Core("exp2", "-201/400", "201/400", "exp2"),
+        ), (*written(_FIVE_TWELFTHS), *specials(pole="ZERO")), {
+            **LOG_RULES, "MAGIC": magic, "FIVE": value(5.0), "MINUS_TWELVE": value(-12.0),
+            "RATIO": number("5/12"), "TWELFTH": number("1/12"),
+        }, lambda fmt: (0.0, float("inf")), _power,
     ),
     Reduction(
         "asin", "halves", (_ASIN_CORE,), written(f"""

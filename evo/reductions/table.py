@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from evo.reductions.bessel import BESSEL
 from evo.reductions.circular import CIRCULAR
 from evo.reductions.composed import COMPOSED
 from evo.reductions.gamma import GAMMA
 from evo.reductions.gaussian import GAUSSIAN
+from evo.reductions.hyperbolic import HYPERBOLIC
 from evo.reductions.logarithms import LOGARITHMS
 from evo.reductions.others import OTHERS
 from evo.reductions.powers import Power
 from evo.reductions.reduction import Reduction, ReductionError, Tail
 from evo.reductions.roots import ROOTS
-from evo.reductions.rules import length, number
+from evo.reductions.rules import length, number, value, whole_below
 from evo.targets.target import Target
 
 
@@ -26,6 +28,10 @@ def _silu(x: np.ndarray) -> np.ndarray:
 def _gelu_tanh(x: np.ndarray) -> np.ndarray:
     w = float(length(_TWICE)) * x * (1 + 0.044715 * x * x)
     return np.where(np.isneginf(x), -0.0, x * _logistic(w))
+
+
+def _mish(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isneginf(x), -0.0, x * np.tanh(np.logaddexp(0, x)))
 
 
 _TWICE = "sqrt(8/pi)"
@@ -58,6 +64,41 @@ _POWERS = (
         reach=(-110.0, float("inf")), shift=32, least=-64,
     ),
     Power(
+        "mish", "log(2)", _mish, "exp",
+        before="""
+        absolute = size x
+        start = sub ZERO absolute
+        """,
+        after="""
+        w = mul whole LOWERED
+        square = mul w w
+        doubled = add square square
+        summed = add w square
+        negative = below x ZERO
+        above = choose negative summed doubled
+        start_under = choose negative TWO ONE
+        squares = choose negative square doubled
+        outer = add start_under squares
+        under = fma w TWO outer
+        lost = div above under
+        finite = atleast x LEAST
+        factor = choose negative whole ONE
+        full = mul finite factor
+        opposite = sub ZERO full
+        raised = fma opposite lost full
+        unit = choose negative LOWERED ONE
+        inside = mul raised unit
+        some = below ZERO absolute
+        placed = choose some inside x
+        large = below FAR x
+        result = choose large x placed
+        """,
+        reach=(-110.0, float("inf")), shift=-32, rules={
+            "LEAST": lambda fmt: whole_below("log(2)", fmt.emin - fmt.digits - 10),
+            "LOWERED": value(2.0**-32), "TWO": value(2.0),
+        },
+    ),
+    Power(
         "gelu_tanh", "log(2)", _gelu_tanh, "exp",
         before="""
         finite = atleast x LOWEST
@@ -77,7 +118,7 @@ _POWERS = (
 )  # fmt: skip
 _ROWS = (
     *(way for power in _POWERS for way in power.ways()),
-    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *COMPOSED, *GAUSSIAN, *GAMMA),
+    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *HYPERBOLIC, *COMPOSED, *GAUSSIAN, *GAMMA, *BESSEL),
 )
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
     name: tuple(row for row in _ROWS if row.name == name) for name in dict.fromkeys(row.name for row in _ROWS)

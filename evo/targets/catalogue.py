@@ -32,6 +32,7 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow("sigmoid", "1/(1+exp(-x))", "0", "1", "relative", "logistic function 1/(1+e^-x)"),
         CatalogueRow("silu", "x/(1+exp(-x))", "-4", "4", "absolute", "x times the logistic function"),
         CatalogueRow("softplus", "softplus(x)", "-4", "4", "absolute", "log(1 + e^x)"),
+        CatalogueRow("mish", "x*tanh(softplus(x))", "-4", "4", "absolute", "x times tanh of softplus"),
         CatalogueRow(
             "gelu", "x*erfc(-x/sqrt(2))/2", "-4", "4", "absolute", "x times the normal distribution function"
         ),
@@ -46,18 +47,24 @@ CATALOGUE: dict[str, CatalogueRow] = {
         CatalogueRow("erf", "erf(x)", "0", "1", "relative", "error function"),
         CatalogueRow("erfc", "erfc(x)", "0", "1", "relative", "complementary error function 1 - erf(x)"),
         CatalogueRow("erfinv", "erfinv(x)", "0", "1/2", "relative", "inverse of the error function"),
+        CatalogueRow("normcdf", "erfc(-x/sqrt(2))/2", "0", "1", "relative", "normal distribution function"),
         CatalogueRow("atan", "atan(x)", "0", "1", "relative", "arc tangent"),
         CatalogueRow("asin", "asin(x)", "0", "1/2", "relative", "arc sine"),
         CatalogueRow("acos", "acos(x)", "0", "1/2", "relative", "arc cosine"),
         CatalogueRow("sinh", "sinh(x)", "0", "1", "relative", "hyperbolic sine"),
         CatalogueRow("cosh", "cosh(x)", "0", "1", "relative", "hyperbolic cosine"),
+        CatalogueRow("asinh", "asinh(x)", "0", "1", "relative", "inverse hyperbolic sine"),
+        CatalogueRow("acosh", "acosh(x)", "3/2", "3", "relative", "inverse hyperbolic cosine"),
+        CatalogueRow("atanh", "atanh(x)", "0", "1/2", "relative", "inverse hyperbolic tangent"),
         CatalogueRow("sqrt", "sqrt(x)", "1", "4", "relative", "square root"),
         CatalogueRow("rsqrt", "1/sqrt(x)", "1", "4", "relative", "1 over the square root"),
         CatalogueRow("cbrt", "cbrt(x)", "1", "8", "relative", "cube root"),
+        CatalogueRow("srgb_power", "x^(5/12)", "1", "8", "relative", "x^(1/2.4), the power of sRGB's curve"),
         CatalogueRow("airy", "airy_ai(-7*x)", "0", "1", "absolute", "Airy function Ai(-7x)"),
         CatalogueRow(
             "bessel", "bessel_i(1/2, x)", "0", "1", "relative", "modified Bessel function I_{1/2}(x)"
         ),
+        CatalogueRow("bessel_i0", "bessel_i(0, x)", "0", "1", "relative", "modified Bessel function I_0(x)"),
         CatalogueRow("lgamma", "lgamma(x)", "1", "2", "absolute", "logarithm of the gamma function"),
     )
 }

@@ -23,6 +23,8 @@ OWN: dict[str, dict[str, str]] = {
     "atanh": {"atanhf": "atanhf(x)"},
     "erf": {"erff": "erff(x)"},
     "erfc": {"erfcf": "erfcf(x)"},
+    "bessel_i0": {"cyl_bessel_i0f": "cyl_bessel_i0f(x)"},
+    "normcdf": {"normcdff": "normcdff(x)"},
     "cbrt": {"cbrtf": "cbrtf(x)"},
     "rsqrt": {"rsqrtf": "rsqrtf(x)"},
     "sigmoid": {
@@ -42,23 +44,31 @@ OWN: dict[str, dict[str, str]] = {
     },
     "softplus": {"max(x,0)+log1pf(expf(-|x|))": "fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)))"},
     "mish": {"x*tanhf(log1pf(expf(x)))": "x * tanhf(x > 20.0f ? x : log1pf(expf(x)))"},
+    "srgb_power": {
+        "powf(x, 1/2.4f)": "powf(x, 0.416666667f)",
+        "exp2f(log2f(x)/2.4f)": "exp2f(0.416666667f * log2f(x))",
+        "__powf(x, 1/2.4f)": "__powf(x, 0.416666667f)",
+    },
 }
 """Expressions of float x: CUDA's functions, or what people write with them; the first is the accurate one."""
 
 EXACT: dict[str, str] = {
     **{name: f"{name}(x)" for name in OWN},
+    "bessel_i0": "cyl_bessel_i0(x)",
     "sigmoid": "1 / (1 + exp(-x))",
     "silu": "x < -800 ? -0.0 : x / (1 + exp(-x))",
     "gelu": "x < -30 ? -0.0 : x * (0.5 * erfc(-x * 0.70710678118654752440))",
     "gelu_tanh": "x < -30 ? -0.0 : x / (1 + exp(-2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)))",
     "softplus": "x != x ? x : fmax(x, 0.0) + log1p(exp(-fabs(x)))",
+    "srgb_power": "x < 0 ? sqrt(x) : pow(x, 0.41666666666666666667)",
     "mish": "x < -800 ? -0.0 : x * tanh(fmax(x, 0.0) + log1p(exp(-fabs(x))))",
 }
 """Expressions of double x."""
 
 RANGES = {
     "log": (0.01, 100.0), "log2": (0.01, 100.0), "log10": (0.01, 100.0), "log1p": (-0.9, 20.0),
-    "rsqrt": (0.01, 100.0), "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0),
+    "rsqrt": (0.01, 100.0), "srgb_power": (0.01, 1.0),
+    "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0),
     "atanh": (-0.99, 0.99), "sin": (-50.0, 50.0), "cos": (-50.0, 50.0), "tan": (-50.0, 50.0),
 }  # fmt: skip
 USUAL = (-8.0, 8.0)
