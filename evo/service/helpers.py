@@ -13,10 +13,19 @@ from contextlib import suppress
 from typing import Any
 
 from evo.service.problems import ProblemError
+from evo.service.processes import processor_time
 
 LOG = logging.getLogger("evonum.service")
 _MOST_BYTES = 1 << 26
 """Of an answer."""
+STRETCH = 3
+"""Times its processor time that an answer may take where other processes have the processors."""
+_LOOK = 0.25
+"""At a process's processor time [s]."""
+
+
+class LateError(Exception):
+    """A process hardly worked: the machine has too much to do."""
 
 
 class Helpers:
@@ -24,7 +33,7 @@ class Helpers:
 
     Args:
         number: of processes; each begins with its first question, or with `begin`.
-        patience: for a free helper, and for an answer unless a question has its own [s].
+        patience: for a free helper [s], and for an answer [s of a processor], unless a question has its own.
     """
 
     def __init__(self, number: int, patience: float) -> None:
@@ -38,8 +47,8 @@ class Helpers:
         """The answer to a question of `helper.QUESTIONS`.
 
         Raises:
-            ProblemError: 422 what is asked makes no sense, or takes too long; 503 no helper is free, or the
-                machine lacks something.
+            ProblemError: 422 what is asked makes no sense, or takes too long; 503 no helper is free or gets
+                on, or the machine lacks something.
         """
         seconds = patience or self._patience
         try:
@@ -50,11 +59,15 @@ class Helpers:
             ) from None
         try:
             said = helper.ask(question, seconds, arguments)
+        except LateError:
+            raise ProblemError(
+                503, "This machine has too much to do; try again.", headers={"Retry-After": "30"}
+            ) from None
         finally:
             self._free.put(helper)
         if said is None:
             raise ProblemError(
-                422, f"It takes more than the {seconds:g} s or the memory that there are for it."
+                422, f"It takes more than the {seconds:g} s of a processor, or the memory, that it may have."
             )
         if said.get("kind") == "input":
             raise ProblemError(422, str(said["error"]))
@@ -96,38 +109,49 @@ class _Helper:
         )  # fmt: skip
 
     def ask(self, question: str, seconds: float, arguments: Any) -> dict[str, Any] | None:
-        """The answer; None if there is none within so many seconds, or the process died of it."""
+        """The answer; None if there is none within so much processor time [s], or the process died of it.
+
+        Raises:
+            LateError: nor did it work for that long.
+        """
         self.begin()
         assert self._process is not None
         assert self._process.stdin is not None
-        asked = {"question": question, "arguments": arguments, "seconds": int(seconds) + 5}
+        asked = {"question": question, "arguments": arguments, "seconds": int(STRETCH * seconds) + 5}
         try:
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-            line = self._line(time.monotonic() + seconds)
+            line = self._line(seconds)
         except OSError:
             line = None
+        except LateError:
+            self.end()
+            raise
         if line is None:
             self.end()
             return None
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def _line(self, deadline: float) -> bytes | None:
-        """A whole line of the process; None if it ends, or does not come in time."""
+    def _line(self, seconds: float) -> bytes | None:
+        """A whole line of the process; None if it ends, or worked so long without one."""
         assert self._process is not None
         assert self._process.stdout is not None
-        handle, parts, size = self._process.stdout.fileno(), [], 0
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([handle], [], [], left)[0]:
-                return None
+        pid, handle, size = self._process.pid, self._process.stdout.fileno(), 0
+        parts: list[bytes] = []
+        worked, latest = processor_time(pid), time.monotonic() + STRETCH * seconds
+        while not parts or not parts[-1].endswith(b"\n"):
+            if not select.select([handle], [], [], _LOOK)[0]:
+                if processor_time(pid) - worked > seconds:
+                    return None
+                if time.monotonic() > latest:
+                    raise LateError
+                continue
             part = os.read(handle, 1 << 16)
             parts.append(part)
             size += len(part)
             if not part or size > _MOST_BYTES:
                 return None
-            if part.endswith(b"\n"):
-                return b"".join(parts)
-        return None
+        return b"".join(parts)
 
     def end(self) -> None:
         """Kills the process."""

@@ -96,11 +96,22 @@ def of_directory(directory: Path, command: Sequence[str]) -> Process | None:
     return None
 
 
+def processor_time(pid: int) -> float:
+    """What the process of this number has had of processors [s]; 0 if there is none."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
 def _began(pid: int) -> int | None:
     """When the process of this number began [clock ticks since boot]; None if there is none, or a zombie."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] in ("Z", "X") else int(fields[19])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process's stat from its state on; none if there is no such process."""
     try:
         text = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()  # the name before may hold anything
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+        return []
+    return text.rpartition(")")[2].split()  # the name before may hold anything

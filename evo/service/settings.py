@@ -57,7 +57,7 @@ class Settings:
         look: between two looks at the jobs [s].
         half_life: after which core seconds of the past count half [s].
         helpers: processes for checks, exports and proofs.
-        patience: of a request for their answer [s].
+        patience: of a request for a free one [s], and for its answer [s of processor time].
     """
 
     data: Path

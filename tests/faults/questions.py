@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent / "experiments"))
 from inputs import entries, text
 from services import running
 
-PATIENCE = 60.0
-"""With an answer [s]; a helper's own ends after 20."""
+PATIENCE = 90.0
+"""With an answer [s]; a helper ends after 20 of processor time, or 60."""
 TOO_LONG = "It takes more than"
 """What the service says of a target that its helper gave up."""
 
