@@ -171,7 +171,7 @@ static void duplicate(const Context *x, Program *p)
     else write_site(p, s, n, combine(x, p, op, read_site(p, s), copy, some_constant(x, p)));
 }
 
-/* A small random program of `slot`: its operands are `slot`, fresh constants and its own values. */
+/* A small random program of `slot`: its operands are `slot`, now and then x, fresh constants and its own values. */
 static int small_program(const Context *x, Program *p, int slot, int length)
 {
     const int first = p->n;
@@ -181,7 +181,8 @@ static int small_program(const Context *x, Program *p, int slot, int length)
         for (int j = 0; j < 3; j++) {
             const double u = uniform(x->rng);
             if (m && u < 0.4) arg[j] = VALUE + first + below(x->rng, p->n - first);
-            else if (u < 0.75) arg[j] = slot;
+            else if (u < 0.65) arg[j] = slot;
+            else if (u < 0.75) arg[j] = X; /* Newton's step to a root of x needs x beside v */
             else arg[j] = add_constant(p, random_constant(x->rng));
         }
         if (m && chance(x, 0.8)) arg[0] = last; /* little of it is dead code */
