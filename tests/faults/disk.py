@@ -2,29 +2,33 @@
 
 python tests/faults/disk.py [--times N]
 
-Says whether the job was lost and how long after there was room again it ran.
+Prints a table (`table`). The time counts from the return of room until the job has begun again.
 """
 
-import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from faults import table
 from services import SPEC, processes_of, running, until
 
 ROOM = "24m"
+TIME = 20.0
+"""Of a job [s]."""
 
 
-def once(folder: Path) -> tuple[bool, float]:
-    """Whether the job was lost, and the time until it ran again [s]."""
+def disk_full(folder: Path) -> table.Cost:
+    """Until no search can save, and the service cannot note it either."""
     with running(folder / "data", tries=8) as service:
-        id = service.submit(time=20, cache_entries=1 << 16)
-        until((service.search(id) / "checkpoint.npz").exists)
+        id = service.submit(time=TIME, cache_entries=1 << 16)
+        search = service.search(id)
+        until(lambda: (search / "checkpoint.npz").exists() and table.errors(search))
+        before = table.errors(search)
         fill = folder / "fill"
         with open(fill, "wb", buffering=0) as file:
             try:
@@ -36,13 +40,24 @@ def once(folder: Path) -> tuple[bool, float]:
         time.sleep(3)  # the service cannot note anything either
         refused = service.ask("POST", "/api/v1/jobs", json={"spec": SPEC})
         assert refused.status_code == 503, refused.text
+        before |= table.errors(search)  # what was saved last
         fill.unlink()
         began = time.monotonic()
         until(lambda: service.get(f"/jobs/{id}")["attempts"] > 1, 120)
         service.wait(id, "running", "succeeded", "failed")
         back = time.monotonic() - began
         end = service.wait(id, "succeeded", "failed")
-    return end["state"] != "succeeded", back
+        worse = table.worse(before, table.errors(search))
+    return table.Cost(end["state"] != "succeeded", worse, end["attempts"], back)
+
+
+def once(fault: Callable[[Path], table.Cost], folder: Path) -> table.Cost:
+    """Does a fault on a small disk of its own."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
+    try:
+        return fault(folder)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def searching(folder: Path) -> bool:
@@ -53,23 +68,5 @@ def searching(folder: Path) -> bool:
     )
 
 
-def main() -> None:
-    """The row."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20)
-    asked = parser.parse_args()
-    found = []
-    for _ in range(asked.times):
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], check=True)
-            try:
-                found.append(once(Path(folder)))
-            finally:
-                subprocess.run(["umount", "-l", folder], check=True)
-    lost, times = sum(one[0] for one in found), sorted(one[1] for one in found)
-    print(f"| disk full | {len(found)} | {lost} | {times[len(times) // 2]:.1f}, {times[-1]:.1f} |")
-    sys.exit(1 if lost else 0)
-
-
 if __name__ == "__main__":
-    main()
+    table.main({"disk_full": disk_full}, once, __doc__)
