@@ -12,6 +12,7 @@ from test_house import ROOT
 sys.path.insert(0, str(ROOT / "experiments"))
 
 import gpu_library
+from evo.library.shelf import rows
 from gpu import parts
 from gpu.words import EXACT, OWN
 
@@ -77,6 +78,9 @@ def test_the_tables_have_every_function_and_every_program(results):
     text = gpu_library.tables(out)
     assert "no table" not in text
     assert "expf, " in text
+    for function in {row.function for row in rows() if row.dtype == "float32"} & set(OWN):
+        first = next(iter(OWN[function].values())).removesuffix("(x)")
+        assert f"| {first}, " in text
     assert "| exp2 | 5, " in text
     assert "C's bits at a sample: 0 of" in text  # nothing ran
     assert "program_cubic" in text

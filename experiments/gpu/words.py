@@ -24,6 +24,7 @@ OWN: dict[str, dict[str, str]] = {
     "erf": {"erff": "erff(x)"},
     "erfc": {"erfcf": "erfcf(x)"},
     "bessel_i0": {"cyl_bessel_i0f": "cyl_bessel_i0f(x)"},
+    "erfinv": {"erfinvf": "erfinvf(x)"},
     "normcdf": {"normcdff": "normcdff(x)"},
     "cbrt": {"cbrtf": "cbrtf(x)"},
     "rsqrt": {"rsqrtf": "rsqrtf(x)"},
@@ -68,8 +69,8 @@ EXACT: dict[str, str] = {
 RANGES = {
     "log": (0.01, 100.0), "log2": (0.01, 100.0), "log10": (0.01, 100.0), "log1p": (-0.9, 20.0),
     "rsqrt": (0.01, 100.0), "srgb_power": (0.01, 1.0),
-    "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0),
-    "atanh": (-0.99, 0.99), "sin": (-50.0, 50.0), "cos": (-50.0, 50.0), "tan": (-50.0, 50.0),
+    "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0), "atanh": (-0.99, 0.99),
+    "erfinv": (-0.99, 0.99), "sin": (-50.0, 50.0), "cos": (-50.0, 50.0), "tan": (-50.0, 50.0),
 }  # fmt: skip
 USUAL = (-8.0, 8.0)
 """Arguments of timings where RANGES has none."""
