@@ -211,7 +211,7 @@ def test_save_and_load_round_trip(tmp_path):
     FRONT.save(tmp_path / "front.json")
     assert Front.load(tmp_path / "front.json") == FRONT
     first = json.loads((tmp_path / "front.json").read_text())[0]
-    floats = ("dtype", "full", "way", "core", "given", "cost")
+    floats = ("dtype", "full", "way", "core", "given", "require", "cost")
     assert list(first) == [*(n for n in Member.__dataclass_fields__ if n not in floats), "version"]
     assert first["interval"] == ["0", "1"]
 

@@ -34,6 +34,7 @@ from evo.api.sources import (
     check_source,
     front,
     refuse_false,
+    refuse_unmet,
     time_source,
     verify,
     verify_source,
@@ -50,6 +51,7 @@ from evo.errors import EvonumError
 from evo.exports.backwards import Backwards
 from evo.exports.check import Checked
 from evo.exports.export import EXPORT_FORMATS
+from evo.floats.requirements import KINDS as REQUIREMENTS
 from evo.fronts.figures import Figures
 from evo.fronts.front import Front, Member
 from evo.fronts.verify import Verified
@@ -69,14 +71,13 @@ from tracking.patience import within
 
 __all__ = [
     "BACKENDS", "CHANGES", "EXPORT_FORMATS", "FAMILIES", "FLOOR", "MAX_CLASSICAL", "METRICS", "MOST_OPS",
-    "STARTS", "Backwards", "Baseline", "Certificate", "Checked", "Completed", "CostModel", "End",
-    "EvonumError",
-    "Exported", "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress", "Run", "SearchSpec",
-    "Shipped", "Stage", "Standing", "Target", "Timing", "Verified", "Watcher", "baselines", "best_forms",
-    "check_certificate", "check_entries", "check_library", "check_search", "check_source", "check_target",
-    "clean", "cluster_trouble", "complete", "dashboard", "dashboard_of", "deliver", "deliver_all", "draw",
-    "draw_timings", "drawn", "export", "export_library", "export_source", "front", "is_delivering",
-    "library", "local_sink", "read_entries", "refuse_changed", "refuse_false", "resume", "run_of",
-    "search", "searches", "standing", "store_of", "targets", "time_source", "undelivered", "verify",
-    "verify_source", "within",
+    "REQUIREMENTS", "STARTS", "Backwards", "Baseline", "Certificate", "Checked", "Completed", "CostModel",
+    "End", "EvonumError", "Exported", "Figures", "Front", "Kept", "Leftover", "Member", "Point", "Progress",
+    "Run", "SearchSpec", "Shipped", "Stage", "Standing", "Target", "Timing", "Verified", "Watcher",
+    "baselines", "best_forms", "check_certificate", "check_entries", "check_library", "check_search",
+    "check_source", "check_target", "clean", "cluster_trouble", "complete", "dashboard", "dashboard_of",
+    "deliver", "deliver_all", "draw", "draw_timings", "drawn", "export", "export_library", "export_source",
+    "front", "is_delivering", "library", "local_sink", "read_entries", "refuse_changed", "refuse_false",
+    "refuse_unmet", "resume", "run_of", "search", "searches", "standing", "store_of", "targets",
+    "time_source", "undelivered", "verify", "verify_source", "within",
 ]  # fmt: skip

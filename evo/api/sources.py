@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evo.bench.functions import SIZE, Timing, race_front
 from evo.costs.model import read_model
-from evo.exports.check import Checked
+from evo.exports.check import Checked, UnmetError
 from evo.exports.check import check as check_member
 from evo.exports.formula import Origin
 from evo.exports.text import JSON_FORMAT
@@ -152,15 +153,34 @@ def check_certificate(path: str | Path) -> Certificate | None:
 
 
 def check_source(
-    source: str | Path, ops: int | None = None, tracking_uri: str | None = None
+    source: str | Path,
+    ops: int | None = None,
+    tracking_uri: str | None = None,
+    require: Sequence[str] = (),
 ) -> list[Checked]:
     """What every input of a format gives, of the members of a source (or that of so many ops).
+
+    Args:
+        require: what they have to satisfy, beside what their searches required (evo/floats/requirements.py).
 
     Raises:
         FrontError, StoreError: as `front`; or there is no such member.
         CheckError: a member is of real arithmetic.
+        RequirementError: what is required makes no sense.
     """
-    return [check_member(m) for m in of_ops(source, front(source, tracking_uri), ops)]
+    members = of_ops(source, front(source, tracking_uri), ops)
+    return [check_member(replace(m, require=tuple(dict.fromkeys((*m.require, *require))))) for m in members]
+
+
+def refuse_unmet(found: Sequence[Checked]) -> None:
+    """Refuses functions that do not satisfy what is required.
+
+    Raises:
+        UnmetError: the first of them, and what it breaks.
+    """
+    if broken := [one for one in found if one.unmet]:
+        others = f" ({len(broken) - 1} others, too)" if len(broken) > 1 else ""
+        raise UnmetError(f"{broken[0].member.ops} ops{others}: {broken[0].unmet[0]}.")
 
 
 def time_source(

@@ -13,7 +13,7 @@ import typer
 from evo import api
 from evo.api import EXPORT_FORMATS, Certificate, Checked, Figures, Front, Verified
 from evo.cli.display import Terminal
-from evo.cli.options import Output
+from evo.cli.options import Output, Require
 from evo.cli.plain import print_json
 from evo.cli.tables import (
     checked_table,
@@ -112,19 +112,24 @@ def verify_command(
 def check_command(
     source: Annotated[str, typer.Argument(metavar="DIR|RUN|FILE", help="A search with a --dtype.")],
     ops: Annotated[int | None, typer.Option(help="Only the member of this many operations.")] = None,
+    require: Require = None,
     tracking_uri: TrackingUri = None,
     as_json: Json = False,
 ) -> None:
-    """Ask functions of floats every input of their format: errors, roundings, order, special inputs."""
-    found = api.check_source(source, ops, tracking_uri)
+    """Ask functions of floats every input of their format: errors, roundings, order, special inputs.
+
+    Ends with 1 if one does not satisfy what its search required, or what --require says.
+    """
+    found = api.check_source(source, ops, tracking_uri, require or ())
     if as_json:
         print_json([_checked(one) for one in found])
-        return
-    terminal = Terminal()
-    terminal.print(checked_table(found))
-    for one in found:
-        for fault in one.faults:
-            terminal.print(f"{one.member.ops} ops: {printable(fault)}", soft_wrap=True)
+    else:
+        terminal = Terminal()
+        terminal.print(checked_table(found))
+        for one in found:
+            for fault in (*one.faults, *one.unmet):
+                terminal.print(f"{one.member.ops} ops: {printable(fault)}", soft_wrap=True)
+    api.refuse_unmet(found)
 
 
 def time_command(
@@ -166,7 +171,8 @@ def _checked(one: Checked) -> dict[str, Any]:
     found = one.backwards
     count, most, x = (found.count, found.most, found.x) if found else (None, None, None)
     ways = {"backwards": count, "backwards_ulp": most, "backwards_x": x}
-    return {"ops": one.member.ops, "dtype": one.member.dtype, "full": one.member.full, **said, **ways}
+    member = {name: getattr(one.member, name) for name in ("ops", "dtype", "full", "require")}
+    return {**member, **said, **ways}
 
 
 def _plain(one: Verified) -> dict[str, Any]:

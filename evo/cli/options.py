@@ -21,6 +21,13 @@ Full = Annotated[
 ]
 Way = Annotated[str | None, typer.Option(help="Which reduction, where the function has several.")]
 Part = Annotated[str | None, typer.Option(help="Which of its cores, where it has several.")]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="|".join(api.REQUIREMENTS),
+        help="What the function of a dtype has to satisfy at every input; several with --require each.",
+    ),
+]
 MaxOps = Annotated[int | None, typer.Option(help="Largest program. [default: 10]")]
 Time = Annotated[str | None, typer.Option(help="Budget: 60s, 10m, 1h. [default: 60s]")]
 Generations = Annotated[int | None, typer.Option(help="Budget of each island, for runs that repeat exactly.")]

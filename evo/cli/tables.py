@@ -93,6 +93,10 @@ CHECKED: tuple[tuple[str, Callable[[Checked], str]], ...] = (
     ("misrounded", lambda one: "" if one.misrounded is None else f"{one.misrounded:,}"),
     ("backwards", lambda one: _backwards(one.backwards)),
     ("special", lambda one: f"{len(one.faults)} wrong" if one.faults else "right" if one.member.full else ""),
+    (
+        "required",
+        lambda one: f"{len(one.unmet)} broken" if one.unmet else "kept" if one.member.require else "",
+    ),
 )
 
 
@@ -101,7 +105,9 @@ def checked_table(found: Iterable[Checked]) -> Table:
     table = Table(header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), box=SIMPLE_HEAD, show_edge=False)
     for name, _ in CHECKED:
         table.add_column(
-            name, justify="left" if name in ("dtype", "of", "special") else "right", overflow="fold"
+            name,
+            justify="left" if name in ("dtype", "of", "special", "required") else "right",
+            overflow="fold",
         )
     for one in found:
         table.add_row(*(cell(one) for _, cell in CHECKED))

@@ -12,8 +12,9 @@ from typing import Any
 
 import flint
 import numpy as np
+from flint import arb
 
-from evo.exports.bits import value_of
+from evo.exports.bits import INFINITY, SIGN, value_of
 from evo.exports.formula import Formula
 from evo.exports.pieces import (
     AGREES,
@@ -25,15 +26,17 @@ from evo.exports.pieces import (
     pieces_of,
     without_polynomials,
 )
+from evo.exports.samples import results
 from evo.exports.screen import BESIDE, RANGE, Question, compiled
 from evo.numbers.formats import FloatFormat, ulp
 
 _BACKWARDS = Question(
     "evonum_backwards",
     """
-/* Neighbours between which results go the other way than the function; the largest such step, and where. */
+/* Neighbours between which results go the other way than the function; the largest such step, and where.
+   The function rises (1) or falls (-1) with the bits; 0: where its own step is large enough to be sure. */
 uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double middle, double scale,
-                          double sure, double *most, uint32_t *where)
+                          int rises, double sure, double *most, uint32_t *where)
 {
     uint32_t count = 0;
     float x[SOME], y[SOME];
@@ -44,7 +47,8 @@ uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double mi
         exact_values(x, f, (Piece){p, middle, scale});
         for (uint32_t i = 0; i < SOME - 1 && i < n - k; i++) {
             const double wanted = f[i + 1] - f[i], step = bounded(y[i + 1]) - bounded(y[i]);
-            if (!(fabs(wanted) > sure * fabs(f[i])) || !(wanted > 0 ? step < 0 : step > 0)) continue;
+            const int way = rises || !(fabs(wanted) > sure * fabs(f[i])) ? rises : wanted > 0 ? 1 : -1;
+            if (!(way * step < 0)) continue;
             count++;
             const double size = fabs(step) / power_within(fabs(bounded(y[i]))) * 0x1p23;
             if (size > *most) {
@@ -56,7 +60,7 @@ uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double mi
     return count;
 }
 """,
-    (*RANGE, *BESIDE, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p),
+    (*RANGE, *BESIDE, ctypes.c_int, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p),
     ctypes.c_uint32,
 )
 
@@ -81,34 +85,56 @@ def backwards(
 ) -> Backwards:
     """How often a float32 function steps the wrong way between two numbers.
 
-    Steps of the exact function that are smaller than what polynomial or reference may be off count as none:
-    where it is so flat, nobody asks.
+    Where it turns, and where it bends too often for polynomials, steps of the exact function that are smaller
+    than what polynomial or reference may be off count as none: where it is so flat, nobody asks.
     """
     with tempfile.TemporaryDirectory() as folder, flint.ctx.workprec(PRECISION):
         screen = compiled(formula, Path(folder), (_BACKWARDS,), reference)
-        pieces, _ = without_polynomials(lo, hi) if reference else pieces_of(exact, lo, hi)
+        pieces, kept = without_polynomials(lo, hi) if reference else pieces_of(exact, lo, hi)
         sure = 4 * (REFERENCE_AGREES if reference else AGREES)
 
         def counted(chunk: Chunk) -> tuple[int, float, int]:
-            first, count, p, middle, scale = chunk
+            first, count, p, middle, scale, rises = chunk
+            count -= (
+                first + count
+            ) % SIGN == INFINITY  # no step to infinity: what is beyond is asked elsewhere
             most, where = np.zeros(1), np.zeros(1, np.uint32)
             found = screen.evonum_backwards(
-                first, count, p.ctypes.data, middle, scale, sure, most.ctypes.data, where.ctypes.data
+                first, count, p.ctypes.data, middle, scale, rises, sure, most.ctypes.data, where.ctypes.data
             )
             return found, float(most[0]), int(where[0])
 
         found = on_all_cores(counted, chunks_of(pieces))
+        found += _beside(formula, exact, kept, lo, hi)
     count = sum(row[0] for row in found)
     most, where = max((row[1:] for row in found), default=(0.0, 0))
     return Backwards(count, most, value_of(where) if count else None)
 
 
-def backwards_among(x: np.ndarray, got: np.ndarray, right: np.ndarray, fmt: FloatFormat) -> Backwards:
+def _beside(
+    formula: Formula, exact: Callable[[Any], Any], kept: np.ndarray, lo: Any, hi: Any
+) -> list[tuple[int, float, int]]:
+    """Steps the wrong way from inputs without polynomials, and from -0: by balls."""
+    bits = kept.astype(np.float32).view(np.uint32)
+    if lo < 0 < hi:
+        bits = np.append(bits, np.uint32(SIGN))
+    before, after = (b.view(np.float32).astype(float) for b in (bits, bits + np.uint32(1)))
+    y, z = (results(formula, x).astype(float) for x in (before, after))
+    found = []
+    for k in np.flatnonzero((y != z) & (after > float(lo)) & (after < float(hi))):
+        wanted = exact(arb(after[k])) - exact(arb(before[k]))
+        if (wanted > 0 and z[k] < y[k]) or (wanted < 0 and z[k] > y[k]):
+            size = float(np.abs(z[k] - y[k]) / ulp(np.abs(y[k : k + 1]), formula.fmt)[0])
+            found.append((1, size, int(bits[k])))
+    return found
+
+
+def backwards_among(x: np.ndarray, got: np.ndarray, exact: np.ndarray, fmt: FloatFormat) -> Backwards:
     """Among results at all inputs of a format of 16 bits, as `backwards`."""
     inside = np.flatnonzero(np.isfinite(x))
     order = inside[np.argsort(x[inside], kind="stable")]
     with np.errstate(all="ignore"):
-        step, wanted = np.diff(got[order]), np.diff(right[order])
+        step, wanted = np.diff(got[order]), np.diff(exact[order])
     wrong = ((wanted >= 0) & (step < 0)) | ((wanted <= 0) & (step > 0))
     if not wrong.any():
         return Backwards(0, 0.0, None)

@@ -11,10 +11,11 @@ from evo.exports.export import prepare, reduction_of
 from evo.exports.formula import Formula, make_formula
 from evo.exports.pieces import CurvedError
 from evo.exports.special import special_faults
+from evo.exports.unmet import unmet
 from evo.exports.whole import whole, wrong_ways
 from evo.floats.goal import RIGHT, FloatGoal
 from evo.floats.inputs import FEW, between, every
-from evo.floats.wanted import rounded
+from evo.floats.wanted import correct
 from evo.fronts.front import Member
 from evo.numbers.arithmetic import REAL, find_arithmetic
 from evo.numbers.formats import round_decimal, ulp
@@ -24,6 +25,12 @@ from evo.targets.metric import ULP
 
 class CheckError(EvonumError, ValueError):
     """What has no check; one line."""
+
+
+class UnmetError(EvonumError, ValueError):
+    """A function that does not satisfy what is required; one line."""
+
+    kind = "refuted"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Checked:
         misrounded: results that are not correctly rounded; None where nobody counted.
         backwards: neighbouring inputs whose results go the other way than the right ones; None likewise.
         faults: special inputs with wrong results, one line each.
+        unmet: what is required of it and not so, one line each.
     """
 
     member: Member
@@ -51,6 +59,7 @@ class Checked:
     misrounded: int | None
     backwards: Backwards | None
     faults: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
 
     @property
     def measured(self) -> Member:
@@ -75,19 +84,13 @@ def check(member: Member, ways: bool = True) -> Checked:
             f"The member of {member.ops} ops is over the reals; evonum verify proves it, check is of a dtype."
         )
     goal = _goal_of(member)
-    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member, ways)
+    return _of_16_bits(member, goal) if goal.arithmetic.gives.bits == FEW else _of_more(member, goal, ways)
 
 
 def right_results(member: Member) -> np.ndarray:
     """Correctly rounded results at every input of a 16-bit format, in the order of its bits, as float64."""
     goal = _goal_of(member)
-    exact = _exact_everywhere(goal, every(goal.arithmetic.gives))
-    return _right(exact, goal)
-
-
-def _right(exact: np.ndarray, goal: FloatGoal) -> np.ndarray:
-    finite = np.where(np.isfinite(exact), exact, 0.0)
-    return np.where(np.isfinite(exact), rounded(finite, goal.arithmetic.gives), exact)
+    return correct(goal.exact_at(every(goal.arithmetic.gives)), goal.arithmetic.gives)
 
 
 def _goal_of(member: Member) -> FloatGoal:
@@ -97,8 +100,9 @@ def _goal_of(member: Member) -> FloatGoal:
         CheckError: cores that nobody gave.
     """
     goal = FloatGoal(
-        member.function, member.dtype, member.metric, member.full, member.way, member.core, member.given
-    )
+        member.function, member.dtype, member.metric, member.full, member.way, member.core, member.given,
+        member.require,
+    )  # fmt: skip
     if goal.missing:
         raise CheckError(f"{member.target} takes further cores: {', '.join(goal.missing)}.")
     return goal
@@ -107,9 +111,9 @@ def _goal_of(member: Member) -> FloatGoal:
 def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     gives, target = goal.arithmetic.gives, goal.target
     x = every(gives) if goal.full else between(*target.span, gives, 0)
-    exact = _exact_everywhere(goal, x) if goal.full else target.exact(x)
+    exact = goal.exact_at(x)
     got, finite = _results(member, goal, x), np.where(np.isfinite(exact), exact, 0.0)
-    right = _right(exact, goal)
+    right = correct(exact, gives)
     same = (got == right) & (np.signbit(got) == np.signbit(right)) | (np.isnan(got) & np.isnan(right))
     with np.errstate(all="ignore"):
         size = np.where(same, RIGHT, np.abs(got - exact) / ulp(finite, gives))
@@ -119,7 +123,7 @@ def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     faults = tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(special & ~same))
     return Checked(
         member, len(x), "every input", float(size[worst]), ULP, float(x[worst]),
-        int(np.count_nonzero(~same)), backwards_among(x, got, right, gives), faults,
+        int(np.count_nonzero(~same)), backwards_among(x, got, exact, gives), faults, unmet(member, goal),
     )  # fmt: skip
 
 
@@ -135,35 +139,29 @@ def _results(member: Member, goal: FloatGoal, x: np.ndarray) -> np.ndarray:
         return found.astype(gives.type).astype(float)
 
 
-def _exact_everywhere(goal: FloatGoal, x: np.ndarray) -> np.ndarray:
-    """Exact values as float64; 0 and infinity where float64 ends."""
-    assert goal.reduction is not None
-    rough = goal.reduction.float64_at(x)
-    inside = np.isfinite(rough) & (np.abs(rough) > 1e-290)
-    rough[inside] = goal.target.exact(x[inside])
-    return rough
-
-
-def _of_more(member: Member, ways: bool) -> Checked:
+def _of_more(member: Member, goal: FloatGoal, ways: bool) -> Checked:
     """Float32 in compiled C, every input; float64 a sample, and where nothing exact is fast enough."""
     faults: tuple[str, ...] = ()
     if member.full:
         with suppress(CurvedError):
-            return _of_all_floats(member, ways)
+            return _of_all_floats(member, goal, ways)
         faults = special_faults(_full(member))
     formula = prepare(member, member.dtype, member.full)
     figure = next(f for f in formula.float_errors if f.unit == member.metric)
     of = "every input" if formula.float_every else "a sample"
     place = figure.x if figure.x is not None else float("nan")
     missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
-    return Checked(member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None, faults)
+    return Checked(
+        member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None, faults,
+        unmet(member, goal),
+    )  # fmt: skip
 
 
 def _full(member: Member) -> Formula:
     return replace(make_formula(member, member.dtype), reduction=reduction_of(member))
 
 
-def _of_all_floats(member: Member, ways: bool) -> Checked:
+def _of_all_floats(member: Member, goal: FloatGoal, ways: bool) -> Checked:
     """A float32 function of all floats, every input of which compiled C is asked."""
     formula = _full(member)
     found = whole(formula)
@@ -171,4 +169,7 @@ def _of_all_floats(member: Member, ways: bool) -> Checked:
     error = found.figure.value
     missed = 0 if error <= RIGHT else None
     back = wrong_ways(formula) if ways else None
-    return Checked(member, found.inputs, "every input", error, ULP, place, missed, back, found.faults)
+    return Checked(
+        member, found.inputs, "every input", error, ULP, place, missed, back, found.faults,
+        unmet(member, goal, back),
+    )  # fmt: skip

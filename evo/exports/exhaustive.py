@@ -120,7 +120,7 @@ def _near(screen: ctypes.CDLL, pieces: Sequence[Piece]) -> tuple[np.ndarray, np.
     chunks = chunks_of(pieces)
 
     def largest(chunk: Chunk) -> np.ndarray:
-        first, count, p, middle, scale = chunk
+        first, count, p, middle, scale, _ = chunk
         most = np.zeros(2, np.int64)
         screen.evonum_largest(first, count, p.ctypes.data, middle, scale, most.ctypes.data)
         return most
@@ -135,7 +135,7 @@ def _collected(screen: ctypes.CDLL, chunks: Sequence[Chunk], most: np.ndarray, w
     found: list[int] = []
     buffer = np.zeros(_MOST, np.uint32)
     for row in np.flatnonzero(most[:, which] >= least).tolist():
-        first, count, p, middle, scale = chunks[row]
+        first, count, p, middle, scale, _ = chunks[row]
         room = _MOST - len(found)
         if not room:
             break

@@ -146,6 +146,7 @@ class Formula:
             ("formula", self.program.formula()),
             ("target", f"{m.target} on ({ends})" + self._reach()),
             ("operations", str(m.ops)),
+            ("required", "; ".join(m.require) and f"{'; '.join(m.require)}: at every input"),
             ("sampled error", f"{Figure(m.sampled_error, m.worst_x, m.metric)}, in {m.dtype} arithmetic"),
             (
                 "float error",

@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from flint import arb
 
-from evo.exports.bits import ranges, value_of
+from evo.exports.bits import SIGN, ranges, value_of
 
 NODES = 9
 """Of an interpolant. Its monomial coefficients lose 3 of float64's 16 digits."""
@@ -45,6 +46,7 @@ class Piece(NamedTuple):
         middle: of u.
         scale: of u.
         coefficients: from the lowest.
+        direction: 1 where the function rises with the bits, -1 where it falls, 0 where nobody knows.
     """
 
     first: int
@@ -52,11 +54,13 @@ class Piece(NamedTuple):
     middle: float
     scale: float
     coefficients: tuple[float, ...]
+    direction: int = 0
 
 
 _U = np.cos((2 * np.arange(NODES) + 1) * np.pi / (2 * NODES))
 _TO_COEFFICIENTS = np.linalg.inv(np.vander(_U, increasing=True))
 _CHECKS = np.array([-1.0, -0.55, 0.1, 0.7, 1.0])
+_IN_ORDER = np.argsort([*_U, *_CHECKS])
 
 
 @lru_cache(maxsize=4)
@@ -90,7 +94,8 @@ def without_polynomials(lo: Any, hi: Any) -> tuple[list[Piece], np.ndarray]:
 def _interpolated(exact: Callable[[Any], Any], first: int, count: int) -> Piece | None:
     ends = value_of(first), value_of(first + count - 1)
     middle, half = (ends[0] + ends[1]) / 2, abs(ends[1] - ends[0]) / 2
-    values = [float(exact(arb(middle) + arb(half) * float(u))) for u in (*_U, *_CHECKS)]
+    balls = [exact(arb(middle) + arb(half) * float(u)) for u in (*_U, *_CHECKS)]
+    values = [float(ball) for ball in balls]
     wanted, checks = np.array(values[:NODES]), np.array(values[NODES:])
     if not np.isfinite(values).all():
         return None
@@ -98,23 +103,33 @@ def _interpolated(exact: Callable[[Any], Any], first: int, count: int) -> Piece 
     got = np.polynomial.polynomial.polyval(_CHECKS, coefficients)
     if not (np.abs(got - checks) <= AGREES * np.abs(values).min()).all():
         return None
-    return Piece(first, count, middle, 1 / half, tuple(coefficients.tolist()))
+    rises = _direction([balls[k] for k in _IN_ORDER]) * (1 if first < SIGN else -1)
+    return Piece(first, count, middle, 1 / half, tuple(coefficients.tolist()), rises)
 
 
-Chunk = tuple[int, int, np.ndarray, float, float]
-"""First bits, how many inputs, coefficients, middle and scale."""
+def _direction(balls: Sequence[arb]) -> int:
+    """1 where each is surely above the one before it, -1 where below."""
+    steps = list(pairwise(balls))
+    return all(a < b for a, b in steps) - all(a > b for a, b in steps)
+
+
+Chunk = tuple[int, int, np.ndarray, float, float, int]
+"""First bits, how many inputs, coefficients, middle, scale and direction."""
 
 
 def chunks_of(pieces: Sequence[Piece]) -> list[Chunk]:
     """Parts that a call of C takes."""
     return [
-        (p.first + k, min(_CHUNK, p.number - k), np.array(p.coefficients), p.middle, p.scale)
+        (p.first + k, min(_CHUNK, p.number - k), np.array(p.coefficients), p.middle, p.scale, p.direction)
         for p in pieces
         for k in range(0, p.number, _CHUNK)
     ]
 
 
-def on_all_cores(work: Callable[[Chunk], Any], chunks: Sequence[Chunk]) -> list[Any]:
+_Part = TypeVar("_Part")
+
+
+def on_all_cores(work: Callable[[_Part], Any], chunks: Sequence[_Part]) -> list[Any]:
     """What each chunk gives, in their order."""
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:

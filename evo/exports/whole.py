@@ -67,13 +67,15 @@ def whole(formula: Formula) -> Whole:
 
 
 def wrong_ways(formula: Formula) -> Backwards:
-    """Where a float32 function of all floats steps the wrong way.
+    """Where a float32 function of all floats, or of its interval, steps the wrong way.
 
     Raises:
         BuildError, CurvedError: as `whole`.
     """
     plain = replace(formula, name="exported", origin=Origin(), to="")
-    assert plain.reduction is not None
+    if plain.reduction is None:
+        target = plain.member.function
+        return backwards(plain, target.expression.ball, *target.ends)
     return _beside_exact(backwards, plain, *plain.reduction.span(plain.fmt))
 
 

@@ -33,6 +33,8 @@ _WORKED, _WORKED_WHOLE = 512, 96
 functions of all floats, whose steps take most of the time."""
 _HASTY = 6
 """Linear programs for a candidate of a function of all floats; members get all."""
+_BROKEN = 64
+"""Pairs of inputs that break what is required, of each time that all are asked, at which moves are tried."""
 _ASKED = 4
 """Moves of a round, the best, that are measured at all points."""
 
@@ -42,7 +44,8 @@ def finished(
 ) -> tuple[np.ndarray, float, int]:
     """The constants of a program, in the format, with the least error that is found.
 
-    Two descents, one from the constants as they are and one from the best in real arithmetic.
+    Descents from the constants as they are, from the best in real arithmetic, and from the best whose results
+    are right where that is required.
 
     Args:
         goal: what the error is.
@@ -51,10 +54,12 @@ def finished(
         persistent: whether a few wrong results are worth a second or two.
 
     Returns:
-        The constants [width], their largest error and the index of the point where.
+        The constants [width], their largest error and the index of the point where; the error is infinite
+        where they do not satisfy what is required.
     """
-    hasty = isinstance(points, WholePoints) and not persistent
-    starts = [one, (levelled(one, points, _HASTY) if hasty else levelled(one, points))[0]]
+    steps = (_HASTY,) if isinstance(points, WholePoints) and not persistent else ()
+    level, least = levelled(one, points, *steps)
+    starts = [one, level, *([levelled(level, goal.pinned(points, least), *steps)[0]] if goal.pins else [])]
     found = [_Descent(goal, goal.rounded(start), points) for start in starts]
     best = min(found, key=lambda descent: descent.run(persistent))
     return best.constants, best.error, best.worst
@@ -70,11 +75,13 @@ def rounded(goal: FloatGoal, one: Batch, points: Points) -> tuple[np.ndarray, fl
 class _Descent:
     """From rounded constants to better neighbours, as long as there are any.
 
-    Where results are right or wrong, fewer wrong ones are better, then a smaller error; else a smaller error.
+    Fewer pairs of inputs that break what is required are better; then, where results are right or wrong,
+    fewer wrong ones; then a smaller error.
     """
 
     def __init__(self, goal: FloatGoal, best: Batch, points: Points) -> None:
         self._goal, self._points, self._best = goal, points, best
+        self._broken, self._value = np.zeros(0, int), (len(goal.required.which) + 1, 0, np.inf)
         self._value, self.worst = self._measured(best)
         self._moves = _moves(int(best.k[0]))
         size = goal.errors(best, points)
@@ -90,14 +97,16 @@ class _Descent:
 
     @property
     def error(self) -> float:
-        """Their largest error."""
-        return self._value[1]
+        """Their largest error; infinite where they break what is required."""
+        return np.inf if self._value[0] else self._value[2]
 
-    def run(self, persistent: bool) -> tuple[int, float]:
-        """Descends; how many results are wrong at the end (0 where nobody asks), and the largest error."""
+    def run(self, persistent: bool) -> tuple[int, int, float]:
+        """Descends; how many pairs break what is required at the end, how many results are wrong (0 where
+        nobody asks), and the largest error."""
         rng, idle, k = np.random.default_rng(0), 0, self._moves.shape[1]
-        for _ in range(_MOST_ROUNDS if k and np.isfinite(self.error) else 0):
-            patience = _PERSISTENT if persistent and 0 < self._value[0] <= _FEW_WRONG else _IDLE
+        for _ in range(_MOST_ROUNDS if k and np.isfinite(self._value[2]) else 0):
+            few = 0 < self._value[0] + self._value[1] <= _FEW_WRONG
+            patience = _PERSISTENT if persistent and few else _IDLE
             if self.error <= self._goal.enough or idle == patience:
                 break
             idle = 0 if self._round(_random_moves(rng, k) if idle else self._moves) else idle + 1
@@ -105,24 +114,33 @@ class _Descent:
 
     def _round(self, moves: np.ndarray) -> bool:
         """Takes the best move; whether there was one, or further points to look at."""
-        goal, known = self._goal, len(self._worked)
+        goal, known = self._goal, len(self._worked) + len(self._broken)
         tried, k = self._best.take(np.zeros(len(moves), int)), moves.shape[1]
         tried.constants[:, :k] = moved(tried.constants[:, :k], moves, goal.arithmetic.computes)
         found = goal.judge(tried, self._points.take(self._worked))
         over = found.over if goal.counts else np.zeros_like(found.over)
-        for row in np.lexsort((found.error, over))[:_ASKED]:
-            if not (over[row], found.error[row]) < self._value:
+        broken = goal.required.take(self._broken).broken(tried).sum(axis=1)
+        for row in np.lexsort((found.error, over, broken))[:_ASKED]:
+            if not (broken[row], over[row], found.error[row]) < self._value:
                 break
             value, worst = self._measured(tried.take([row]))
             if value < self._value:
                 self._best, self._value, self.worst = tried.take([row]), value, worst
                 return True
             self._worked = np.union1d(self._worked, worst)
-        return len(self._worked) > known
+        return len(self._worked) + len(self._broken) > known
 
-    def _measured(self, one: Batch) -> tuple[tuple[int, float], int]:
+    def _measured(self, one: Batch) -> tuple[tuple[int, int, float], int]:
+        """How good constants are, and the point of their largest error; the pairs that they break are
+        remembered. What is worse for its errors alone is not asked for those."""
         error, worst, over = (column[0] for column in self._goal.judge(one, self._points))
-        return (int(over) if self._goal.counts else 0, float(error)), int(worst)
+        value = int(over) if self._goal.counts else 0, float(error)
+        if (0, *value) >= self._value:
+            return (0, *value), int(worst)
+        broken = np.flatnonzero(self._goal.required.broken(one)[0])
+        spread = np.linspace(0, len(broken) - 1, min(len(broken), _BROKEN)).astype(int)
+        self._broken = np.union1d(self._broken, broken[spread])
+        return (len(broken), *value), int(worst)
 
 
 def _moves(k: int) -> np.ndarray:

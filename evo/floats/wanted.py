@@ -60,6 +60,12 @@ def rounded(exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:
     return np.where(np.abs(nearest) > largest, np.copysign(np.inf, nearest), nearest)
 
 
+def correct(exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:
+    """As `rounded`, of infinities and NaN, too: themselves."""
+    finite = np.isfinite(exact)
+    return np.where(finite, rounded(np.where(finite, exact, 0.0), fmt), exact)
+
+
 def right_results(exact: np.ndarray, arithmetic: Arithmetic) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest right result for these exact values; infinite where the result overflows."""
     gives, computes = arithmetic.gives, arithmetic.computes

@@ -69,24 +69,16 @@ class WholePoints(Points):
         )
 
 
-def whole_points(
-    target: Target, core: Target, reduction: Reduction, fmt: FloatFormat, most: int
-) -> WholePoints:
-    """Points where the result is a normal number that depends on the core.
-
-    Args:
-        target: the function.
-        core: what programs approximate.
-        most: about how many.
-    """
-    x = sampled_inputs(reduction, fmt, most)
-    return points_at(x, target, core, reduction, fmt)
-
-
 def points_at(
     x: np.ndarray, target: Target, core: Target, reduction: Reduction, fmt: FloatFormat
 ) -> WholePoints:
-    """Those of these inputs, in order of the core's."""
+    """Points where the result is a normal number that depends on the core, in order of the core's.
+
+    Args:
+        x: inputs of the function.
+        target: the function.
+        core: what programs approximate.
+    """
     x = x[np.isnan(reduction.result(x, np.nan, fmt).astype(float))]  # elsewhere no core counts
     exact = target.exact(x)
     x, exact = x[normal(exact, fmt)], exact[normal(exact, fmt)]

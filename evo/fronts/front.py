@@ -52,6 +52,7 @@ class Member:
         way: which of the function's range reductions, where it is not the first for the interval.
         core: which of the reduction's cores the program is, where it is not the first.
         given: further cores of the function, which the error has as they are.
+        require: what every input was asked for and satisfies (evo/floats/requirements.py), as users write it.
         cost: predicted time of the program [ns] on the platform that the search was for, loads and stores
             left out; None where the front is of ops.
     """
@@ -73,6 +74,7 @@ class Member:
     way: str = ""
     core: str = ""
     given: tuple[Piece, ...] = ()
+    require: tuple[str, ...] = ()
     cost: float | None = None
 
     @property
@@ -105,7 +107,7 @@ class Member:
         entries = asdict(self)
         if self.dtype == REAL:
             del entries["dtype"], entries["full"]
-        for name in ("way", "core", "given", "cost"):
+        for name in ("way", "core", "given", "require", "cost"):
             if not entries[name]:
                 del entries[name]
         if self.given:
@@ -233,7 +235,7 @@ def _member(o: dict[str, Any]) -> Member:
         raise FrontError(f"A member's program is none. {error}") from None
     if program.ops != entries["ops"]:
         raise FrontError(f"A member says {entries['ops']} ops, but its program has {program.ops}.")
-    lists = {name: tuple(entries[name]) for name in ("interval", "constants")}
+    lists = {name: tuple(entries[name]) for name in ("interval", "constants", "require")}
     lists["given"] = tuple(_piece(piece) for piece in entries["given"])
     derived = {"formula": program.formula()}  # what is shown is the program, whatever the file calls it
     return Member(**{**entries, **lists, **derived})

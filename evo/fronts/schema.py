@@ -61,6 +61,7 @@ class MemberObject(BaseModel):
     way: Text = ""
     core: Text = ""
     given: Annotated[list[PieceObject], Field(description="an array of cores")] = []
+    require: Annotated[list[str], Field(description="an array of texts")] = []
     cost: Annotated[
         float | None, Field(gt=0, allow_inf_nan=False, description="a number above 0 or null")
     ] = None

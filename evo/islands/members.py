@@ -70,7 +70,7 @@ class Members:
     def _in_floats(self, goal: FloatGoal, pool: Pool) -> dict[str, Any]:
         """Entries of a member in float arithmetic: constants finished in the format, where that counts."""
         one = pool.batch
-        if pool.error[0] < goal.delicate:
+        if pool.error[0] < goal.delicate or goal.require:
             numbers, error, worst = finished(goal, one, goal.members_points, persistent=True)
         else:
             numbers, error, worst = rounded(goal, one, goal.members_points)
@@ -87,4 +87,5 @@ class Members:
             "way": goal.way,
             "core": goal.searched,
             "given": goal.given,
+            "require": goal.require,
         }

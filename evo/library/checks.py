@@ -35,7 +35,8 @@ class Rechecked:
     def holds(self) -> bool:
         """Whether it is what its file says."""
         same = self.found.misrounded == self.point.misrounded and self.found.inputs == self.point.inputs
-        return same and not self.found.faults and self.found.error <= _SLACK * self.point.ulp
+        wrong = self.found.faults or self.found.unmet
+        return same and not wrong and self.found.error <= _SLACK * self.point.ulp
 
 
 def rechecked(function: str | None = None) -> Iterator[Rechecked]:

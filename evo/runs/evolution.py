@@ -103,7 +103,8 @@ class _Session:
             if search.problem.goal is not None and len(search.front):
                 asked = f"{len(search.front)} functions every input of {search.spec.dtype}"
                 self._hooks.warn(f"Asking {asked}: of float32, some seconds each ...")
-            search.prove()
+            for line in search.prove():
+                self._hooks.warn(line)
         except BaseException as error:
             self._saver.close()
             search.rescue(self._workers.fetch)

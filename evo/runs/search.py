@@ -90,12 +90,13 @@ def _aim(spec: SettledSpec) -> tuple[Target, FloatGoal | None]:
     way, core = spec.way or "", spec.part or ""
     if not spec.full:
         target = make_target(spec.target, spec.interval, metric)
-        return target, FloatGoal(target, spec.dtype, spec.metric or usual_metric(target, spec.dtype))
+        metric = spec.metric or usual_metric(target, spec.dtype)
+        return target, FloatGoal(target, spec.dtype, metric, require=spec.require)
     lo, hi = (end_text(end) for end in spec.interval or core_interval(spec.target, way, core))
     target = Target(spec.target, lo, hi, "absolute")
     given = tuple(piece for text in spec.given for piece in read_given(text))
     metric = spec.metric or usual_metric(target, spec.dtype)
-    goal = FloatGoal(target, spec.dtype, metric, True, way, core, given)
+    goal = FloatGoal(target, spec.dtype, metric, True, way, core, given, spec.require)
     return goal.core, goal
 
 
@@ -283,22 +284,27 @@ class Search:
             with contextlib.suppress(Exception):
                 self.save(fetch)
 
-    def prove(self) -> None:
+    def prove(self) -> tuple[str, ...]:
         """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input.
 
         What gains nothing that can be seen is left out there; the checkpoint has it.
+
+        Returns:
+            What is left out as it does not satisfy what is required, a line each.
         """
         if self.problem.goal is not None and self.problem.goal.missing:
-            return  # no function yet
+            return ()  # no function yet
         if self.problem.goal is not None:
-            self.front = Front.of(check(member, ways=False).measured for member in self.front)
+            asked = [check(member, ways=False) for member in self.front]
+            self.front = Front.of(one.measured for one in asked if not one.unmet)
             self.front.save(self.directory / "front.json")
-            return
+            return tuple(f"Left out: {one.member.ops} ops, {one.unmet[0]}" for one in asked if one.unmet)
         found = [verify(member) for member in self.front.visible(self.spec.error)]
         front = verified_front(found)
         save_certificates(self.directory, found)
         front.save(self.directory / "front.json")
         self.front = front
+        return ()
 
     def last_islands(self) -> tuple[Archipelago, str]:
         """The islands of the last checkpoint, or new ones; and what is wrong with a damaged one."""

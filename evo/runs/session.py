@@ -131,11 +131,13 @@ def _tried(search: Search) -> str:
         if places
         else ""
     )
+    required = f" and satisfies {', '.join(spec.require)} at every input" if spec.require else ""
     programs = f"{search.archipelago.counts['fitted']:,} programs of up to {spec.max_ops} ops over {spec.ops}"
     return (
         f"Nothing is found: of {programs} none has a finite {target.metric} error on"
-        f" ({target.lo}, {target.hi}){exact}. Go on with evonum search --resume {word(search.directory)} and"
-        " more --time or --max-ops, or begin one with other --ops or --metric absolute."
+        f" ({target.lo}, {target.hi}){required}{exact}. Go on with evonum search"
+        f" --resume {word(search.directory)} and more --time or --max-ops, or begin one with other --ops or"
+        " --metric absolute."
     )
 
 

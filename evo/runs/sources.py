@@ -187,6 +187,8 @@ def _command(spec: Mapping[str, Any]) -> str | None:
             words += [f"--{name.replace('_', '-')}", f"{text}s" if name == "time" else text]
     if given.get("cost", OPS) != OPS:
         words += ["--cost", "FILE"]
+    if isinstance(required := given.get("require"), list | tuple):
+        words += [word for text in required for word in ("--require", str(text))]
     words += [f"--{name}" for name in _FLAGS if str(given.get(name)) == "True"]
     said = {"target", "interval", "cost", *_OPTIONS, *_FLAGS}
     others = {k: v for k, v in given.items() if k not in said and not _is_usual(k, v, usual)}

@@ -22,6 +22,7 @@ from pydantic import (
 
 from evo.backends.backend import BACKENDS
 from evo.costs.model import CostError, CostGoal, CostModel, read_model
+from evo.floats.requirements import RequirementError, parse_requirement
 from evo.kernels.vary import mutations
 from evo.numbers.arithmetic import ARITHMETICS, REAL
 from evo.programs.ops import parse_ops
@@ -42,6 +43,10 @@ def _texts(value: Any) -> Any:
     return [str(v) for v in value] if isinstance(value, list | tuple) else value
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _texts(value)
+
+
 class SearchSpec(BaseModel):
     """What to search for, how long, and how.
 
@@ -54,6 +59,7 @@ class SearchSpec(BaseModel):
         way: which reduction, where the function has several.
         part: which of its cores, where it has several.
         given: further cores: members of files, FILE:OPS each.
+        require: what a function of floats has to satisfy at every input (evo/floats/requirements.py).
         ops: the operations that programs may use.
         max_ops: largest program.
         time: budget [s]; stops at a generation's end.
@@ -88,6 +94,7 @@ class SearchSpec(BaseModel):
     way: str | None = Field(None, min_length=1)
     part: str | None = Field(None, min_length=1)
     given: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
+    require: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     ops: Annotated[str, BeforeValidator(_words)] = "+ - * /"
     max_ops: int = Field(10, ge=1, le=MAX_OPS)
     time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(None, gt=0)
@@ -143,6 +150,16 @@ class SearchSpec(BaseModel):
             raise ValueError(f"there are {_listed(name, (REAL, *ARITHMETICS))}")
         return name
 
+    @field_validator("require")
+    @classmethod
+    def _known_requirements(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            try:
+                parse_requirement(text)
+            except RequirementError as error:
+                raise ValueError(str(error).removeprefix("require: ")) from None
+        return tuple(dict.fromkeys(texts))
+
     @model_validator(mode="after")
     def _check(self) -> "SearchSpec":
         parse_ops(self.ops)
@@ -153,6 +170,8 @@ class SearchSpec(BaseModel):
         if self.dtype == REAL and (self.full or self.metric == ULP):
             what = "full" if self.full else "metric: ulp"
             raise ValueError(f"{what} takes a dtype: {', '.join(ARITHMETICS)}")
+        if self.dtype == REAL and self.require:
+            raise ValueError(f"require takes a dtype: {', '.join(ARITHMETICS)}")
         for name in ("way", "part", "given"):
             if getattr(self, name) and not self.full:
                 raise ValueError(f"{name} takes full: it is one of a range reduction")

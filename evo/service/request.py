@@ -17,8 +17,8 @@ from evo.service.problems import ProblemError
 
 TAKEN = frozenset(
     {
-        "target", "interval", "metric", "dtype", "full", "way", "part", "given", "ops", "max_ops", "time",
-        "generations", "error", "cost", "seed", "islands", "offspring", "parents", "niche", "epoch",
+        "target", "interval", "metric", "dtype", "full", "way", "part", "given", "require", "ops", "max_ops",
+        "time", "generations", "error", "cost", "seed", "islands", "offspring", "parents", "niche", "epoch",
         "cache_entries", "stretch", "tiers", "mutations",
     }
 )  # fmt: skip
