@@ -217,6 +217,8 @@ AS_JSON = {"Content-Type": "application/json"}
 MATRIX = {
     "no such path": (404, "GET", "/api/v1/nothing", {}),
     "no such job": (404, "GET", f"{JOB}/nothing", {}),
+    "a name that no file has": (404, "GET", f"{JOB}/a%00b", {}),
+    "its front": (404, "GET", f"{JOB}/a%00b/front", {}),
     "no such format": (404, "GET", f"{JOB}/DONE/export/word", {}),
     "no such certificate": (404, "GET", f"{JOB}/DONE/certificates/99", {}),
     "another method": (405, "PUT", JOB, {}),

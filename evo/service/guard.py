@@ -12,7 +12,7 @@ from typing import Any
 
 from evo.service.problems import ProblemError
 from evo.service.settings import LOOPBACK, MARK, Settings
-from evo.service.store import Store
+from evo.service.store import Store, StoreError
 from evo.service.tokens import EVERYTHING, Access, find
 
 Message = MutableMapping[str, Any]
@@ -65,9 +65,10 @@ class Guard:
             self._check(scope, headers)
             whole = receive if scope["method"] in SAFE else await self._received(receive)
             await self._app(scope, whole, sends)
-        except ProblemError as refused:
+        except (ProblemError, StoreError) as error:
             if begun:
                 raise
+            refused = error if isinstance(error, ProblemError) else ProblemError(503, str(error))
             await _answer(refused, scope["path"], sends)
 
     def _check(self, scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> None:

@@ -5,8 +5,9 @@ import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evo import api
@@ -18,19 +19,23 @@ from evo.service.queue import Place
 from evo.service.request import MOST, JobRequest, checked_changes, checked_entries
 from evo.service.settings import Settings
 from evo.service.states import ENDED
-from evo.service.store import Store
+from evo.service.store import Store, StoreError
 from evo.service.tokens import Access
 from evo.service.watcher import Watcher
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """The jobs of a service, as its users see them."""
+    """The jobs of a service, as its users see them.
+
+    What depends on a look before it (is there room? has the job ended?) is done by one at a time.
+    """
 
     store: Store
     settings: Settings
     watcher: Watcher
     helpers: Helpers
+    _alone: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A specification's entries, checked; the target is looked at, too.
@@ -58,12 +63,11 @@ class Jobs:
         require(access, "submit")
         asked = json.dumps([request.spec, request.cores], sort_keys=True)
         digest = hashlib.sha256(asked.encode()).hexdigest()
-        if key is not None and (known := self._known(access.owner, key, digest)):
+        if (known := self._known_or_room(access, key, digest)) is not None:
             return known, False
         most = min(self.settings.cores, access.max_cores)
         if request.cores > most:
             raise ProblemError(422, f"cores: at most {most} (got {request.cores})", "cores")
-        self._refuse_too_many(access)
         entries = self.check(request.spec)
         if request.cores > (os.cpu_count() or 1):  # as many islands as cores, at least
             entries.setdefault("islands", min(request.cores, MOST["islands"]))
@@ -71,7 +75,12 @@ class Jobs:
         folder = self.settings.folder(id)
         try:
             keep(entries, self.settings, folder)
-            made, new = self.store.add(id, access.owner, entries, request.cores, key, digest)
+            with self._alone:
+                if (known := self._known_or_room(access, key, digest)) is not None:
+                    return known, False
+                made, new = self.store.add(id, access.owner, entries, request.cores, key, digest)
+        except StoreError:
+            raise
         except OSError as error:
             raise ProblemError(503, f"given: its cores cannot be kept: {error.strerror}") from None
         except KeyError:
@@ -124,7 +133,12 @@ class Jobs:
         Raises:
             ProblemError: 403, 404, 409: it has not ended, 422, 429.
         """
-        job = self._own(id, access)
+        with self._alone:
+            changed = self._resumed(self._own(id, access), changes, access)
+        self.watcher.wake()
+        return changed
+
+    def _resumed(self, job: Job, changes: Mapping[str, Any], access: Access) -> Job:
         if not job.is_over:
             raise ProblemError(409, f"The job has not ended: it is {job.state}.")
         new = checked_changes(changes, self.settings.max_time)
@@ -133,12 +147,10 @@ class Jobs:
         self._refuse_too_many(access)
         dropped = {"time", "generations", "error"} if set(new) - {"max_ops"} else set()
         entries = {**{k: v for k, v in job.entries.items() if k not in dropped}, **new}
-        changed = self.store.change(
+        return self.store.change(
             job, "queued", f"resumed by {access.owner}", entries=entries, session=job.session + 1,
             attempts=0, fruitless=0, stop=0, ended=None,
         )  # fmt: skip
-        self.watcher.wake()
-        return changed
 
     def delete(self, id: str, access: Access) -> None:
         """Deletes a job that ended, with its folder.
@@ -146,10 +158,11 @@ class Jobs:
         Raises:
             ProblemError: 403, 404, or 409: it has not ended.
         """
-        job = self._own(id, access)
-        if not job.is_over or api.standing(self.settings.search(id)).locked:
-            raise ProblemError(409, f"The job has not ended: it is {job.state}. Stop it first.")
-        self.store.delete(job)
+        with self._alone:
+            job = self._own(id, access)
+            if not job.is_over or api.standing(self.settings.search(id)).locked:
+                raise ProblemError(409, f"The job has not ended: it is {job.state}. Stop it first.")
+            self.store.delete(job)
         shutil.rmtree(self.settings.folder(job.id), ignore_errors=True)
 
     def places(self) -> dict[str, Place]:
@@ -164,6 +177,13 @@ class Jobs:
         if job.owner != access.owner and "admin" not in access.scopes:
             raise ProblemError(403, f"The job is {job.owner}'s; a token of scope admin may change it.")
         return job
+
+    def _known_or_room(self, access: Access, key: str | None, digest: str) -> Job | None:
+        """The job that a key stands for; None if it stands for none, and there is room for another job."""
+        known = None if key is None else self._known(access.owner, key, digest)
+        if known is None:
+            self._refuse_too_many(access)
+        return known
 
     def _refuse_too_many(self, access: Access) -> None:
         open_jobs = sum(n for state, n in self.store.counts(access.owner).items() if state not in ENDED)

@@ -30,7 +30,7 @@ class Results:
         """Changes with a file of a job, its front or its ledger; None before there is one."""
         try:
             stat = (self.settings.search(id) / file).stat()
-        except OSError:
+        except (OSError, ValueError):  # a name with a NUL is none of a file
             return None
         return stat.st_mtime_ns, stat.st_ino
 

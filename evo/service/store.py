@@ -54,6 +54,7 @@ NOTES = frozenset(
 )  # fmt: skip
 """Columns of a job that change with its state, or between."""
 _COLUMNS = ", ".join(name for name in Job.__dataclass_fields__)
+_BY_ID = f"SELECT {_COLUMNS} FROM jobs WHERE id = ?"
 
 
 class StoreError(EvonumError, OSError):
@@ -85,7 +86,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.RLock()
-        self._own, self._open = threading.local(), list[sqlite3.Connection]()
+        self._own, self._open = threading.local(), dict[threading.Thread, sqlite3.Connection]()
         try:
             self._base = self._connected()
             self._base.execute("PRAGMA journal_mode = WAL")
@@ -95,18 +96,20 @@ class Store:
             raise StoreError(f"The service's store {path} cannot be opened: {error}.") from None
 
     def _connected(self) -> sqlite3.Connection:
-        """A new connection, closed with the store."""
+        """A new connection."""
         made = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
         made.row_factory = sqlite3.Row
-        with self._lock:
-            self._open.append(made)
         return made
 
     @property
     def _reader(self) -> sqlite3.Connection:
-        """This thread's own."""
+        """This thread's own, closed with the store, or after the thread's end when another needs one."""
         if not hasattr(self._own, "connection"):
-            self._own.connection = self._connected()
+            made = self._own.connection = self._connected()
+            with self._lock:
+                for thread in [thread for thread in self._open if not thread.is_alive()]:
+                    self._open.pop(thread).close()
+                self._open[threading.current_thread()] = made
         found: sqlite3.Connection = self._own.connection
         return found
 
@@ -126,7 +129,7 @@ class Store:
         """The connection in a transaction that holds the file; whole on the disk at the end, or undone.
 
         Raises:
-            StoreError: the file cannot be written now: the disk is full, or another process holds it.
+            StoreError: the file cannot be written now: the disk is full, it is held or damaged.
         """
         with self._lock:
             try:
@@ -136,24 +139,32 @@ class Store:
             except BaseException as error:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
+                if type(error) in (sqlite3.OperationalError, sqlite3.DatabaseError):
                     raise StoreError(f"The service's store cannot be written: {error}.") from None
                 raise
 
     def read(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """Rows of a query."""
-        return self._reader.execute(query, values).fetchall()
+        """Rows of a query.
+
+        Raises:
+            StoreError: the file cannot be read: it is gone, or damaged.
+        """
+        try:
+            return self._reader.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"The service's store cannot be read: {error}.") from None
 
     def version(self) -> int:
         """Another number after every change that is not this thread's own, whichever process made it."""
-        (found,) = self._reader.execute("PRAGMA data_version").fetchone()
+        ((found,),) = self.read("PRAGMA data_version")
         return int(found)
 
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
+            self._base.close()
             while self._open:
-                self._open.pop().close()
+                self._open.popitem()[1].close()
 
     def add(
         self, id: str, owner: str, entries: Mapping[str, Any], cores: int, key: str | None, digest: str
@@ -233,7 +244,8 @@ class Store:
 
     def find(self, id: str) -> Job | None:
         """A job by its name."""
-        return self._find(self._reader, id)
+        rows = self.read(_BY_ID, id)
+        return _job(rows[0]) if rows else None
 
     def jobs(
         self,
@@ -305,7 +317,7 @@ class Store:
                 )
 
     def _find(self, base: sqlite3.Connection, id: str) -> Job | None:
-        row = base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (id,)).fetchone()
+        row = base.execute(_BY_ID, (id,)).fetchone()
         return None if row is None else _job(row)
 
     @staticmethod

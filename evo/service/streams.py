@@ -7,7 +7,6 @@ that comes back with its last id gets all after it and nothing twice. What many 
 import asyncio
 import json
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from evo.service.job import Event
 from evo.service.settings import Settings
-from evo.service.store import Store
+from evo.service.store import Store, StoreError
 
 LOOK = 0.25
 """Between two looks [s]."""
@@ -106,7 +105,7 @@ class Streams:
         while self._feeds:
             await asyncio.sleep(LOOK)
             for id, feed in list(self._feeds.items()):
-                with suppress(sqlite3.Error):  # the next look comes
+                with suppress(StoreError):  # the next look comes
                     self._look_at(id, feed)
 
     def _look_at(self, id: str, feed: _Feed) -> None:
