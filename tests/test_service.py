@@ -268,6 +268,26 @@ def test_hostile_specifications_are_422_or_fine_and_never_a_fault(service, entri
     assert answer.status_code in (200, 413, 422), answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "said"),
+    [
+        (b'{"spec": {}}', {}, "send Content-Type: application/json"),
+        (b'{"spec": {}}', {"Content-Type": "application/x-www-form-urlencoded"}, "send Content-Type"),
+        (
+            b"{spec",
+            AS_JSON,
+            "The body is no JSON: Expecting property name enclosed in double quotes at character 1",
+        ),
+        (b"[1]", AS_JSON, "request: Input should be a valid dictionary"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_so(service, body, headers, said):
+    answer = service.ask("POST", JOB, data=body, headers=headers)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert "entry" not in answer.json()
+
+
 def test_openapi_describes_every_path_with_refusals_and_examples(service):
     schema = service.ask("GET", "/openapi.json").json()
     assert len(schema["paths"]) > 20
@@ -291,7 +311,9 @@ def test_the_commands_do_what_the_interface_does(service, done, tmp_path, monkey
     sent = evonum_here("submit", "--spec", spec, "--generations", 2, "--follow", cwd=tmp_path)
     assert sent.returncode == 0, sent.stderr
     assert sent.stdout.splitlines()[-1] == "succeeded: budget spent"
-    assert "finished; front" in evonum_here("logs", done, cwd=tmp_path).stdout
+    log = evonum_here("logs", done, cwd=tmp_path).stdout
+    assert "finished; front" in log
+    assert "dashboard" not in log  # its records are the service's to deliver
     ops = shown["front"][-1]["ops"]
     made = evonum_here("best", "exp2", "--ops", ops, "--to", "c", "--output", "exp2.h", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
@@ -303,14 +325,31 @@ def test_the_commands_do_what_the_interface_does(service, done, tmp_path, monkey
         (["stop", done], 2, "has ended"),
         (["submit", "exq2"], 2, "exp2"),
         (["best", "exp2", "--to", "c"], 2, "choose by --ops"),
+        (["best", "exp2", "--interval", "0", "7", "--to", "c"], 1, "exp2 on (0, 7), relative error"),
+        (["resume", done, "--max-ops", 1], 2, "no fewer than before"),
+        (["delete", "nothing"], 2, "no job"),
         (["jobs", "--server", "http://127.0.0.1:1"], 1, "No service answers"),
-        (["jobs", "--server", "nonsense"], 2, "no address"),
+        (["jobs", "--server", "127.0.0.1:1"], 2, "it begins with http:// or https://"),
         (["serve", "--data", service.data, "--port", 0], 1, "Another service has"),
     ):
         refused = evonum_here(*words, cwd=tmp_path)
         assert refused.returncode == code, (words, refused.stdout, refused.stderr)
         assert text in refused.stderr, refused.stderr
         assert len(refused.stderr.splitlines()) == 1 or words[0] == "serve"
+
+
+def test_a_job_is_resumed_with_a_larger_budget_and_deleted_by_commands(service, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVONUM_SERVER", service.url)
+    id = service.submit(time=None, generations=2)
+    service.wait(id, "succeeded")
+    went = evonum_here("resume", id, "--generations", 3, "--max-ops", 4, "--follow", cwd=tmp_path)
+    assert went.returncode == 0, went.stderr
+    assert went.stdout.splitlines()[0] == "queued"
+    assert went.stdout.splitlines()[-1] == "succeeded: budget spent"
+    spec = service.get(f"/jobs/{id}")["spec"]
+    assert (spec["generations"], spec["max_ops"]) == (3, 4)
+    assert evonum_here("delete", id, cwd=tmp_path).stdout == f"Job {id} is deleted.\n"
+    assert not service.search(id).parent.exists()
 
 
 def test_a_job_tells_where_its_run_in_mlflow_is_once_there_is_one(service, done, tmp_path, monkeypatch):

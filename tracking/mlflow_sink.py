@@ -225,7 +225,10 @@ def deliver(
     """
     outbox = _open_outbox(Path(directory), tracking_uri, experiment, base, warn)
     if not os.path.isfile(outbox.records):  # unlike Path.is_file, with a name that is too long, too
-        raise FileNotFoundError(f"No records of a search: there is no file {outbox.records}.")
+        raise FileNotFoundError(
+            f"No records of a search: there is no file {outbox.records}; "
+            "evonum deliver FOLDER --follow delivers every search in a folder."
+        )
     check_address(outbox.ledger.tracking_uri)
     if file := sqlite_path(outbox.ledger.tracking_uri):
         check_place(file)

@@ -55,8 +55,10 @@ from evo.cli.options import (
 from evo.cli.plain import print_json
 from evo.cli.service import (
     best_command,
+    delete_command,
     jobs_command,
     logs_command,
+    resume_command,
     serve_command,
     show_command,
     stop_command,
@@ -305,6 +307,8 @@ app.command("jobs")(jobs_command)
 app.command("show")(show_command)
 app.command("logs")(logs_command)
 app.command("stop")(stop_command)
+app.command("resume")(resume_command)
+app.command("delete")(delete_command)
 app.command("best")(best_command)
 app.add_typer(token, name="token")
 
@@ -338,6 +342,11 @@ def deliver(
 ) -> None:
     """Send the records that MLflow does not have yet (it was away while the search ran)."""
     if follow:
+        print(
+            f"Delivers the searches in {visible(str(directory))}, new ones too, until Ctrl-C.",
+            file=sys.stderr,
+            flush=True,
+        )
         api.deliver_all(directory, tracking_uri, lambda line: print(line, file=sys.stderr, flush=True))
     api.deliver(directory, tracking_uri)
     print("All records are delivered.")

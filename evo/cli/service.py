@@ -1,4 +1,4 @@
-"""Commands over a service: serve one, submit to it, look at jobs, stop them, ask for the best formula."""
+"""Commands over a service: serve one, submit to it, look after jobs, ask for the best formula."""
 
 import re
 import sys
@@ -34,6 +34,7 @@ from evo.cli.options import (
 )
 from evo.cli.plain import print_json
 from evo.cli.tables import printable, visible
+from evo.errors import EvonumError
 from evo.files import write_atomically
 from evo.service.settings import HERE, PORT, Settings
 from evo.service.states import ENDED, STATES
@@ -67,9 +68,16 @@ def _key(text: str) -> str:
     return text
 
 
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show its log until it ends.")]
 Id = Annotated[str, typer.Argument(metavar="JOB", help="As evonum jobs shows it.", parser=_job)]
 _LOOK = 0.5
 """Between two looks at a job that is followed [s]."""
+
+
+class NothingError(EvonumError):
+    """No job has found what is asked for; later one may."""
+
+    kind = "machine"
 
 
 def _client(server: str) -> "Client":
@@ -85,7 +93,10 @@ def serve_command(
     ] = (Settings.host),
     port: Annotated[int, typer.Option(min=0, max=65535)] = PORT,
     cores: Annotated[
-        int, typer.Option(help="That jobs share. [default: all of this machine]", min=1, max=4096)
+        int,
+        typer.Option(
+            help="That jobs share. [default: all of this machine]", show_default=False, min=1, max=4096
+        ),
     ] = Settings.cores,
     ray: Annotated[
         str | None,
@@ -150,7 +161,7 @@ def submit_command(
             parser=_key,
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show its log until it ends.")] = False,
+    follow: Follow = False,
     server: Server = HERE,
     as_json: Json = False,
 ) -> None:
@@ -226,13 +237,43 @@ def stop_command(job: Id, server: Server = HERE) -> None:
     print(_client(server).ask("POST", f"/jobs/{job}/stop").json()["state"])
 
 
+def resume_command(
+    job: Id,
+    max_ops: Annotated[int | None, typer.Option(help="Larger programs. [default: as before]")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Budget from here on: 60s, 10m, 1h. [default: the last one again]")
+    ] = None,
+    generations: Generations = None,
+    error: MaxError = None,
+    follow: Follow = False,
+    server: Server = HERE,
+) -> None:
+    """Go on with a job that ended, from where it was; its front never gets worse."""
+    asked = {"max_ops": max_ops, "time": time, "generations": generations, "error": error}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    client = _client(server)
+    print(client.ask("POST", f"/jobs/{job}/resume", json={"changes": changes}).json()["state"], flush=True)
+    if follow:
+        raise typer.Exit(_follow(client, job))
+
+
+def delete_command(job: Id, server: Server = HERE) -> None:
+    """Delete a job that ended, with its folder and all that it found."""
+    _client(server).ask("DELETE", f"/jobs/{job}")
+    print(f"Job {job} is deleted.")
+
+
 def best_command(
     target: Annotated[str, typer.Argument(help="A catalogue name, or an expression of x.")],
     interval: Interval = None,
     metric: Annotated[str | None, typer.Option(help=METRIC)] = None,
     dtype: Dtype = None,
-    ops: Annotated[int | None, typer.Option(help="At most so many operations.", min=0)] = None,
-    error: Annotated[float | None, typer.Option("--error", "--max-error", help="At most this error.")] = None,
+    ops: Annotated[
+        int | None, typer.Option(help="Only the best of at most so many operations.", min=0)
+    ] = None,
+    error: Annotated[
+        float | None, typer.Option("--error", "--max-error", help="Only the shortest of at most this error.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help=f"As {', '.join(api.EXPORT_FORMATS)}.")] = None,
     output: Output = None,
     server: Server = HERE,
@@ -244,9 +285,12 @@ def best_command(
         "/best", target=target, interval=interval, metric=metric, dtype=dtype, ops=ops, error=error
     )
     members = found["members"]
+    nothing = f"No job has found such a formula of {visible(_title(found))} yet."
     if to is not None:
+        if not members:
+            raise NothingError(nothing)
         if len(members) != 1:
-            there = ", ".join(str(m["ops"]) for m in members) or "none"
+            there = ", ".join(str(m["ops"]) for m in members)
             raise typer.BadParameter(f"one formula goes to {to}: choose by --ops; there are {there}.")
         _export(client, members[0], to, output)
     elif as_json:
@@ -254,7 +298,12 @@ def best_command(
     elif members:
         Terminal().print(_members(members))
     else:
-        print("No job has found any yet.")
+        print(nothing)
+
+
+def _title(found: dict[str, Any]) -> str:
+    """What the best formulas were asked for."""
+    return f"{found['target']} on ({', '.join(found['interval'])}), {found['metric']} error,"
 
 
 def _export(client: "Client", member: dict[str, Any], to: str, output: Path | None) -> None:

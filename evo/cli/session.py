@@ -162,13 +162,14 @@ class Session(Watcher):
         self.code = self._signals.code
         here, uri = end.directory, store_of(end.directory)
         elsewhere = f" --tracking-uri {shlex.quote(uri)}" if uri else ""
+        dashboard = f"; dashboard: evonum ui{elsewhere}" if self._recorded else ""
         if len(end.front):
             self._tell(front_table(end.front, width=self._tell.console.width))
         if end.sought is not None:
             self._tell(_said_of_goal(end.front, end.sought))
         self._tell(
             f"{'stopped' if end.stopped else 'finished'}; front: {here}/front.json; "
-            f"go on: evonum search --resume {word(here)}; dashboard: evonum ui{elsewhere}"
+            f"go on: evonum search --resume {word(here)}{dashboard}"
         )
         if self._recorded and (left := undelivered(here)):
             self.code = self.code or 1

@@ -1,4 +1,4 @@
-"""A client of a service: what the commands submit, jobs, show, logs, stop and best ask over HTTP."""
+"""A client of a service: what `submit`, `jobs`, `best` and the other commands ask over HTTP."""
 
 import os
 from typing import Any
@@ -67,7 +67,10 @@ class Client:
         except (requests.RequestException, ValueError) as error:
             if isinstance(error, requests.ConnectionError | requests.Timeout):
                 raise AwayError(f"No service answers at {self.url}: begin one with evonum serve.") from None
-            raise RefusedError(f"{self.url!r} is no address of a service: {error}") from None
+            what = f"{self.url!r} is no address of a service"
+            if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema):
+                raise RefusedError(f"{what}: it begins with http:// or https://.") from None
+            raise RefusedError(f"{what}: {error}") from None
         if answer.status_code >= 400:
             kind = AwayError if answer.status_code >= 500 or answer.status_code == 429 else RefusedError
             raise kind(_detail(answer))

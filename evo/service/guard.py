@@ -97,12 +97,13 @@ class Guard:
         if shown and (access := find(self._store, shown)) is not None:
             return access
         if kind and required:
-            raise _unknown("The token is none, or not any more.")
+            raise _unknown("The token is unknown, revoked or over; evonum token list shows them.")
         if not self._settings.needs_tokens:
             return EVERYTHING
         if required:
             raise _unknown(
-                "A token is needed: Authorization: Bearer TOKEN, as evonum token create prints it."
+                "A token is needed, as evonum token create prints it: commands take it from $EVONUM_TOKEN, "
+                "requests send Authorization: Bearer TOKEN."
             )
         return None
 

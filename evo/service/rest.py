@@ -140,6 +140,11 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            what = first.get("ctx", {}).get("error", "")
+            return answer(request, 422, f"The body is no JSON: {what} at character {first['loc'][-1]}.")
+        if first["loc"] == ("body",) and isinstance(first.get("input"), bytes):
+            return answer(request, 422, "The body is not taken as JSON: send Content-Type: application/json.")
         entry = ".".join(str(part)[:60] for part in first["loc"][1:]) or None
         return answer(request, 422, f"{entry or 'request'}: {first['msg']}", entry)
 
@@ -401,7 +406,7 @@ def _add_session(app: FastAPI, parts: Parts) -> None:
     def begin(request: SessionRequest, http: Request, response: Response) -> None:
         """Gives the page a cookie for a token: EventSource sends no other."""
         if find(parts.store, request.token) is None:
-            raise ProblemError(401, "The token is none, or not any more.")
+            raise ProblemError(401, "The token is unknown, revoked or over.")
         response.set_cookie(
             COOKIE, request.token, httponly=True, samesite="strict", path="/",
             secure=http.headers.get("x-forwarded-proto") == "https",

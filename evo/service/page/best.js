@@ -28,7 +28,7 @@ export function best() {
         h("h2", {}, `${found.target} on (${found.interval.join(", ")}), ${found.metric} error`),
         rows.length
           ? table([["operations", true], ["largest error", true], ["proved", true], ["owner"], ["formula"]], rows, "Best formulas")
-          : h("p", {}, "No job has found any yet."));
+          : h("p", {}, "No job has found such a formula yet."));
     } catch (problem) {
       where.replaceChildren(h("p", { class: "bad" }, problem.message));
     }
