@@ -12,9 +12,10 @@ from evo.classical.frames import Frame
 from evo.classical.goals import Goals
 from evo.classical.remez import minimax
 from evo.complete.bounds import Bounds
-from evo.complete.degrees import Type, types_of
+from evo.complete.degrees import Type, codes_of, types_of
 from evo.complete.enumeration import enumerate_families
 from evo.kernels.words import batch_of
+from evo.programs.batch import Batch
 from evo.programs.ops import OPCODE
 from evo.programs.program import parse
 from evo.targets.making import make_target
@@ -131,6 +132,15 @@ def test_types_of_single_programs(text, kind):
     ]
     found = types_of(np.array([words], np.uint16), np.array([len(words)], np.uint8))
     assert found.types[found.of[0]] == kind
+    code = int(codes_of(Batch.of([program], [[]]))[0])
+    assert (Type.of(code) if code else None) == kind
+
+
+def test_a_program_whose_values_have_no_numbers_in_words_has_no_type():
+    text = "v1 = x + c1\n" + "".join(f"v{n} = v{n - 1} + x\n" for n in range(2, 17))
+    longest, longer = (Batch.of([parse("\n".join(text.splitlines()[:n]))], [[]]) for n in (15, 16))
+    assert Type.of(int(codes_of(longest)[0])) == Type(0, 1, 1, 0)
+    assert not codes_of(longer)[0]
 
 
 @pytest.mark.parametrize(("name", "power"), [("exp2", 0), ("log2", 0), ("cos", 0), ("erf", 1)])

@@ -102,6 +102,7 @@ def test_records_tell_the_whole_search(tmp_path):
                 "redundant",
                 "seen_function",
                 "fitted",
+                "settled",
             )
         )
         - last["search/audited"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evo.programs.batch import Programs
+from evo.kernels.layout import SETTLED
+from evo.programs.batch import Batch, Programs
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Fits:
         rms: root mean square of the weighted residuals after least squares, float64 [rows]; inf if
             never finite.
         error: max weighted error at the fit's points, float64 [rows]; inf if never finite.
-        status: FITTED or NOT_FINITE, uint8 [rows].
+        status: FITTED, NOT_FINITE or SETTLED, uint8 [rows].
         iterations: LM iterations done in all.
     """
 
@@ -34,6 +35,21 @@ class Fits:
     def constants(self) -> np.ndarray:
         """Float64 [rows, width]."""
         return self.batch.constants
+
+    def among(self, batch: Batch, rows: np.ndarray, least: np.ndarray) -> "Fits":
+        """These fits as those of some rows of a batch, whose others are settled.
+
+        Args:
+            rows: which they are, ascending.
+            least: what the error of each row of the batch cannot go below, float64.
+        """
+        if len(rows) == len(batch):
+            return self
+        constants, rms = batch.constants.copy(), np.full(len(batch), np.inf)
+        error, status = least.copy(), np.full(len(batch), SETTLED, np.uint8)
+        constants[rows], rms[rows] = self.constants, self.rms
+        error[rows], status[rows] = self.error, self.status
+        return Fits(batch.with_constants(constants), rms, error, status, self.iterations)
 
 
 @dataclass(frozen=True)

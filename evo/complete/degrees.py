@@ -22,8 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evo.kernels.binding import batch_view
 from evo.kernels.layout import MOST_POWER, TYPE_SHAPE
 from evo.kernels.library import kernels
+from evo.programs.batch import Batch
 
 _BLOCK = 1 << 14
 """Programs at a time: what a block needs stays in a processor's cache."""
@@ -60,6 +62,13 @@ class Types:
 
     types: tuple[Type | None, ...]
     of: np.ndarray
+
+
+def codes_of(batch: Batch) -> np.ndarray:
+    """The numbers of the types of a batch's programs, uint32 [rows]; 0 of one that has none."""
+    codes = np.empty(len(batch), np.uint32)
+    kernels().batch_degrees(batch_view(batch), codes)
+    return codes
 
 
 def types_of(words: np.ndarray, n: np.ndarray, threads: int = 1) -> Types:

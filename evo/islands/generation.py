@@ -15,7 +15,7 @@ from evo.islands.operators import Operators
 from evo.islands.pool import Pool
 from evo.islands.state import Info, State, stream
 from evo.kernels.cache import Entries
-from evo.kernels.layout import FITTED
+from evo.kernels.layout import NOT_FINITE, SETTLED
 
 
 def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
@@ -31,7 +31,8 @@ def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
     ops, cost = brood.batch.ops, problem.costs(brood.batch)
     fits = operators.fit(brood.batch, stream=brood.fingerprint ^ np.uint64(rng), worth=limit[cost])
     audited = np.flatnonzero(brood.audited)
-    known = state.functions.scores(brood.fingerprint[audited])
+    again = audited[fits.status[audited] != SETTLED]
+    known = state.functions.scores(brood.fingerprint[again])
     found = Entries(
         brood.fingerprint, brood.check, ops.astype(np.uint8), np.minimum(fits.error, 1e38).astype(np.float32)
     )
@@ -50,14 +51,15 @@ def step(operators: Operators, island: int, state: State) -> tuple[State, Info]:
 
     counts = {
         **brood.counts,
-        "fitted": len(brood.batch),
+        "fitted": int(np.count_nonzero(fits.status != SETTLED)),
+        "settled": int(np.count_nonzero(fits.status == SETTLED)),
         "lm_iterations": fits.iterations,
-        "failed": int(np.count_nonzero(fits.status != FITTED)),
+        "failed": int(np.count_nonzero(fits.status == NOT_FINITE)),
         "entered": len(newcomers),
         "deep": polished,
         "deep_new": len(np.setdiff1d(deep.behaviour, state.archive.behaviour)),
         # An audited function whose new fit is much better: the cache had skipped something of worth.
-        "audited_better": int(np.count_nonzero(fits.error[audited] < 0.5 * known)),
+        "audited_better": int(np.count_nonzero(fits.error[again] < 0.5 * known)),
     }
     total = {name: state.counts.get(name, 0) + n for name, n in counts.items()}
     moments = (started, varied, fitted, deepened, ended)

@@ -30,6 +30,7 @@ def fitted_newcomers(
     rows = np.flatnonzero(fits.error < limit[cost])
     measures = operators.measure(fits.batch, rows)
     better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[cost[rows]]))
+    better = better[operators.can_have(fits.batch.take(rows[better]), limit[cost[rows[better]]])]
     if "behaviour" in operators.problem.variation.tiers:
         of = rows[better]
         best = distinct(cost[of], measures.error[better], fingerprint[of], measures.behaviour[better])

@@ -14,10 +14,12 @@ from evo.backends.windows import fit_at
 from evo.floats.goal import FloatGoal
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
+from evo.islands.settling import Settling
 from evo.islands.state import State
 from evo.kernels.layout import NOT_FINITE
 from evo.kernels.vary import Offspring
 from evo.minimax.pins import holds
+from evo.programs.batch import Batch
 from evo.targets.checks import anchors
 from evo.targets.points import Points, fit_points, select_points
 
@@ -61,6 +63,11 @@ class Operators:
         return backend_on(self.problem.backend, self.problem.device)
 
     @cached_property
+    def settling(self) -> Settling:
+        """What needs no fit."""
+        return Settling(self.problem.target)
+
+    @cached_property
     def takes_exactness(self) -> bool:
         """Whether the target has a zero or a pole elsewhere than at 0, where a float hardly ever hits it."""
         places = anchors(self.problem.target) if self.goal is None else ()
@@ -81,14 +88,29 @@ class Operators:
         return self.engine.offspring(rng, variation, parents, state.texts, state.functions, rows)
 
     def fit(self, batch: Programs, stream: np.ndarray, worth: np.ndarray) -> Fits:
-        """Programs with fitted constants, in the goal's format if there is one; see `Backend.fit`."""
+        """Programs with fitted constants, in the goal's format if there is one; see `Backend.fit`.
+
+        What is settled (evo/islands/settling.py) has its bound as its error, and constants as they were.
+        """
         effort, points = self.problem.effort, self.fit_points
         if self.goal is None:
-            return fit_at(
-                self.problem.target, self.engine, batch, points, self.select_points, effort, stream, worth
-            )
+            if not isinstance(batch, Batch):  # on a GPU a fit takes less time than to ask
+                return self._fit_at(batch, stream, worth)
+            least = self.settling.least(batch, worth)
+            rows = np.flatnonzero(least <= worth)
+            return self._fit_at(batch.take(rows), stream[rows], worth[rows]).among(batch, rows, least)
         fits = self.engine.fit(batch, points, effort, stream, worth)
         return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None))))
+
+    def can_have(self, batch: Batch, error: np.ndarray) -> np.ndarray:
+        """Whether programs may have less than these errors [rows], as their types have it, bool [rows]."""
+        if self.goal is not None:
+            return np.ones(len(batch), bool)
+        return self.settling.least(batch, error, often=1) <= error
+
+    def _fit_at(self, batch: Programs, stream: np.ndarray, worth: np.ndarray) -> Fits:
+        target, effort = self.problem.target, self.problem.effort
+        return fit_at(target, self.engine, batch, self.fit_points, self.select_points, effort, stream, worth)
 
     def measure(self, batch: Programs, rows: np.ndarray) -> Measures:
         """The rows' errors at the select points, in float arithmetic if that is the goal's.

@@ -89,4 +89,25 @@ EXPORT void degrees(const uint16_t *word, int64_t rows, int32_t ops, uint32_t *c
     for (int64_t row = 0; row < rows; row++, word += ops) code[row] = type_of(&f, word, ops);
 }
 
+#define MOST_SPELLED (17 - WORD_VALUE) /* ops of a program whose values have numbers in words, but for the last */
+
+static unsigned operand_word(int slot)
+{
+    return slot == X ? 0 : is_constant(slot) ? WORD_CONSTANT : (unsigned)(slot - VALUE + WORD_VALUE);
+}
+
+/* The type of every row of a batch; NO_TYPE of the largest programs. */
+EXPORT void batch_degrees(const Batch *batch, uint32_t *code)
+{
+    Factors f;
+    Program p;
+    uint16_t word[MAX_OPS];
+    for (int64_t row = 0; row < batch->rows; row++) {
+        load(batch, row, &p);
+        for (int i = 0; i < p.n; i++)
+            word[i] = (uint16_t)((unsigned)p.op[i] << 12 | operand_word(p.arg[i][0]) << 8 | operand_word(p.arg[i][1]) << 4);
+        code[row] = p.n <= MOST_SPELLED ? type_of(&f, word, p.n) : NO_TYPE;
+    }
+}
+
 #endif

@@ -28,6 +28,8 @@ TYPE_SHAPE = 2 * MOST_POWER + 2, 2 * MOST_STRIDE, 32, 32
 MOST_PROBES = 1 << 12
 """Places where a key may be before a table counts as full."""
 FITTED, NOT_FINITE, POLE = range(3)
+SETTLED = 3
+"""Of a program that was not fitted: its error is known to be too large."""
 COUNTERS = (
     "made",  # mutants, those on the way of a walk too
     "invalid",  # do not depend on x, or outgrow the kernels' tables
@@ -278,6 +280,7 @@ FUNCTIONS = {
         "const Words *words, int32_t *at, int32_t fixed, int64_t room, uint16_t *word, uint64_t *key",
     ),
     "degrees": _function("void", "const uint16_t *word, int64_t rows, int32_t ops, uint32_t *code"),
+    "batch_degrees": _function("void", "const Batch *batch, uint32_t *code"),
     "offspring": _function(
         "int64_t",
         """const Brood *brood, const Batch *parents, const Cache *texts, const Cache *functions,
