@@ -67,7 +67,9 @@ _POWERS = (
         "mish", "log(2)", _mish, "exp",
         before="""
         absolute = size x
-        start = sub ZERO absolute
+        opposed = sub ZERO absolute
+        bound = atmost x MINUS_FAR
+        start = atleast opposed bound
         """,
         after="""
         w = mul whole LOWERED
@@ -96,6 +98,7 @@ _POWERS = (
         reach=(-110.0, float("inf")), shift=-32, rules={
             "LEAST": lambda fmt: whole_below("log(2)", fmt.emin - fmt.digits - 10),
             "LOWERED": value(2.0**-32), "TWO": value(2.0),
+            "MINUS_FAR": value(-40.0),  # e^-40 changes no result, and its square is a normal number
         },
     ),
     Power(
