@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +45,8 @@ class Jobs:
             ProblemError: 422, with the entry that is wrong.
         """
         entries = checked_entries(given, self.settings.max_time)
-        try:
+        with nameless(self.settings):
             self.helpers.ask("check_search", entries=at_jobs(entries, self.settings))
-        except ProblemError as wrong:  # of a job its folder's place is nobody's business
-            told = str(wrong).replace(f"{self.settings.jobs}/", "")
-            raise ProblemError(wrong.status, told, wrong.entry, wrong.headers) from None
         return entries
 
     def submit(self, request: JobRequest, access: Access, key: str | None = None) -> tuple[Job, bool]:
@@ -199,6 +197,16 @@ class Jobs:
         if found is not None and found[1] != digest:
             raise _other_use(key)
         return None if found is None else self.store.find(found[0])
+
+
+@contextmanager
+def nameless(settings: Settings) -> Iterator[None]:
+    """Leaves out of what is refused within where the jobs' folders lie, which is nobody's business."""
+    try:
+        yield
+    except ProblemError as wrong:
+        told = str(wrong).replace(f"{settings.jobs}/", "")
+        raise ProblemError(wrong.status, told, wrong.entry, wrong.headers) from None
 
 
 def described(job: Job, place: Place | None = None) -> dict[str, Any]:

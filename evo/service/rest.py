@@ -27,7 +27,7 @@ from evo import api
 from evo.service.answers import Answers, Asked, nothing
 from evo.service.guard import COOKIE, Guard, is_page
 from evo.service.helpers import Helpers
-from evo.service.jobs import Jobs, described, require
+from evo.service.jobs import Jobs, described, nameless, require
 from evo.service.measures import Measures
 from evo.service.problems import TITLES, ProblemError, ProblemObject, problem
 from evo.service.request import ChangesRequest, CheckRequest, JobRequest, SessionRequest, SpecRequest
@@ -319,7 +319,8 @@ def _add_results(app: FastAPI, parts: Parts) -> None:
             raise ProblemError(404, "The job has no front yet.")
         options = {"ops": ops, "every": every, "dtype": dtype, "full": full, "name": name}
         directory = str(parts.settings.search(job.id))
-        made = parts.helpers.ask("export", EXPORT_S, directory=directory, to=to, options=options)
+        with nameless(parts.settings):
+            made = parts.helpers.ask("export", EXPORT_S, directory=directory, to=to, options=options)
         file = f"{job.id}{'' if ops is None else f'-{ops}'}.{ending}"
         held = {"Content-Disposition": f'attachment; filename="{file}"'}
         if "base64" in made:

@@ -24,7 +24,7 @@ class Results:
 
     store: Store
     settings: Settings
-    _fronts: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = field(default_factory=dict)
+    _fronts: dict[str, tuple[tuple[int, int], list[dict[str, Any]], str | None]] = field(default_factory=dict)
 
     def mark(self, id: str, file: str = "front.json") -> tuple[int, int] | None:
         """Changes with a file of a job, its front or its ledger; None before there is one."""
@@ -40,15 +40,31 @@ class Results:
         return None if found is None else vars(found)
 
     def front(self, job: Job) -> list[dict[str, Any]]:
-        """The members of front.json; none before there is one."""
+        """The members of front.json; none before there is one.
+
+        Raises:
+            ProblemError: 422: the file is damaged.
+        """
         if (mark := self.mark(job.id)) is None:
             return []
         kept = self._fronts.get(job.id)
         if kept is None or kept[0] != mark:
-            found = _json(self.settings.search(job.id) / "front.json")
-            members = [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
-            self._fronts[job.id] = kept = mark, members
+            found, wrong = _json(self.settings.search(job.id) / "front.json"), None
+            try:
+                api.Front.from_objects(found)
+            except api.EvonumError as error:
+                found, wrong = [], str(error)
+            self._fronts[job.id] = kept = mark, found, wrong
+        if kept[2] is not None:
+            raise ProblemError(422, f"The front of job {job.id} is damaged: {kept[2]}")
         return kept[1]
+
+    def _whole(self, job: Job) -> list[dict[str, Any]]:
+        """The members of a front; none of one that is damaged."""
+        try:
+            return self.front(job)
+        except ProblemError:
+            return []
 
     def pictures(self, job: Job) -> Mapping[str, Any]:
         """The error curves of the members, by ops, and the classical forms by family, as last recorded."""
@@ -57,7 +73,9 @@ class Results:
             if b'"kind": "front"' in line[:200] or b'"kind": "end"' in line[:200]:
                 try:
                     record = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
+                    continue
+                if not isinstance(record, dict):
                     continue
                 return {"curves": record.get("curves", {}), "families": record.get("families", {})}
         return {"curves": {}, "families": {}}
@@ -66,11 +84,13 @@ class Results:
         """The proof of a member.
 
         Raises:
-            ProblemError: 404: there is none.
+            ProblemError: 404: there is none that can be read.
         """
-        found = _json(self.settings.search(job.id) / "certificates" / f"ops-{ops:02d}.json")
-        if found is None:
-            raise ProblemError(404, f"The job has no certificate of {ops} operations.")
+        path = self.settings.search(job.id) / "certificates" / f"ops-{ops:02d}.json"
+        found = _json(path)
+        if not isinstance(found, dict):
+            damaged = "that is not damaged " if path.exists() else ""
+            raise ProblemError(404, f"The job has no certificate {damaged}of {ops} operations.")
         return found
 
     def log(self, job: Job, offset: int) -> tuple[str, int]:
@@ -100,7 +120,7 @@ class Results:
         found = [
             {"job": job.id, "owner": job.owner, **member}
             for job in self.store.jobs()
-            for member in self.front(job)
+            for member in self._whole(job)
             if member.get("dtype", "real") == dtype
             and all(member.get(name) == target[name] for name in ("target", "interval", "metric"))
         ]

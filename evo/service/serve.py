@@ -52,6 +52,7 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
     from evo.service.rest import Parts, make_app
 
     with _held(settings), _listening(settings) as listener, _log(), contextlib.ExitStack() as stack:
+        _refuse_loss(settings)
         helpers = stack.enter_context(contextlib.closing(Helpers(settings.helpers, settings.patience)))
         store = stack.enter_context(contextlib.closing(Store(settings.data / "service.db")))
         watcher = Watcher(store, settings, LAUNCHERS["ray" if settings.cluster else "local"](settings))
@@ -67,6 +68,17 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
             helpers.begin()
 
         _answer(make_app(parts), listener, begun)
+
+
+def _refuse_loss(settings: Settings) -> None:
+    """A store that is gone or empty beside folders of jobs: none of them would be listed."""
+    store = settings.data / "service.db"
+    held = sum(1 for _ in settings.jobs.iterdir())
+    if held and not (store.exists() and store.stat().st_size):
+        raise ServeError(
+            f"The service's store {store} is gone or empty, but {settings.jobs} has {held} jobs: "
+            "restore the store, or move the jobs elsewhere."
+        )
 
 
 def _answer(app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:

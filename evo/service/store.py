@@ -91,7 +91,11 @@ class Store:
             self._base = self._connected()
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = FULL")
+            self._file = _file(path)
             self._make(path)
+            ((found,),) = self._base.execute("PRAGMA quick_check(1)").fetchall()
+            if found != "ok":
+                raise sqlite3.DatabaseError(" ".join(found.split()))
         except sqlite3.Error as error:
             raise StoreError(f"The service's store {path} cannot be opened: {error}.") from None
 
@@ -105,6 +109,7 @@ class Store:
     def _reader(self) -> sqlite3.Connection:
         """This thread's own, closed with the store, or after the thread's end when another needs one."""
         if not hasattr(self._own, "connection"):
+            self._refuse_another()
             made = self._own.connection = self._connected()
             with self._lock:
                 for thread in [thread for thread in self._open if not thread.is_alive()]:
@@ -112,6 +117,11 @@ class Store:
                 self._open[threading.current_thread()] = made
         found: sqlite3.Connection = self._own.connection
         return found
+
+    def _refuse_another(self) -> None:
+        """What is written to a deleted file is lost with this process, and a new one is empty."""
+        if self._file != _file(self._path):
+            raise StoreError(f"The service's store {self._path} is gone, or another file: end the service.")
 
     def _make(self, path: Path) -> None:
         with self.writing() as base:
@@ -132,6 +142,7 @@ class Store:
             StoreError: the file cannot be written now: the disk is full, it is held or damaged.
         """
         with self._lock:
+            self._refuse_another()
             try:
                 self._base.execute("BEGIN IMMEDIATE")
                 yield self._base
@@ -341,6 +352,15 @@ class Store:
         columns = ", ".join(f"{name} = ?" for name in values)
         held = [json.dumps(value) if name == "entries" else value for name, value in values.items()]
         base.execute(f"UPDATE jobs SET {columns} WHERE id = ?", (*held, id))
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _job(row: sqlite3.Row) -> Job:

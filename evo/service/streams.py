@@ -150,7 +150,10 @@ class Streams:
         if key not in self._read:
             while len(self._read) >= _KEPT:
                 self._read.pop(next(iter(self._read)))
-            self._read[key] = _read(path, offset)
+            try:
+                self._read[key] = _read(path, offset)
+            except OSError:  # gone since, or no file
+                return [], offset
         return self._read[key]
 
 
