@@ -5,6 +5,7 @@ attacker points at this machine), nor with this page's `Origin`. The page's cook
 scripts.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http.cookies import CookieError, SimpleCookie
@@ -21,6 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 COOKIE = "evonum"
+BODY_S = 30
+"""Time that a body may take [s]; it has 64 KiB at most (`Settings.max_body`)."""
 OPEN = ("/healthz", "/readyz", "/api/v1/session", "/openapi.json")
 """Paths without a token; so are the files of the page."""
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -110,12 +113,17 @@ class Guard:
     async def _received(self, receive: Receive) -> Receive:
         """The body, read before anything is done with it: a length may be missing, or a lie."""
         body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._settings.max_body:
-                raise self._too_large()
+        try:
+            async with asyncio.timeout(BODY_S):
+                while more:
+                    message = await receive()
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > self._settings.max_body:
+                        raise self._too_large()
+        except TimeoutError:
+            headers = {"Connection": "close"}
+            raise ProblemError(408, f"The body did not come within {BODY_S} s.", headers=headers) from None
         first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receives() -> Message:

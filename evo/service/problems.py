@@ -13,6 +13,7 @@ TITLES: Mapping[int, str] = {
     403: "The token does not allow this",
     404: "There is no such thing",
     405: "That cannot be done with it",
+    408: "The request did not come to its end",
     409: "The job is in another state",
     413: "The request is too large",
     415: "The request is no JSON",

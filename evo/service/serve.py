@@ -5,13 +5,11 @@ import errno
 import fcntl
 import json
 import logging
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from evo.errors import EvonumError
 from evo.files import open_lock
@@ -20,6 +18,7 @@ from evo.service.deliverer import Deliverer
 from evo.service.helpers import Helpers
 from evo.service.jobs import Jobs
 from evo.service.launcher import LAUNCHERS
+from evo.service.listening import answer
 from evo.service.measures import Measures
 from evo.service.results import Results
 from evo.service.settings import Settings, make_folder
@@ -28,9 +27,6 @@ from evo.service.streams import Streams
 from evo.service.watcher import Watcher
 
 LOG = logging.getLogger("evonum.service")
-ENDS = (signal.SIGINT, signal.SIGTERM)
-LAST_S = 2
-"""How long open answers may take when the service ends [s]: streams are resumed elsewhere."""
 
 
 class ServeError(EvonumError, OSError):
@@ -67,7 +63,7 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda url: None) -
             ready(_url(listener))
             helpers.begin()
 
-        _answer(make_app(parts), listener, begun)
+        answer(make_app(parts), listener, begun)
 
 
 def _refuse_loss(settings: Settings) -> None:
@@ -79,30 +75,6 @@ def _refuse_loss(settings: Settings) -> None:
             f"The service's store {store} is gone or empty, but {settings.jobs} has {held} jobs: "
             "restore the store, or move the jobs elsewhere."
         )
-
-
-def _answer(app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answers requests until a signal."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Without the signal's second life, which would end the process before its folder is closed."""
-            before = {number: signal.signal(number, self.handle_exit) for number in ENDS}
-            yield
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_S,
-        server_header=False, timeout_keep_alive=30, proxy_headers=False,
-    )  # fmt: skip
-    Server(config).run(sockets=[listener])
 
 
 @contextlib.contextmanager
