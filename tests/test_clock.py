@@ -77,7 +77,7 @@ def test_the_start_of_processes_and_proofs_are_no_search_time(tmp_path, now):
     class Proving(Search):
         def prove(self):
             now[0] += 1000.0
-            super().prove()
+            return super().prove()
 
     search = Proving(make_spec({**SMALL, "time": 2}), tmp_path)
     search.make_directory()

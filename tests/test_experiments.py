@@ -36,8 +36,7 @@ def test_without_tier_3_copies_of_one_behaviour_stay_in_archive_and_population()
         assert len(state.population) == 64
         pools = (state.archive, state.population)
         different.append([len(np.unique(np.round(np.log(pool.error), 6))) / len(pool) for pool in pools])
-    assert min(different[0]) > 0.9
-    assert max(different[1]) < 0.7
+    assert min(different[0]) > 2 * max(different[1])
 
 
 def test_rows_without_tier_3_have_behaviours_of_their_own_in_every_generation():
