@@ -2,6 +2,7 @@
 
     python experiments/truth.py --max-ops 6 --jobs 2 --out truth            # targets of the catalogue, all
     python experiments/truth.py --max-ops 7 --backend cuda --jobs 16 --out truth exp2 log2
+    python experiments/truth.py --max-ops 7 --surveys experiments/complete --jobs 2    # surveys that are kept
     python experiments/truth.py --out truth --table                         # what is there, as a table
 
 Each target is surveyed (`evonum complete`: what fits of every program reach) and searched from empty code,
@@ -69,6 +70,22 @@ def surveyed(name: str, max_ops: int, backend: str, folder: Path) -> dict[str, A
     }
 
 
+def kept(folder: Path, max_ops: int) -> dict[str, dict[str, Any]]:
+    """What `surveyed` gives, by target, of complete.json files that are of its own interval and metric."""
+    usual = {target.name: target for target in api.targets()}
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        survey = json.loads(path.read_text())
+        target = usual.get(survey["target"])
+        interval, metric = survey["interval"], survey["metric"]
+        own = target and ([target.lo, target.hi], target.metric) == (interval, metric)
+        if own and survey["ops"] == ["add", "sub", "mul", "div"] and survey["max_ops"] >= max_ops:
+            sizes = survey["sizes"][:max_ops]
+            words = {key: [size[key] for size in sizes] for key in ("error", "success")}
+            found[target.name] = {**words, "digest": survey["digest"], "seconds": 0.0}
+    return found
+
+
 def reached(seen: Fronts, ops: int, truth: float) -> tuple[float, float | None]:
     """The least error of at most so many ops that a search ended with, over the truth; when it was near.
 
@@ -121,6 +138,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", help="of the catalogue; all by default")
     parser.add_argument("--max-ops", type=int, default=6)
     parser.add_argument("--backend", default="native", help="of the surveys")
+    parser.add_argument("--surveys", type=Path, help="folder of complete.json files, in place of surveys")
     parser.add_argument("--time", type=float, default=60.0, help="of a search [s]")
     parser.add_argument("--seeds", type=int, default=1, help="searches of each target")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time, a process each")
@@ -129,13 +147,17 @@ def main() -> None:
     asked = parser.parse_args()
     if other := set(asked.targets) - set(names):
         sys.exit(f"no target of the catalogue: {', '.join(sorted(other))}; there are {', '.join(names)}")
+    known = kept(asked.surveys, asked.max_ops) if asked.surveys else {}
+    chosen = asked.targets or list(known) or names
+    if asked.surveys and (not known or set(chosen) - set(known)):
+        sys.exit(f"{asked.surveys} has surveys to {asked.max_ops} ops of: {', '.join(known) or 'nothing'}")
     asked.out.mkdir(parents=True, exist_ok=True)
     if not asked.table:
-        work(asked, asked.targets or names)
+        work(asked, chosen, known)
     print(table(asked.out, asked.max_ops))
 
 
-def work(asked: argparse.Namespace, names: list[str]) -> None:
+def work(asked: argparse.Namespace, names: list[str], known: dict[str, dict[str, Any]]) -> None:
     """Does what is not done yet; a file is written after every survey and every search."""
     entries = {}
     for name in names:
@@ -147,6 +169,9 @@ def work(asked: argparse.Namespace, names: list[str]) -> None:
         write_atomically(path, f"{json.dumps(entries[name])}\n".encode())
 
     for name in names:
+        if name in known:
+            entries[name]["survey"] = known[name]
+            keep(name)
         if "survey" not in entries[name]:
             entries[name]["survey"] = surveyed(name, asked.max_ops, asked.backend, asked.out)
             keep(name)

@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +148,11 @@ def test_a_size_is_reached_when_the_last_front_has_it_and_since_it_first_was_nea
     assert truth.reached(seen, 2, 0.3) == (1.0, 3.0)
     assert truth.reached(seen, 3, 0.2) == (1.0, 2.0)
     assert truth.reached(seen, 3, 0.1) == (2.0, None)  # the end does not have it: it was not true
+
+
+def test_surveys_that_are_kept_are_those_of_the_targets_own_interval():
+    folder = Path(truth.__file__).parent / "complete"
+    kept = truth.kept(folder, 7)
+    assert len(kept) >= 20
+    assert kept["erf"]["error"][-1] == pytest.approx(2.3555e-8, rel=1e-4)  # not that on (0, 2)
+    assert set(truth.kept(folder, 8)) == {"exp2"}
