@@ -1,13 +1,13 @@
 """CUDA kernels around an expression of x: its errors at all floats, its time in registers and from memory."""
 
 ERRORS = r"""
-extern "C" __global__ void errors_%(name)s(float reach, unsigned long long *found) {
+extern "C" __global__ void errors_%(name)s(float lo, float hi, unsigned long long *found) {
     unsigned long long worst[3] = {0, 0, 0}, wrong = 0;
     unsigned long long all = 1ull << 32, stride = (unsigned long long)gridDim.x * blockDim.x;
     unsigned long long b = blockIdx.x * (unsigned long long)blockDim.x + threadIdx.x;
     for (; b < all; b += stride) {
         const float v = __uint_as_float((unsigned)b);
-        if (fabsf(v) > reach) continue;
+        if (v < lo || v > hi) continue;
         float got; { const float x = v; got = %(own)s; }
         double exact; { const double x = v; exact = %(exact)s; }
         if (exact != exact || got != got) { wrong += (exact != exact) != (got != got); continue; }

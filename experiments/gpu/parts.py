@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpu.kernels import ATTENTION, DIGEST, ERRORS, EX2, LOOP, MEMORY, MISROUNDED, RATE
-from gpu.words import EXACT, HELPERS, INSTRUCTIONS, OWN, RANGES, REACH, USUAL
+from gpu.words import EVERYWHERE, EXACT, HELPERS, INSTRUCTIONS, OWN, RANGES, REACH, USUAL
 
 THREADS = 256
 CALLS, TIMES = 64, 16
@@ -53,8 +53,8 @@ def errors(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]]) ->
     for name, (function, own) in rivals(functions).items():
         module = device.load(source(folder, [made(t, name, function, own) for t in (ERRORS, DIGEST)]))
         found = device.array(np.zeros(4, np.uint64))
-        reach = np.float32(REACH.get(function, np.inf))
-        device.launch(module, f"errors_{name}", 32 * device.processors, THREADS, reach, found)
+        reach = map(np.float32, REACH.get(function, EVERYWHERE))
+        device.launch(module, f"errors_{name}", 32 * device.processors, THREADS, *reach, found)
         largest, normal, right, wrong = device.fetch(found)
         row = {"name": name, "function": function, "expression": own, "wrong_nan_or_zero": int(wrong)}
         for key, pair in (("ulp", largest), ("normal_ulp", normal), ("normal_ulp_above_minus_1", right)):

@@ -24,6 +24,7 @@ OWN: dict[str, dict[str, str]] = {
     "erf": {"erff": "erff(x)"},
     "erfc": {"erfcf": "erfcf(x)"},
     "bessel_i0": {"cyl_bessel_i0f": "cyl_bessel_i0f(x)"},
+    "lgamma": {"lgammaf": "lgammaf(x)"},
     "erfinv": {"erfinvf": "erfinvf(x)"},
     "normcdf": {"normcdff": "normcdff(x)"},
     "cbrt": {"cbrtf": "cbrtf(x)"},
@@ -71,11 +72,16 @@ RANGES = {
     "rsqrt": (0.01, 100.0), "srgb_power": (0.01, 1.0),
     "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0), "atanh": (-0.99, 0.99),
     "erfinv": (-0.99, 0.99), "sin": (-50.0, 50.0), "cos": (-50.0, 50.0), "tan": (-50.0, 50.0),
+    "lgamma": (0.01, 20.0),
 }  # fmt: skip
 USUAL = (-8.0, 8.0)
 """Arguments of timings where RANGES has none."""
-REACH = {"sin": 2.0**17, "cos": 2.0**17, "tan": 2.0**17}
-"""|x| up to which errors are counted."""
+EVERYWHERE = (-float("inf"), float("inf"))
+REACH = {
+    **dict.fromkeys(("sin", "cos", "tan"), (-(2.0**17), 2.0**17)),
+    "lgamma": (0.0, float("inf")),
+}
+"""Ends of the inputs of which errors are counted, where they are not EVERYWHERE."""
 
 HELPERS = r"""
 static __device__ __forceinline__ float ex2_approx(float x) {
