@@ -17,6 +17,8 @@ from evo.library import numpy as fast
 from evo.library import shelf as shelves
 from evo.library.checks import ChangedError, rechecked, refuse_changed
 from evo.library.shelf import ShelfError, formula_of, functions, rows, shelf
+from evo.numbers.formats import FLOAT_FORMATS
+from evo.reductions.table import REDUCTIONS
 
 TYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 EXACT = {
@@ -124,6 +126,23 @@ def test_xla_flushes_no_result_that_is_a_normal_number(name):
     normal = np.isfinite(right) & (np.abs(right) >= 2.0**-126)
     assert np.count_nonzero(normal) > len(x) / 4
     np.testing.assert_allclose(got[normal], right[normal], rtol=2.0**-20)
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row.dtype == "float32"], ids=lambda r: r.function)
+def test_xla_costs_no_function_more_than_half_an_ulp(row):
+    """Whatever rounds once or twice there: exponentials of squares live of what a product has lost."""
+    jax, xla = of_jax()
+    bits = np.random.default_rng(3).integers(0, 1 << 32, 1 << 17, dtype=np.uint64).astype(np.uint32)
+    x, reduction = bits.view(np.float32), REDUCTIONS[row.function][0]
+    x = x[np.isfinite(x) & (np.abs(x) >= 2.0**-126)]
+    x = np.concatenate([x, np.random.default_rng(4).uniform(-16, 16, 1 << 17).astype(np.float32)])
+    exact = reduction.float64_at(x)
+    normal = np.isfinite(exact) & (np.abs(exact) >= 2.0**-126) & (np.abs(exact) < 3.4e38)
+    x, exact = x[normal], exact[normal]
+    for point in row.points:
+        got = np.asarray(jax.jit(lambda v, ulp=point.ulp: getattr(xla, row.function)(v, ulp=ulp))(x))
+        off = np.abs(got.astype(float) - exact) / reduction.unit(x, exact, FLOAT_FORMATS["float32"])
+        assert off.max() <= point.ulp + 0.5
 
 
 @pytest.mark.parametrize("length", [1, 3, 7, 17, 4096])

@@ -4,7 +4,7 @@ A constant is hidden from XLA, which has x for (x + c) - c; that costs no time.
 """
 
 import jax
-import jax.numpy as jnp  # noqa: F401 - of the functions below
+import jax.numpy as jnp
 from jax import lax
 
 
@@ -21,3 +21,20 @@ def fixed(c: jax.Array, x: jax.Array) -> jax.Array:
 def fma(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
     """a * b + c, which XLA rounds once on CPUs and GPUs, as a rule."""
     return a * b + c
+
+
+def residual(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
+    """a * b + c, c the rounded product's opposite, exactly, whatever XLA contracts: products of halves are.
+
+    As `fma` it would be 0: XLA has a * b once, rounded.
+    """
+    a_high, b_high = _high(a), _high(b)
+    a_low, b_low = a - a_high, b - b_high
+    return (((a_high * b_high + c) + a_high * b_low) + a_low * b_high) + a_low * b_low
+
+
+def _high(v: jax.Array) -> jax.Array:
+    """v without the lower half of its bits."""
+    unsigned, half = (jnp.uint64, 27) if v.dtype == jnp.float64 else (jnp.uint32, 12)
+    bits = lax.bitcast_convert_type(v, unsigned)
+    return lax.bitcast_convert_type(bits >> half << half, v.dtype)

@@ -47,6 +47,11 @@ def fma(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
     return jnp.where(oka & okb & okc, scaled, other)
 
 
+def residual(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
+    """a * b + c, c the rounded product's opposite."""
+    return fma(a, b, c)
+
+
 def _layout(dtype: Any) -> tuple[Any, int, int, int]:
     """(unsigned type, bits of the fraction, bias + 1, exponent mask)."""
     return (jnp.uint64, 52, 1022, 0x7FF) if dtype == jnp.float64 else (jnp.uint32, 23, 126, 0xFF)

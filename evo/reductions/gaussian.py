@@ -51,7 +51,7 @@ _ERFC = """
     size = atmost absolute bound
     squared = mul size size
     t = sub ZERO squared
-    lost = fma size size t
+    lost = residual size size t
     {reduced}
     {reciprocal}
     left = sub r lost
@@ -82,7 +82,7 @@ _NORMCDF = """
     squared = mul size size
     t = mul squared MINUS_HALF
     opposite = sub ZERO squared
-    lost = fma size size opposite
+    lost = residual size size opposite
     {reduced}
     {reciprocal}
     left = fma lost MINUS_HALF r

@@ -14,6 +14,7 @@ def _words(default: str, **words: str) -> Mapping[str, str]:
     return dict.fromkeys(STEP_LANGUAGES, default) | words
 
 
+FMA = next(op for op in OPS if op.name == "fma")
 STEPS: tuple[Operation, ...] = (
     Operation("atleast", "ff", lambda m, a, b: m.where(a < b, b, a), arithmetic=False, printed=_words(
         "{a} < {b} ? {b} : {a}", rust="if {a} < {b} {{ {b} }} else {{ {a} }}",
@@ -97,12 +98,16 @@ STEPS: tuple[Operation, ...] = (
         avx512="_mm512_castsi512_{p}(_mm512_slli_epi{n}({a}, {s}))",
         triton="({a} << {s}).to(tl.float{n}, bitcast=True)",
     )),
+    Operation("residual", "fff", lambda m, a, b, c: m.fma(a, b, c), printed={
+        **FMA.printed, "jax": "residual({a}, {b}, {c})",
+    }),
     Operation("core", "f", lambda m, a: m.core(a), printed=_words("{name}_{core}({a})")),
 )  # fmt: skip
 """What steps have besides `OPS`.
 
 `power` makes 2^(a - bias) of the exponent bits a; `lift` puts a there; `sink` gets them, signed; `count`
-makes a number of a signed integer; `sign` puts the lowest bit at the sign's place.
+makes a number of a signed integer; `sign` puts the lowest bit at the sign's place. `residual` is the fma that
+gives what a rounded product has lost: XLA, which has no fma, takes products for it that are exact.
 """
 
 
