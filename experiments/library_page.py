@@ -53,6 +53,8 @@ OPPONENTS: dict[str, Callable[[Any], Any]] = {
     "erfc": jax.scipy.special.erfc,
     "erfinv": jax.scipy.special.erfinv,
     "lgamma": jax.lax.lgamma,
+    "tgamma": jax.scipy.special.gamma,
+    "bessel_j0": lambda x: jax.scipy.special.bessel_jn(x, v=0)[0],
     "asinh": jnp.arcsinh,
     "acosh": jnp.arccosh,
     "atanh": jnp.arctanh,

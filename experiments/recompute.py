@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "erf": mpmath.erf, "erfc": mpmath.erfc, "erfinv": mpmath.erfinv, "sqrt": mpmath.sqrt, "cbrt": mpmath.cbrt,
     "airy": lambda x: mpmath.airyai(-7 * x), "bessel": lambda x: mpmath.besseli(mpf(1) / 2, x),
     "bessel_i0": lambda x: mpmath.besseli(0, x), "lgamma": mpmath.loggamma,
+    "bessel_j0": lambda x: mpmath.besselj(0, x), "tgamma": mpmath.gamma,
     "log10": mpmath.log10, "log1p": mpmath.log1p, "expm1": mpmath.expm1,
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
     "asinh": mpmath.asinh, "acosh": mpmath.acosh, "atanh": mpmath.atanh,

@@ -10,6 +10,12 @@ from hypothesis import strategies as st
 from evo.targets.expression import MAX_DEPTH, MAX_LENGTH, ExpressionError, _narrowed, parse_expression
 from evo.targets.functions import FUNCTIONS
 
+
+def without_two_zeros(s):
+    zeros = (mpmath.besseljzero(0, k) for k in (1, 2))
+    return mpmath.besselj(0, mpmath.sqrt(s)) / mpmath.fprod(1 - s / zero**2 for zero in zeros)
+
+
 REFERENCES = {
     "exp": mpmath.exp,
     "exp2": lambda x: mpmath.mpf(2) ** x,
@@ -32,6 +38,8 @@ REFERENCES = {
     "lgamma": mpmath.loggamma,
     "airy_ai": mpmath.airyai,
     "bessel_i": lambda x: mpmath.besseli(mpmath.mpf(1) / 3, x),
+    "bessel_j": lambda x: mpmath.besselj(mpmath.mpf(1) / 3, x),
+    "bessel_j0_beyond": without_two_zeros,
     "log1p": mpmath.log1p,
     "expm1": mpmath.expm1,
     "log10": mpmath.log10,
@@ -62,9 +70,14 @@ def precision():
         yield
 
 
+def orders(name):
+    """What comes before the argument."""
+    return ("2, " if name == "bessel_j0_beyond" else "1/3, ") * (FUNCTIONS[name].arity - 1)
+
+
 def call(name, argument="x"):
     argument = f"1+{argument}" if name == "acosh" else argument
-    return f"{name}({'1/3, ' * (FUNCTIONS[name].arity - 1)}{argument})"
+    return f"{name}({orders(name)}{argument})"
 
 
 def value(text, x=0):
@@ -92,6 +105,25 @@ def test_balls_agree_with_mpmath(name, x):
     ball = parse_expression(call(name)).ball(arb(x))
     assert ball.rad() < 1e-40
     assert ball.overlaps(to_arb(REFERENCES[name](mpmath.mpf(x))))
+
+
+@pytest.mark.parametrize("radius", ["1e-30", "1e-9", "0.1", "3", "20"])
+@pytest.mark.parametrize("middle", ["5.75", "5.7831859629467845", "5.9", "18", "30.4712623436620864", "64"])
+def test_j0_beyond_two_zeros_is_enclosed_next_to_them_too(middle, radius):
+    expression = parse_expression("bessel_j0_beyond(2, x)")
+    ball = expression.ball(arb(middle, radius))
+    assert ball.rad() < 1e-10 + 500 * float(radius)
+    series = expression.ball(arb_series([arb(middle, radius), 1], 3))
+    for t in (-1, -0.3, 0.5, 1):
+        taylor = mpmath.taylor(without_two_zeros, mpmath.mpf(middle) + t * mpmath.mpf(radius), 2)
+        assert ball.overlaps(arb(mpmath.nstr(taylor[0], 25), "1e-20"))
+        for k, number in enumerate(taylor):
+            assert series[k].overlaps(arb(mpmath.nstr(number, 15), "1e-12"))
+
+
+def test_j0_beyond_a_part_of_a_zero_is_not_defined():
+    assert not value("bessel_j0_beyond(1/2, x)", 1).is_finite()
+    assert not value("bessel_j0_beyond(-1, x)", 1).is_finite()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -259,7 +259,7 @@ def test_slopes_are_the_limits_of_differences(name):
         "bessel_i0": lambda x: mpmath.besseli(0, x),
         "mish": lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))),
         "srgb_power": lambda x: mpmath.root(x, 12) ** 5,
-        "lgamma": mpmath.loggamma,
+        "lgamma": mpmath.loggamma, "tgamma": mpmath.gamma, "bessel_j0": lambda x: mpmath.besselj(0, x),
         "gelu_tanh": lambda x: x / (1 + mpmath.exp(-mpmath.sqrt(8 / mpmath.pi) * (x + 0.044715 * x**3))),
     }  # fmt: skip
     exact = own.get(name) or getattr(mpmath, name)

@@ -64,6 +64,8 @@ REFERENCES = {
     "airy": lambda x: mpmath.airyai(-7 * x),
     "bessel": lambda x: mpmath.sqrt(2 / (mpmath.pi * x)) * mpmath.sinh(x),
     "bessel_i0": lambda x: mpmath.besseli(0, x),
+    "bessel_j0": lambda x: mpmath.besselj(0, x),
+    "tgamma": mpmath.gamma,
     "lgamma": mpmath.loggamma,
 }
 

@@ -12,6 +12,7 @@ from evo.targets.functions import FUNCTIONS
 from evo.targets.models import expression_model
 from evo.targets.taylor import MODELS, BranchError, TaylorModel, UndefinedError, working
 from strategies import ALL, programs
+from test_expression import orders
 
 CENTERS = {
     "acosh": (1.5, 2.0, 3.0),
@@ -24,6 +25,8 @@ CENTERS = {
     "gamma": (0.6, 1.0, 3.5),
     "lgamma": (0.6, 1.0, 2.0, 3.5),
     "bessel_i": (0.5, 2.0),
+    "bessel_j": (0.5, 2.0),
+    "bessel_j0_beyond": (0.5, 5.8),
 }
 
 
@@ -62,7 +65,7 @@ def misses(model, function, radius, positive=False):
 def test_the_model_of_every_function_holds_its_values(name, pick, radius, order, scale):
     centers = CENTERS.get(name, (-1.0, 0.0, 0.7))
     center = centers[pick % len(centers)]
-    text = f"{name}({'1/3, ' * (FUNCTIONS[name].arity - 1)}x)"
+    text = f"{name}({orders(name)}x)"
     expression = parse_expression(text)
     straight = variable(center, radius, order)
     curved = straight + (straight - center) * (straight - center) * arb(scale)
@@ -86,7 +89,7 @@ def test_the_model_of_a_power_of_powers_holds_its_values(text):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_models_are_narrow(name):
-    expression = parse_expression(f"{name}({'1/3, ' * (FUNCTIONS[name].arity - 1)}x)")
+    expression = parse_expression(f"{name}({orders(name)}x)")
     model = expression_model(expression, variable(CENTERS.get(name, (0.7,))[-1], 0.02, 16))
     assert at(model, 0.02).rad() < 1e-16
     size = model.range()
@@ -170,10 +173,11 @@ def test_the_tail_of_the_bessel_series_is_held():
     assert misses(expression_model(expression, x), lambda t: expression.ball(arb(t)), 1.5, True) == []
 
 
-@pytest.mark.parametrize("order", ["1/2", "0", "1", "7/3", "-1/2"])
-def test_bessel_functions_at_zero_hold_their_values(order):
+@pytest.mark.parametrize("name", ["bessel_i", "bessel_j"])
+@pytest.mark.parametrize("order", ["1/2", "0", "1", "7/3", "-1/2", "-3"])
+def test_bessel_functions_at_zero_hold_their_values(name, order):
     x = variable(0, 0.75, 10, positive=True, power=6)
-    expression = parse_expression(f"bessel_i({order}, x)")
+    expression = parse_expression(f"{name}({order}, x)")
     model = expression_model(expression, x)
     assert misses(model, lambda t: expression.ball(arb(t) ** 6), 0.75, True) == []
 

@@ -63,6 +63,8 @@ _SCIPY = {
     "lgamma": "gammaln",
     "normcdf": "ndtr",
     "bessel_i0": "i0",
+    "bessel_j0": "j0",
+    "tgamma": "gamma",
 }
 """What NumPy lacks."""
 _NUMPY = {f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}

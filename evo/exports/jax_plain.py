@@ -24,13 +24,13 @@ def fma(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
 
 
 def residual(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
-    """a * b + c, c the rounded product's opposite, exactly, whatever XLA contracts: products of halves are.
+    """a * b + c, c near the product's opposite, whatever XLA contracts: products of halves are exact.
 
-    As `fma` it would be 0: XLA has a * b once, rounded.
+    As `fma` it would be 0: XLA has a * b once, rounded. The sum of the mixed products is exact where a is b.
     """
     a_high, b_high = _high(a), _high(b)
     a_low, b_low = a - a_high, b - b_high
-    return (((a_high * b_high + c) + a_high * b_low) + a_low * b_high) + a_low * b_low
+    return ((a_high * b_high + c) + (a_high * b_low + a_low * b_high)) + a_low * b_low
 
 
 def _high(v: jax.Array) -> jax.Array:

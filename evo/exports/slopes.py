@@ -7,6 +7,7 @@ steps on bits. `x` is the argument, `y` the function's value, in JAX's words.
 _LOGISTIC = "(1 / (1 + jnp.exp(-x)))"
 _LOGISTIC_OF_CUBIC = "(1 / (1 + jnp.exp(x * (-1.5957691216057308 - 0.07135481627260025 * x * x))))"
 _MISH = "jnp.tanh(jnp.logaddexp(x, 0))"
+_SINES = "jnp.sin(jnp.pi * (jnp.arange(16) + 0.5) / 16)"  # of Bessel's integral, periodic: 16 are enough
 _NORMAL = "(0.5 * lax.erfc(x * -0.70710678118654752))"
 
 SLOPES = {
@@ -42,6 +43,8 @@ SLOPES = {
     "erfc": "-1.1283791670955126 * jnp.exp(-x * x)",
     "erfinv": "0.88622692545275801 * jnp.exp(y * y)",
     "bessel_i0": "jnp.exp(jnp.abs(x)) * lax.bessel_i1e(x)",
+    "bessel_j0": f"-jnp.mean({_SINES} * jnp.sin(jnp.multiply.outer(x, {_SINES})), -1)",
+    "tgamma": "y * lax.digamma(x)",
     "lgamma": "lax.digamma(x)",
     "sqrt": "0.5 / y",
     "rsqrt": "-0.5 * y / x",

@@ -1,20 +1,26 @@
-"""The modified Bessel function I0, an even function.
+"""The Bessel functions I0 and J0, even functions.
 
-Near 0 it is 1 + x^2 N(x^2); beyond, with t = |x|, e^t G(1/t)/sqrt(t), G a smooth function. What 1/t and its
+I0 near 0 is 1 + x^2 N(x^2); beyond, with t = |x|, e^t G(1/t)/sqrt(t), G a smooth function. What 1/t and its
 root are off, relatively, is known by multiply-adds and goes into the argument of the exponential's core. Both
 are computed, and one is chosen; the power of 2 comes last, so that nothing overflows before the result does.
 
-Source: DLMF 10.40.1.
+J0 is computed for |x| < 8, where it has two zeros, a and b: it is (x^2 - a^2) (x^2 - b^2) Q(x^2 - 64). Each
+difference is a multiply-add and what a^2 is more than a number of the format: two roundings, also next to the
+zero. All zeros of Q are beyond the interval: its polynomial about 0, that end, adds numbers of one sign.
+
+Source: DLMF 10.40.1, 10.21.
 """
 
 from typing import Any
 
+import flint
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
 from evo.reductions.composed import EXP_CORE, POWER, REDUCED, SCALED, VECTOR_REDUCED
 from evo.reductions.reduction import Core, Reduction, written
-from evo.reductions.rules import length, number, value, whole_above
+from evo.reductions.rules import length, negative, nothing, number, part, value, whole_above
+from evo.targets.bessel import squared_zero
 
 _BORDER, _FURTHEST = "4", "95"
 """Where the pieces meet; beyond what results are infinite in float32."""
@@ -28,7 +34,7 @@ _STEPS = """
     raised = atleast absolute BORDER
     t = atmost raised MOST
     {reduced}
-    z = div ONE t
+    z = rcp t
     root = sqrt z
     opposite_z = sub ZERO z
     missed = fma opposite_z t ONE
@@ -57,6 +63,39 @@ def _span(fmt: FloatFormat) -> tuple[float, float]:
     return -beyond, beyond
 
 
+_MOST = "8"
+"""|x| below which J0 is computed."""
+_DIGITS = 60
+"""Decimals of what stands for the square of a zero."""
+
+
+def _squared_zero(number: int) -> str:
+    with flint.ctx.workprec(5 * _DIGITS):
+        return str(squared_zero(number).str(_DIGITS, radius=False))
+
+
+_ZEROS = [_squared_zero(number) for number in (1, 2)]
+_BEYOND = f"bessel_j0_beyond(2,x+({_MOST})^2)/({_ZEROS[0]}*{_ZEROS[1]})"
+_J0 = """
+    u = fma x x MINUS_MOST
+    first = residual x x MINUS_FIRST
+    a = sub first FIRST_REST
+    second = residual x x MINUS_SECOND
+    b = sub second SECOND_REST
+    zeros = mul a b
+    q = core u
+    y = mul zeros q
+    inside = below u ZERO
+    result = choose inside y NOTHING
+"""
+
+
+def _bessel_j0(x: Any) -> Any:
+    from scipy.special import j0
+
+    return j0(np.where(np.abs(x) < length(_MOST), x, np.nan))
+
+
 BESSEL = (
     Reduction(
         "bessel_i0", "pieces", (
@@ -68,6 +107,15 @@ BESSEL = (
             "ONE": value(1.0), "HALF": value(0.5), "MOST": lambda fmt: whole_above("log(2)", fmt.bias + 8),
         }, _span, _bessel_i0,
         vector=written(_STEPS.format(reduced=VECTOR_REDUCED, scaled="v = scale y n")),
+    ),
+    Reduction(
+        "bessel_j0", "zeros", (
+            Core(_BEYOND, f"-({_MOST})^2", "0"),
+        ), written(_J0), {
+            "ZERO": value(0.0), "NOTHING": nothing, "MINUS_MOST": negative(number(f"({_MOST})^2")),
+            "MINUS_FIRST": negative(part(_ZEROS[0], 0)), "FIRST_REST": part(_ZEROS[0], 1),
+            "MINUS_SECOND": negative(part(_ZEROS[1], 0)), "SECOND_REST": part(_ZEROS[1], 1),
+        }, lambda fmt: (-length(_MOST), length(_MOST)), _bessel_j0, remark=f"for |x| < {_MOST}, NaN beyond",
     ),
 )  # fmt: skip
 """Rows."""

@@ -107,7 +107,8 @@ STEPS: tuple[Operation, ...] = (
 
 `power` makes 2^(a - bias) of the exponent bits a; `lift` puts a there; `sink` gets them, signed; `count`
 makes a number of a signed integer; `sign` puts the lowest bit at the sign's place. `residual` is the fma that
-gives what a rounded product has lost: XLA, which has no fma, takes products for it that are exact.
+gives what a rounded product has lost, or is more than a number near it: XLA, which has no fma, takes products
+for it that are exact.
 """
 
 

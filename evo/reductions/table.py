@@ -14,6 +14,7 @@ from evo.reductions.powers import Power
 from evo.reductions.reduction import Reduction, ReductionError, Tail
 from evo.reductions.roots import ROOTS
 from evo.reductions.rules import length, number, value, whole_below
+from evo.reductions.tgamma import TGAMMA
 from evo.targets.target import Target
 
 
@@ -121,7 +122,7 @@ _POWERS = (
 )  # fmt: skip
 _ROWS = (
     *(way for power in _POWERS for way in power.ways()),
-    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *HYPERBOLIC, *COMPOSED, *GAUSSIAN, *GAMMA, *BESSEL),
+    *(*LOGARITHMS, *CIRCULAR, *OTHERS, *ROOTS, *HYPERBOLIC, *COMPOSED, *GAUSSIAN, *GAMMA, *TGAMMA, *BESSEL),
 )
 REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
     name: tuple(row for row in _ROWS if row.name == name) for name in dict.fromkeys(row.name for row in _ROWS)

@@ -65,6 +65,8 @@ CATALOGUE: dict[str, CatalogueRow] = {
             "bessel", "bessel_i(1/2, x)", "0", "1", "relative", "modified Bessel function I_{1/2}(x)"
         ),
         CatalogueRow("bessel_i0", "bessel_i(0, x)", "0", "1", "relative", "modified Bessel function I_0(x)"),
+        CatalogueRow("bessel_j0", "bessel_j(0, x)", "0", "1", "relative", "Bessel function J_0(x)"),
+        CatalogueRow("tgamma", "gamma(x)", "1", "2", "relative", "gamma function"),
         CatalogueRow("lgamma", "lgamma(x)", "1", "2", "absolute", "logarithm of the gamma function"),
     )
 }

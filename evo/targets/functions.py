@@ -5,10 +5,11 @@ both).
 """
 
 from collections.abc import Callable, Sequence
-from math import comb
 from typing import Any, NamedTuple
 
 from flint import arb, arb_series
+
+from evo.targets import bessel
 
 
 class Function(NamedTuple):
@@ -51,21 +52,8 @@ def _tanh_series(inner: Any) -> Any:
     return _compose(y, inner)
 
 
-def _bessel(order: Any, x: Any) -> Any:
-    """I_n = I_(-n) for whole n, DLMF 10.27.1: FLINT finds the same ball, a wide one 5000 times as fast."""
-    number = arb(order)
-    return x.bessel_i(-abs(number) if number.is_integer() else number)
-
-
-def _bessel_series(order: Any, inner: Any) -> Any:
-    """By 2 I_n' = I_(n-1) + I_(n+1), DLMF 10.29.1."""
-    n = inner.prec
-    values = [_bessel(order + shift, inner[0]) for shift in range(1 - n, n)]
-    terms = []
-    for k in range(n):
-        derivative = sum((comb(k, j) * values[n - 1 - k + 2 * j] for j in range(k + 1)), arb(0))
-        terms.append(derivative / (arb(2) ** k * arb(k).fac()))
-    return _compose(terms, inner)
+def _bessel_series(ball: Callable[[Any, Any], Any], sign: int) -> Callable[[Any, Any], Any]:
+    return lambda order, inner: _compose(bessel.coefficients(ball, sign, order, inner[0], inner.prec), inner)
 
 
 def _cbrt(x: Any) -> Any:
@@ -166,9 +154,14 @@ FUNCTIONS: dict[str, Function] = {
         _method("gamma"),
         _method("lgamma"),
         _method("airy_ai"),
-        Function("bessel_i", 2, _bessel, _bessel_series),
+        Function("bessel_i", 2, bessel.bessel_i, _bessel_series(bessel.bessel_i, 1)),
+        Function("bessel_j", 2, bessel.bessel_j, _bessel_series(bessel.bessel_j, -1)),
+        Function(
+            "bessel_j0_beyond", 2, lambda n, x: bessel.j0_beyond(n, x, 1)[0],
+            lambda n, inner: _compose(bessel.j0_beyond(n, inner[0], inner.prec), inner),
+        ),
     )
-}
+}  # fmt: skip
 """The functions that expressions may call: one row each."""
 
 MACROS: dict[str, tuple[int, str]] = {

@@ -237,8 +237,8 @@ class TaylorModel:
         if row.name in ("sqrt", "cbrt"):
             return self.power(Fraction(1, 2 if row.name == "sqrt" else 3), odd=row.name == "cbrt")
         inner = self.bounded(f"the argument of {row.name}")
-        if row.name == "bessel_i" and inner.poly[0].is_zero():
-            return inner._bessel(order[0])
+        if row.name in BESSEL and inner.poly[0].is_zero():
+            return inner._bessel(order[0], BESSEL[row.name])
         composed = inner._compose(lambda z, n: _padded(row.series(*order, arb_series([z, 1], n + 1)), n))
         if not inner.known or inner.known[0] is None or order:
             return composed
@@ -339,11 +339,12 @@ class TaylorModel:
             result = result * inner + term
         return result
 
-    def _bessel(self, order: Any) -> "TaylorModel":
-        """I_order where the argument is 0 at t = 0: (z/2)^order / Gamma(order + 1) 0F1(order + 1; z^2/4)."""
+    def _bessel(self, order: Any, sign: int) -> "TaylorModel":
+        """Where the argument is 0 at t = 0: (z/2)^order / Gamma(order + 1) 0F1(order + 1; sign z^2/4)."""
+        if order.q == 1 and order < 0:
+            return self._bessel(-order, sign) * arb(sign ** -int(order.p))
         half = self * arb(fmpq(1, 2))
-        order = abs(order) if order.q == 1 else order
-        entire = (half * half)._compose(lambda z, n: _bessel_terms(order, z, n))
+        entire = (half * half * arb(sign))._compose(lambda z, n: _bessel_terms(order, z, n))
         rational = Fraction(int(order.p), int(order.q))
         if rational.denominator > 1:
             return half.power(rational) * entire
@@ -406,6 +407,8 @@ def _sqrt(a: Any) -> Any:
     return a.sqrt()
 
 
+BESSEL = {"bessel_i": 1, "bessel_j": -1}
+"""Signs in the series of the functions that have one at 0."""
 MODELS = kind_of_number(
     "models",
     lambda number: TaylorModel(arb(0, 1e-9), 4, arb_poly([number])),

@@ -24,7 +24,9 @@ OWN: dict[str, dict[str, str]] = {
     "erf": {"erff": "erff(x)"},
     "erfc": {"erfcf": "erfcf(x)"},
     "bessel_i0": {"cyl_bessel_i0f": "cyl_bessel_i0f(x)"},
+    "bessel_j0": {"j0f": "j0f(x)"},
     "lgamma": {"lgammaf": "lgammaf(x)"},
+    "tgamma": {"tgammaf": "tgammaf(x)"},
     "erfinv": {"erfinvf": "erfinvf(x)"},
     "normcdf": {"normcdff": "normcdff(x)"},
     "cbrt": {"cbrtf": "cbrtf(x)"},
@@ -57,6 +59,7 @@ OWN: dict[str, dict[str, str]] = {
 EXACT: dict[str, str] = {
     **{name: f"{name}(x)" for name in OWN},
     "bessel_i0": "cyl_bessel_i0(x)",
+    "bessel_j0": "j0(x)",
     "sigmoid": "1 / (1 + exp(-x))",
     "silu": "x < -800 ? -0.0 : x / (1 + exp(-x))",
     "gelu": "x < -30 ? -0.0 : x * (0.5 * erfc(-x * 0.70710678118654752440))",
@@ -72,14 +75,15 @@ RANGES = {
     "rsqrt": (0.01, 100.0), "srgb_power": (0.01, 1.0),
     "asin": (-1.0, 1.0), "acos": (-1.0, 1.0), "acosh": (1.0, 100.0), "atanh": (-0.99, 0.99),
     "erfinv": (-0.99, 0.99), "sin": (-50.0, 50.0), "cos": (-50.0, 50.0), "tan": (-50.0, 50.0),
-    "lgamma": (0.01, 20.0),
+    "lgamma": (0.01, 20.0), "tgamma": (0.01, 35.0), "bessel_j0": (-7.9, 7.9),
 }  # fmt: skip
 USUAL = (-8.0, 8.0)
 """Arguments of timings where RANGES has none."""
 EVERYWHERE = (-float("inf"), float("inf"))
 REACH = {
     **dict.fromkeys(("sin", "cos", "tan"), (-(2.0**17), 2.0**17)),
-    "lgamma": (0.0, float("inf")),
+    **dict.fromkeys(("lgamma", "tgamma"), (0.0, float("inf"))),
+    "bessel_j0": (-7.9999995, 7.9999995),
 }
 """Ends of the inputs of which errors are counted, where they are not EVERYWHERE."""
 

@@ -1,0 +1,115 @@
+"""The gamma function, for positive numbers.
+
+Up to 3/2 it is 1/(x + x^2 T(x)). Beyond it is Stirling's with y = x - 1/2, which has no square root of x:
+sqrt(2 pi) (y/e)^y 2^(z S(z^2)) with z = 1/y. With y = m 2^k and v = m - 1,
+
+    y (log2 y - 1/log 2) = k y + 2^k (v^2 N(v) - 1/log 2),
+
+where k y less 2^k times some digits of 1/log 2, less the integer nearest to the sum, is exact. What is left,
+2^k v^2 N, is at most 2.5, and what v^2 loses by rounding is known.
+
+Source: DLMF 5.11.1.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from evo.numbers.formats import FloatFormat
+from evo.reductions.reduction import Core, Reduction, written
+from evo.reductions.rules import bits, magic, nothing, number, rest, rounded, value
+
+_BEGIN, _LEAST_M, _RATIO = "3/2", "45/64", "1/log(2)"
+"""Where the pieces meet; below the least m; what v^2 N is less by."""
+_SHORT, _SPARE = 17, 64
+"""Digits of the ratio whose products with 2^k are exact; powers are 2^-64 times as large until the end."""
+_OF_Y = "(lgamma(1/sqrt(x)+1/2)-(log(1/sqrt(x))-1)/sqrt(x)-log(2*pi)/2)/sqrt(x)"
+_TGAMMA = """
+    near = below x BEGIN
+    most = atmost x MOST
+    y = sub most HALF
+    c = core.near x
+    absolute = size x
+    first = mul absolute x
+    product = fma first c x
+    under = choose near product y
+    z = rcp under
+    pattern = bits y
+    over = minus pattern LEAST_M
+    exponent = sink over
+    lifted = lift exponent
+    bits_of_m = minus pattern lifted
+    m = float bits_of_m
+    bits_of_power = plus lifted BITS_OF_ONE
+    p = float bits_of_power
+    k = count exponent
+    v = sub m ONE
+    curve = core.curve v
+    square = mul v v
+    bend = mul p square
+    straight = mul k y
+    lower = fma p MINUS_SHORT straight
+    about = fma bend curve lower
+    shifted = add about MAGIC
+    back = sub MAGIC shifted
+    whole = fma p MINUS_SHORT back
+    exact = residual k y whole
+    most_of_it = fma bend curve exact
+    opposite = sub ZERO square
+    lost = residual v v opposite
+    bend_lost = mul p lost
+    more = fma bend_lost curve most_of_it
+    part = fma p MINUS_REST more
+    s = mul z z
+    tail = core.stirling s
+    r = fma z tail part
+    e = core.exp r
+    bits_of_e = bits e
+    bits_of_n = bits shifted
+    n = lift bits_of_n
+    bits_of_far = plus bits_of_e n
+    small = float bits_of_far
+    far = mul small SPARE
+    found = choose near z far
+    negative = below x ZERO
+    result = choose negative NOTHING found
+"""
+
+
+def _tgamma(x: Any) -> Any:
+    from scipy.special import gamma  # type: ignore[import-untyped]
+
+    return np.where(x < 0, np.nan, np.where(x == 0, 1 / x, gamma(x)))
+
+
+@lru_cache
+def _beyond(fmt: FloatFormat) -> float:
+    """An integer whose gamma function is infinite, not far beyond the first such number."""
+    with flint.ctx.workprec(64):
+        x, power = arb(2), (fmt.bias + 1) * arb(2).log()
+        while x.lgamma() < power:
+            x *= 1 + arb(2) ** -10
+        return float(int(float(x)) + 1)
+
+
+TGAMMA = (
+    Reduction(
+        "tgamma", "pieces", (
+            Core("(1/gamma(1+x)-1)/x", "0", _BEGIN, "near"),
+            Core("((1+x)*log1p(x)-x)/(x^2*log(2))", f"{_LEAST_M}-1", f"2*{_LEAST_M}-1", "curve"),
+            Core(f"({_OF_Y})/log(2)", "0", f"1/({_BEGIN}-1/2)^2", "stirling"),
+            Core("sqrt(2*pi)*exp2(x)", "-9/16", "1/2", "exp"),
+        ), written(_TGAMMA), {
+            "ZERO": value(0.0), "ONE": value(1.0), "HALF": value(0.5), "NOTHING": nothing,
+            "BEGIN": number(_BEGIN), "MOST": _beyond, "LEAST_M": bits(number(_LEAST_M)),
+            "BITS_OF_ONE": bits(value(1.0)), "SPARE": value(2.0**_SPARE),
+            "MAGIC": lambda fmt: magic(fmt) - _SPARE,
+            "MINUS_SHORT": lambda fmt: -rounded(_RATIO, _SHORT),
+            "MINUS_REST": lambda fmt: -rest(_RATIO, rounded(_RATIO, _SHORT), fmt.digits),
+        }, lambda fmt: (0.0, _beyond(fmt)), _tgamma, remark="for x >= 0, NaN below",
+    ),
+)  # fmt: skip
+"""Rows."""
