@@ -158,7 +158,7 @@ def attention_programs() -> str:
         lines += [
             f"// program program_{f.name} x",
             f"static __device__ __forceinline__ float program_{f.name}(float x)"
-            f" {{ return {f.name}_near(fmaxf(x, -126.0f)); }}",
+            f" {{ return {f.name}_usual(fmaxf(x, -126.0f)); }}",
             saturated(f"saturated_{f.name}", f"{f.name}_core"),
         ]
     c = [f"{float(np.float32(v)).hex()}f" for v in cubic()]

@@ -51,7 +51,7 @@ def test_functions_on_all_floats_have_the_interpreters_bits_in_both_formats(tmp_
     library = emulated(tmp_path, chosen)
     near = write(chosen, "cuda")
     for formula in chosen:
-        assert f"{formula.name}_near(x)" in near
+        assert f"{formula.name}_usual(x)" in near
         assert_wanted(formula, call(library, formula, inputs_of(formula)))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from evo.exports.export import ExportError, export, prepare, write
 from evo.exports.samples import results
+from evo.exports.usual import quick, usual_of
+from evo.library.shelf import formula_of, rows
 from evo.numbers.formats import FLOAT_FORMATS
 from evo.programs.program import parse
 from evo.reductions.reduction import ReductionError
@@ -100,22 +102,42 @@ def test_exact_powers_of_two_down_to_the_smallest_subnormal_and_rounding_to_even
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES)
-def test_the_short_way_for_normal_results_gives_the_same_bits(name, dtype):
-    formula = full(name, dtype)
-    reduction = formula.reduction
-    assert reduction.keeps_exponent(formula.program, formula.numbers, formula.fmt)
-    known = reduction.constants(formula.fmt)
-    x = np.linspace(known["CENTRE"] - known["RADIUS"], known["CENTRE"] + known["RADIUS"], 200_001)
-    x = x.astype(formula.fmt.type)
-    plain = reduction.evaluate_plain(formula.program, formula.numbers, x, formula.fmt)
-    assert_same(formula, plain, results(formula, x), x)
+def test_usual_inputs_take_fewer_steps_and_give_the_same_bits(name, dtype):
+    assert_usual_steps_agree(full(name, dtype), usual_of)
+
+
+@pytest.mark.parametrize("find", [usual_of, quick])
+def test_usual_inputs_of_every_shipped_function_give_the_same_bits(find):
+    found = [assert_usual_steps_agree(formula_of(point), find) for row in rows() for point in row.points]
+    assert sum(found) > len(found) / 2
+
+
+def assert_usual_steps_agree(formula, find):
+    """At the ends of what is usual, next to them, and at floats of all sizes between."""
+    found, fmt = find(formula), formula.fmt
+    if found is None:
+        return False
+    assert len(found.reduction.steps) <= len(formula.reduction.steps)
+    least = max(found.least, 2.0**fmt.emin, found.lo)
+    first, last = (int(np.asarray(fmt.type(end)).view(fmt.unsigned)) for end in (least, found.hi))
+    words = np.random.default_rng(5).integers(first, last, 20_000, dtype=np.uint64, endpoint=True)
+    words = np.concatenate([[first, first + 1, last - 1, last], words]).astype(fmt.unsigned)
+    x = np.concatenate(
+        [words.view(fmt.type), -words.view(fmt.type), fmt.type([] if least > 2.0**fmt.emin else [0, -0.0])]
+    )
+    x = x[(x >= found.lo) & (x <= found.hi)]
+    program = formula.program, formula.numbers
+    short = found.reduction.evaluate(*program, x, fmt)
+    whole = formula.reduction.evaluate(*program, x, fmt)
+    np.testing.assert_array_equal(short.view(fmt.unsigned), whole.view(fmt.unsigned))
+    return True
 
 
 def test_a_core_that_leaves_its_octave_does_not_take_the_short_way():
     core = member(parse("v1 = c1 / x\nv2 = c2 / v1"), ("1", "1"))  # x, which is 0 at 0
     formula = prepare(core, "float32", full=True)
-    assert not formula.reduction.keeps_exponent(formula.program, formula.numbers, formula.fmt)
-    assert "_near" not in write([formula], "c")
+    found = usual_of(formula)
+    assert found is None or any(operation == "power" for _, operation, _ in found.reduction.steps)
 
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])

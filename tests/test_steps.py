@@ -11,7 +11,7 @@ from evo.programs.floats import compute, functions_on
 from evo.programs.operation import BITS, FLOAT, STEP_LANGUAGES, TRUTH
 from evo.programs.ops import OPS
 from evo.reductions import roots
-from evo.reductions.steps import BY_NAME, STEPS, VECTOR_STEPS, find_step
+from evo.reductions.steps import BY_NAME, GPU_STEPS, STEPS, VECTOR_STEPS, find_step
 from evo.reductions.table import REDUCTIONS, find_reduction
 from evo.targets.target import Target
 
@@ -27,6 +27,9 @@ def test_every_step_has_a_form_in_every_language_with_bits(row, language):
     if row in VECTOR_STEPS and language not in ("avx512", "numpy"):
         assert language not in row.printed
         return
+    if row in GPU_STEPS and language not in ("cuda", "numpy"):
+        assert language not in row.printed
+        return
     text = row.write(language, "ABC"[: row.arity], words(FLOAT_FORMATS["float64"]))
     assert all(operand in text for operand in "ABC"[: row.arity])
 
@@ -39,7 +42,7 @@ def test_kinds_of_operands_and_results_are_known_ones(row):
 
 
 def test_names_of_ops_and_steps_are_unique():
-    assert len(BY_NAME) == len(OPS) + len(STEPS) + len(VECTOR_STEPS)
+    assert len(BY_NAME) == len(OPS) + len(STEPS) + len(VECTOR_STEPS) + len(GPU_STEPS)
 
 
 @every_step
@@ -72,7 +75,7 @@ def test_a_step_gives_the_kind_it_says_and_the_bits_of_its_numpy_source(row, fmt
 def test_steps_take_what_is_there_of_the_right_kind(reduction, fmt):
     constants = {k: BITS if isinstance(v, int) else FLOAT for k, v in reduction.constants(fmt).items()}
     assert not constants.keys() & {"INFINITY", "NAN"}  # macros of C
-    for steps in filter(None, (reduction.steps, reduction.plain, reduction.vector)):
+    for steps in filter(None, (reduction.steps, reduction.vector)):
         kinds = {"x": FLOAT, **constants}
         for value, operation, args in steps:
             row = find_step(operation)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from evo.costs.model import CostError, CostModel
 from evo.costs.predict import Work, predicted_work, work_of
+from evo.exports.c import ASKING
 from evo.exports.export import reduction_of
 from evo.exports.formula import Formula, make_formula
+from evo.exports.usual import usual_of
 from evo.fronts.front import Member
 from evo.programs.program import parse
 from evo.reductions.reduction import Reduction
@@ -69,5 +71,5 @@ def whole_work(formula: Formula) -> list[Work]:
 
 def _usual(formula: Formula, reduction: Reduction) -> tuple[Step, ...]:
     """The steps that usual inputs go through in exported C without AVX-512's own instructions."""
-    short = reduction.keeps_exponent(formula.program, formula.numbers, formula.fmt)
-    return reduction.plain if short else reduction.steps
+    found = usual_of(formula, ASKING)
+    return found.reduction.steps if found else reduction.steps

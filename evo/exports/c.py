@@ -13,11 +13,15 @@ from evo.exports.formula import Formula
 from evo.exports.languages import AVX512, C, bits, letters
 from evo.exports.samples import samples
 from evo.exports.steps import core_constants, core_lines, step_constants, step_lines
+from evo.exports.usual import near, usual_of
 from evo.programs.operation import BITS, TRUTH, OpError
 from evo.reductions.steps import Step
+from evo.reductions.usual import Usual
 
 BLOCK = 64
-"""Elements of an array that are tried at once for being near."""
+"""Elements of an array that are asked at once whether they are usual."""
+ASKING = 3
+"""What that takes, in steps."""
 FLAGS = "-std=c99 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno"
 _START = "static inline"
 
@@ -205,29 +209,30 @@ def _vector(formula: Formula) -> list[str]:
 
 
 def _portable_loop(formula: Formula) -> list[str]:
-    """Blocks without far or special inputs go by a shorter way, where there is one."""
-    fmt, name, reduction = formula.fmt, formula.name, formula.reduction
-    u = C.type(fmt, BITS)
-    if reduction is None or not reduction.keeps_exponent(formula.program, formula.numbers, fmt):
+    """Blocks of usual inputs go by a shorter way, where there is one."""
+    fmt, name = formula.fmt, formula.name
+    found = usual_of(formula, ASKING) if formula.reduction else None
+    if found is None:
         each = f"    for (size_t i = 0; i < n; i++) y[i] = {name}(x[i]);"
         return [*_array(formula), each, "}"]
-    known = reduction.constants(fmt)
-    centre, radius = float(known["CENTRE"]), float(known["RADIUS"])
-    (most,) = bits(np.array([radius]), fmt)
+    short = near(formula, found)
+    assert short.reduction is not None
+    u, (outside, most) = C.type(fmt, BITS), _outside(formula, found)
     return [
-        f"/* {name}(x) for |x - {centre!r}| <= {radius!r}: the same bits in fewer steps. */",
-        *_stepwise(formula, f"{name}_near", reduction.plain),
+        f"/* {name}(x) for {_words(found)}: the same bits in fewer steps. */",
+        *_stepwise(short, f"{name}_usual", short.reduction.steps),
         "",
         *_array(formula),
         "    size_t i = 0;",
         f"    for (; i + {BLOCK} <= n; i += {BLOCK}) {{",
         f"        {u} far = 0;",
         f"        for (size_t j = 0; j < {BLOCK}; j++) {{",
-        f"            {u} size = {name}_bits(x[i + j] - {C.number(centre, fmt)}) & ({u})-1 >> 1;",
-        "            far = size > far ? size : far;",
+        f"            const {C.type(fmt)} v = x[i + j];",
+        f"            const {u} outside = {outside};",
+        "            far = outside > far ? outside : far;",
         "        }",
-        f"        if (far <= {C.whole(most, fmt)}) {{ /* {radius!r}; NaN is above */",
-        f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}_near(x[i + j]);",
+        f"        if (far <= {most}) {{",
+        f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}_usual(x[i + j]);",
         "        } else {",
         f"            for (size_t j = 0; j < {BLOCK}; j++) y[i + j] = {name}(x[i + j]);",
         "        }",
@@ -235,6 +240,27 @@ def _portable_loop(formula: Formula) -> list[str]:
         f"    for (; i < n; i++) y[i] = {name}(x[i]);",
         "}",
     ]
+
+
+def _words(found: Usual) -> str:
+    least = f"{found.least!r} <= " if found.least else ""
+    if found.symmetric:
+        return f"{least}|x| <= {found.hi!r}"
+    return f"{found.lo!r} <= x <= {found.hi!r}" + (f", {least}|x|" if least else "")
+
+
+def _outside(formula: Formula, found: Usual) -> tuple[str, str]:
+    """An unsigned number of v, and the largest one that usual inputs have; NaN has a larger one."""
+    fmt, name = formula.fmt, formula.name
+    u = C.type(fmt, BITS)
+    if found.symmetric or found.lo > 0:
+        first, last = bits(np.array([max(found.lo, found.least), found.hi]), fmt)
+        size = f"{name}_bits(v)" if found.lo > 0 else f"({name}_bits(v) & ({u})-1 >> 1)"
+        return f"{size} - {C.whole(first, fmt)}" if first else size, C.whole(last - first, fmt)
+    ends = [f"v >= {C.number(found.lo, fmt)}", f"v <= {C.number(found.hi, fmt)}"]
+    if found.least:
+        ends.append(f"fabs{letters(fmt)['f']}(v) >= {C.number(found.least, fmt)}")
+    return f"!({' & '.join(f'({end})' for end in ends)})", "0"
 
 
 def _selftest(formulas: Sequence[Formula]) -> list[str]:

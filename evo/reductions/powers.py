@@ -10,8 +10,7 @@ product n P is taken in two parts: the upper one short enough for the product to
 each by a multiply-add, of which the first is exact. 2^n is two factors 2^h 2^g, made from their exponent
 bits: both are normal numbers, the first product is exact, and the second rounds once, also where the result
 is subnormal; it overflows where the result does. Unsigned integers only, so that nothing is undefined where x
-is NaN. Where x is so small that results are normal numbers, n is added to the exponent bits of the core
-instead: the same bits in two thirds of the steps. AVX-512 has an instruction for the product with 2^n.
+is NaN. AVX-512 has an instruction for the product with 2^n.
 
 Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, Prentice-Hall (1980).
 """
@@ -84,11 +83,10 @@ class Power(NamedTuple):
 
     def _way(self, way: str) -> Reduction:
         ends = ("0", self.period) if way == "below" else (f"-({self.period})/2", f"({self.period})/2")
-        pure = not (self.before or self.after)
         return Reduction(
             self.name, way, (Core(self.core or self.name, *ends),), tuple(self._steps(way)),
             {**_rules(self.period, self.shift, self.least), **self.rules}, self._span, self.float64,
-            plain=tuple(self._plain(way)) if pure else (), vector=tuple(self._vector(way)), tail=self.tail,
+            vector=tuple(self._vector(way)), tail=self.tail,
         )  # fmt: skip
 
     def _span(self, fmt: FloatFormat) -> tuple[float, float]:
@@ -114,15 +112,6 @@ class Power(NamedTuple):
         yield "partly", "mul", ("y", "first")
         yield "whole" if self.after else "result", "mul", ("partly", "second")
         yield from written(self.after)
-
-    def _plain(self, way: str) -> Iterator[Step]:
-        """For |x - CENTRE| <= RADIUS: n goes into the exponent of the core."""
-        yield from self._to_core("x", way)
-        yield "bits", "bits", ("shifted",)
-        yield "lifted", "lift", ("bits",)
-        yield "significand", "bits", ("y",)
-        yield "sum", "plus", ("significand", "lifted")
-        yield "result", "float", ("sum",)
 
     def _vector(self, way: str) -> Iterator[Step]:
         """By `scale`; where P = 1, no x is too large for any step."""
@@ -190,8 +179,6 @@ def _rules(period: str, shift: int, least: int | None) -> dict[str, Rule]:
         "MOST": lambda fmt: whole_above(period, fmt.bias + 2 + shift),
         "MAGIC": magic,
         "OFFSET": lambda fmt: int(bits(magic)(fmt)) - 2 * fmt.bias + shift,
-        "CENTRE": lambda fmt: rounded(period, 10),
-        "RADIUS": lambda fmt: whole_below(period, fmt.bias - 1),
         "SCALE": value(2.0**-shift),
         "MINUS_SCALE": value(-(2.0**-shift)),
         "FAR": value(64.0),

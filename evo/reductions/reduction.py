@@ -17,7 +17,7 @@ from evo.errors import EvonumError
 from evo.numbers.formats import FloatFormat, ulp
 from evo.programs.floats import compute, evaluate, functions_on
 from evo.programs.program import Program
-from evo.reductions.rules import Rule, length, numbers
+from evo.reductions.rules import Rule, numbers
 from evo.reductions.steps import Step, find_step
 from evo.targets.catalogue import CATALOGUE
 from evo.targets.expression import Expression, parse_expression
@@ -89,7 +89,6 @@ class Reduction:
             results are what `float64` has there.
         float64: the function on float64 arrays, to a few ulp, special values included; beyond what the steps
             are for, what they promise there.
-        plain: fewer steps with the same bits where |x - CENTRE| <= RADIUS, for cores that `keeps_exponent`.
         vector: steps with the same bits by instructions that some processors have (`VECTOR_STEPS`).
         bends: whether it bends too often for polynomials on parts of its span.
         remark: what else users must know.
@@ -104,7 +103,6 @@ class Reduction:
     rules: Mapping[str, Rule] = field(repr=False)
     span: Callable[[FloatFormat], tuple[float, float]] = field(repr=False)
     float64: Callable[[Any], Any] = field(repr=False)
-    plain: tuple[Step, ...] = ()
     vector: tuple[Step, ...] = ()
     bends: bool = False
     remark: str = ""
@@ -129,19 +127,6 @@ class Reduction:
         """The function op by op, as `evo.programs.floats.evaluate`; the meaning of `--full`."""
         return self.run(self.steps, lambda r: evaluate(program, constants, r, fmt), x, fmt)
 
-    def evaluate_plain(self, program: Program, constants: Any, x: Any, fmt: FloatFormat) -> np.ndarray:
-        """The same by `plain`."""
-        return self.run(self.plain, lambda r: evaluate(program, constants, r, fmt), x, fmt)
-
-    def keeps_exponent(self, program: Program, constants: Any, fmt: FloatFormat) -> bool:
-        """Whether the core stays near [1/2, 2] at many points: its exponent then takes n without overflow."""
-        if not self.plain:
-            return False
-        lo, hi = (1.02 * length(end) for end in (self.core.lo, self.core.hi))
-        edges = [0.0, -0.0, lo, hi, *(s * 2.0**k for s in (1, -1) for k in range(fmt.emin, -2, 7))]
-        y = evaluate(program, constants, np.concatenate([np.linspace(lo, hi, 2001), edges]), fmt)
-        return bool(((y > 0.4) & (y < 2.5)).all())
-
     def argument(self, x: Any, fmt: FloatFormat) -> np.ndarray:
         """What the core is asked for at `x`: its inputs."""
         asked = []
@@ -163,9 +148,16 @@ class Reduction:
         Args:
             core: the one that is not `given`.
         """
+        return np.asarray(self._values(steps, core, x, fmt)["result"])
+
+    def values(self, core: Given, x: Any, fmt: FloatFormat) -> dict[str, Any]:
+        """All values of the steps at `x`, and the constants, by name."""
+        return self._values(self.steps, core, x, fmt)
+
+    def _values(self, steps: Iterable[Step], core: Given, x: Any, fmt: FloatFormat) -> dict[str, Any]:
         values = self._start(x, fmt)
         _do(steps, values, fmt, self.given, core)
-        return np.asarray(values["result"])
+        return values
 
     def _start(self, x: Any, fmt: FloatFormat) -> dict[str, Any]:
         """x and the constants."""

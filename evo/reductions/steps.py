@@ -155,7 +155,17 @@ integer nearest, 0 at infinity; `scale` multiplies by 2^floor(b); `exponent` is 
 infinity.
 """
 
-BY_NAME: dict[str, Operation] = {row.name: row for row in (*OPS, *STEPS, *VECTOR_STEPS)}
+GPU_STEPS: tuple[Operation, ...] = (
+    Operation("quick_div", "ff", lambda m, a, b: a / b, printed={
+        "cuda": "evonum_quotient{f}({a}, {b})", "numpy": "{a} / {b}",
+    }),
+    Operation("quick_sqrt", "f", lambda m, a: m.sqrt(a), printed={
+        "cuda": "evonum_root{f}({a})", "numpy": "np.sqrt({a})",
+    }),
+)  # fmt: skip
+"""The bits of `div` and `sqrt` where nothing is near the ends of the format, by a GPU's approximations."""
+
+BY_NAME: dict[str, Operation] = {row.name: row for row in (*OPS, *STEPS, *VECTOR_STEPS, *GPU_STEPS)}
 """Every operation of steps."""
 
 Step = tuple[str, str, tuple[str, ...]]
