@@ -17,14 +17,15 @@ import flint
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.composed import EXP_CORE, POWER, REDUCED, SCALED, VECTOR_REDUCED
+from evo.reductions.common import reciprocal
+from evo.reductions.composed import EXP_CORE, POWER, both_ways
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import length, negative, nothing, number, part, value, whole_above
 from evo.targets.bessel import squared_zero
 
 _BORDER, _FURTHEST = "4", "95"
 """Where the pieces meet; beyond what results are infinite in float32."""
-_STEPS = """
+_I0 = both_ways(f"""
     absolute = size x
     near = below absolute BORDER
     square = mul x x
@@ -33,11 +34,9 @@ _STEPS = """
     inner = fma close c ONE
     raised = atleast absolute BORDER
     t = atmost raised MOST
-    {reduced}
-    z = rcp t
+    {{reduced}}
+    {reciprocal("t")}
     root = sqrt z
-    opposite_z = sub ZERO z
-    missed = fma opposite_z t ONE
     opposite_root = sub ZERO root
     squared_less = fma opposite_root root z
     off = fma squared_less t missed
@@ -46,9 +45,9 @@ _STEPS = """
     shape = core.far z
     part = mul shape root
     y = mul e part
-    {scaled}
+    {{scaled}}
     result = choose near inner v
-"""
+""")
 
 
 def _bessel_i0(x: Any) -> Any:
@@ -102,11 +101,10 @@ BESSEL = (
             Core("(bessel_i(0,sqrt(x))-1)/x", "0", f"({_BORDER})^2", "near"),
             Core("bessel_i(0,1/x)*exp(-1/x)/sqrt(x)", f"1/{_FURTHEST}", f"1/({_BORDER})", "far"),
             EXP_CORE,
-        ), written(_STEPS.format(reduced=REDUCED, scaled=SCALED)), {
+        ), _I0[0], {
             **POWER, "BORDER": number(_BORDER), "BORDER_SQUARED": number(f"({_BORDER})^2"),
             "ONE": value(1.0), "HALF": value(0.5), "MOST": lambda fmt: whole_above("log(2)", fmt.bias + 8),
-        }, _span, _bessel_i0,
-        vector=written(_STEPS.format(reduced=VECTOR_REDUCED, scaled="v = scale y n")),
+        }, _span, _bessel_i0, vector=_I0[1],
     ),
     Reduction(
         "bessel_j0", "zeros", (

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import with_sign_of_x
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, magic, negative, nothing, number, part, value
 
@@ -113,12 +114,7 @@ CIRCULAR = (
         above = choose turned MINUS_ONE p
         under = choose turned p ONE
         quotient = div above under
-        bits_of_x = bits x
-        bits_of_size = bits absolute
-        own = flip bits_of_x bits_of_size
-        bits_of_quotient = bits quotient
-        marked = flip bits_of_quotient own
-        result = float marked
+        {with_sign_of_x("quotient")}
         """), {
             **_parts("pi/2"), "MAGIC": magic, "ONE": value(1.0), "MINUS_ONE": value(-1.0),
         }, _span, _within(np.tan), bends=True, remark=_REMARK,

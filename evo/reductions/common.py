@@ -5,14 +5,38 @@
 
 from evo.numbers.formats import FloatFormat
 
-SIGN_OF_X = """
+
+def with_sign_of_x(found: str, result: str = "result") -> str:
+    """A value with the sign of x, of which `absolute` is the size."""
+    return f"""
     bits_of_x = bits x
     bits_of_size = bits absolute
     own = flip bits_of_x bits_of_size
-    bits_of_found = bits found
-    marked = flip bits_of_found own
-"""
-"""The bits of `found` with the sign of x, of which `absolute` is the size."""
+    bits_of_{found} = bits {found}
+    marked = flip bits_of_{found} own
+    {result} = float marked
+    """
+
+
+def parted(x: str) -> str:
+    """m from BORDER to below twice that, and the integer `exponent`: x is m 2^exponent."""
+    return f"""
+    pattern = bits {x}
+    over = minus pattern BORDER
+    exponent = sink over
+    lifted = lift exponent
+    bits_of_m = minus pattern lifted
+    m = float bits_of_m
+    """
+
+
+def reciprocal(x: str) -> str:
+    """z, and what z x is less than 1."""
+    return f"""
+    z = rcp {x}
+    opposite_z = sub ZERO z
+    missed = fma opposite_z {x} ONE
+    """
 
 
 def take_apart(x: str) -> str:
@@ -21,12 +45,7 @@ def take_apart(x: str) -> str:
     small = below {x} SMALLEST
     larger = mul {x} UP
     normal = choose small larger {x}
-    pattern = bits normal
-    over = minus pattern BORDER
-    exponent = sink over
-    lifted = lift exponent
-    bits_of_m = minus pattern lifted
-    m = float bits_of_m
+    {parted("normal")}
     whole = count exponent
     """
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import with_sign_of_x
 from evo.reductions.reduction import Core, Reduction, Tail, written
 from evo.reductions.rules import (
     Rule,
@@ -25,6 +26,7 @@ from evo.reductions.rules import (
     value,
     whole_below,
 )
+from evo.reductions.steps import Step
 
 _SHIFT = 32
 """Powers are computed 2^-32 times: those of gelu overflow where its results are subnormal."""
@@ -64,6 +66,14 @@ VECTOR_REDUCED = """
 """
 _CORE = "y = core.exp r"
 EXP_CORE = Core("exp", "-log(2)/2", "log(2)/2", "exp")
+
+
+def both_ways(text: str, **words: str) -> tuple[tuple[Step, ...], ...]:
+    """Steps with {reduced} and {scaled}, and those with the same bits by instructions of AVX-512."""
+    ways = ((REDUCED, SCALED), (VECTOR_REDUCED, "v = scale y n"))
+    return tuple(written(text.format(reduced=reduced, scaled=scaled, **words)) for reduced, scaled in ways)
+
+
 _SOFTPLUS = """
     absolute = size x
     opposite = sub ZERO absolute
@@ -125,12 +135,7 @@ _ERF = f"""
     t = mul opposite q
     {{power}}
     outer = sub ONE v
-    bits_of_x = bits x
-    bits_of_size = bits absolute
-    own = flip bits_of_x bits_of_size
-    bits_of_outer = bits outer
-    marked = flip bits_of_outer own
-    beyond = float marked
+    {with_sign_of_x("outer", "beyond")}
     result = choose near inner beyond
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.common import take_apart
+from evo.reductions.common import reciprocal, take_apart
 from evo.reductions.logarithms import LOG_ENDS, LOG_RULES
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import infinity, number, rest, rounded, value
@@ -47,15 +47,13 @@ _STEPS = f"""
     missing = sub v restored
     away = add v SHIFT
     under = choose beyond x away
-    z = rcp under
+    {reciprocal("under")}
     c = core.near z
     product = mul v other
     start = choose below_near logarithm ZERO
     opposite = sub ZERO start
     back = sub away SHIFT
     more = sub v back
-    opposite_z = sub ZERO z
-    missed = fma opposite_z under ONE
     off = fma opposite_z more missed
     slope = mul off SLOPE
     turned = sub ZERO product

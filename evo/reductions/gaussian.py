@@ -19,122 +19,105 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.composed import EXP_CORE, POWER, REDUCED, SCALED, VECTOR_REDUCED
+from evo.reductions.common import parted, reciprocal, with_sign_of_x
+from evo.reductions.composed import EXP_CORE, POWER, both_ways
 from evo.reductions.logarithms import LOG_ENDS
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, bits, infinity, length, nothing, number, value
 
-_BORDER, _FAR, _SHIFT = "3/5", "81/8", "3/2"
-"""Of the pieces of erfc; where its results are 0 in float32; what |x| gets before its reciprocal is taken."""
-_FURTHER = f"exp((1/x-{_SHIFT})^2)*erfc(1/x-{_SHIFT})"
-_RECIPROCAL = """
+_STEPS = f"""
+    absolute = size x
+    near = below absolute BORDER
+    square = mul x x
+    close = atmost square BORDER_SQUARED
+    c = core.near close
+    {{inner}}
+    beyond = {{beyond}}
+    bound = choose beyond ENOUGH FAR
+    size = atmost absolute bound
+    squared = mul size size
+    {{turned}} = sub ZERO squared
+    lost = residual size size {{turned}}
+    {{exponent}}
+    {{reduced}}
     lifted = add size SHIFT
     back = sub lifted SHIFT
     more = sub size back
-    z = rcp lifted
-    opposite_z = sub ZERO z
-    missed = fma opposite_z lifted ONE
+    {reciprocal("lifted")}
     off = fma opposite_z more missed
+    {{left}}
+    argument = fma off SLOPE left
+    power = core.exp argument
+    e = core.far z
+    y = mul power e
+    {{scaled}}
+    other = sub WHOLE v
+    outer = choose beyond other v
+    result = choose near inner outer
 """
-"""z, and what it is off, relatively."""
-_ERFC = """
-    absolute = size x
-    near = below absolute BORDER
-    square = mul x x
-    close = atmost square BORDER_SQUARED
-    c = core.near close
+_ERFC = {
+    "inner": """
     opposite = sub ZERO x
     less = add opposite ONE
     inner = fma opposite c less
-    negative = below x ZERO
-    bound = choose negative ENOUGH FAR
-    size = atmost absolute bound
-    squared = mul size size
-    t = sub ZERO squared
-    lost = residual size size t
-    {reduced}
-    {reciprocal}
-    left = sub r lost
-    argument = fma off SLOPE left
-    power = core.exp argument
-    e = core.far z
-    y = mul power e
-    {scaled}
-    other = sub TWO v
-    outer = choose negative other v
-    result = choose near inner outer
-"""
-
-
-_HALVED_BORDER, _HALVED_FAR, _HALVED_SHIFT = "2/3", "57/4", "9/4"
-"""The same of the normal distribution function."""
-_NORMAL = f"exp((1/x-{_HALVED_SHIFT})^2/2)*erfc((1/x-{_HALVED_SHIFT})/sqrt(2))/2"
-_NORMCDF = """
-    absolute = size x
-    near = below absolute BORDER
-    square = mul x x
-    close = atmost square BORDER_SQUARED
-    c = core.near close
-    inner = fma x c HALF
-    positive = below ZERO x
-    bound = choose positive ENOUGH FAR
-    size = atmost absolute bound
-    squared = mul size size
-    t = mul squared MINUS_HALF
-    opposite = sub ZERO squared
-    lost = residual size size opposite
-    {reduced}
-    {reciprocal}
-    left = fma lost MINUS_HALF r
-    argument = fma off SLOPE left
-    power = core.exp argument
-    e = core.far z
-    y = mul power e
-    {scaled}
-    other = sub ONE v
-    outer = choose positive other v
-    result = choose near inner outer
-"""
-
-
-def _normcdf(x: Any) -> Any:
-    from scipy.special import ndtr  # type: ignore[import-untyped]
-
-    return ndtr(x)
+    """,
+    "beyond": "below x ZERO",
+    "turned": "t",
+    "exponent": "",
+    "left": "left = sub r lost",
+}
+_NORMCDF = {
+    "inner": "inner = fma x c HALF",
+    "beyond": "below ZERO x",
+    "turned": "turned",
+    "exponent": "t = mul squared MINUS_HALF",
+    "left": "left = fma lost MINUS_HALF r",
+}
 
 
 def _by_squares(
-    name: str, text: str, cores: tuple[Core, ...], rules: dict[str, Rule],
-    span: Callable[[FloatFormat], tuple[float, float]], float64: Callable[[Any], Any],
+    name: str, words: dict[str, str], near: str, far: str, border: str, furthest: str, shift: str,
+    rules: dict[str, Rule], span: Callable[[FloatFormat], tuple[float, float]], float64: Callable[[Any], Any],
 ) -> Reduction:  # fmt: skip
-    """One whose exponential is of a square, written both ways."""
-    steps, vector = (
-        written(text.format(reduced=reduced, scaled=scaled, reciprocal=_RECIPROCAL))
-        for reduced, scaled in ((REDUCED, SCALED), (VECTOR_REDUCED, "v = scale y n"))
+    """One whose exponential is of a square.
+
+    Args:
+        words: steps in which they differ.
+        near: the core up to `border`, of x^2.
+        far: beyond, of t, to which `shift` is added before its reciprocal is taken.
+        furthest: where results are 0 in float32.
+    """
+    steps, vector = both_ways(_STEPS, **words)
+    cores = (
+        Core(near, "0", f"({border})^2", "near"),
+        Core(far.format(t=f"(1/x-{shift})"), f"1/({furthest}+{shift})", f"1/({border}+{shift})", "far"),
     )
-    return Reduction(
-        name, "pieces", (*cores, EXP_CORE), steps, {**POWER, **rules}, span, float64, vector=vector
-    )
+    known = {
+        **POWER, "BORDER": number(border), "BORDER_SQUARED": number(f"({border})^2"),
+        "FAR": number(furthest), "SHIFT": number(shift), "ONE": value(1.0), **rules,
+    }  # fmt: skip
+    return Reduction(name, "pieces", (*cores, EXP_CORE), steps, known, span, float64, vector=vector)
 
 
 def _erfc(x: Any) -> Any:
-    from scipy.special import erfc
+    from scipy.special import erfc  # type: ignore[import-untyped]
 
     return erfc(x)
+
+
+def _normcdf(x: Any) -> Any:
+    from scipy.special import ndtr
+
+    return ndtr(x)
 
 
 _BEND, _FURTHEST = "5", "16"
 """Where the pieces of erfinv meet; what w stays below in float32."""
 _QUOTIENT = "erfinv(sqrt(-expm1(-{w})))/sqrt(-expm1(-{w}))"
-_ERFINV = """
+_ERFINV = f"""
     opposite = sub ZERO x
     u = fma opposite x ONE
-    pattern = bits u
-    over = minus pattern QUARTERS
-    exponent = sink over
-    lifted = lift exponent
-    bits_of_m = minus pattern lifted
-    m = float bits_of_m
+    {parted("u")}
     e = count exponent
     f = sub m ONE
     l = core.log f
@@ -151,12 +134,7 @@ _ERFINV = """
     inside = below absolute ONE
     least = below absolute NEXT
     end = choose least POLE NOTHING
-    bits_of_x = bits x
-    bits_of_size = bits absolute
-    own = flip bits_of_x bits_of_size
-    bits_of_end = bits end
-    marked = flip bits_of_end own
-    beyond = float marked
+    {with_sign_of_x("end", "beyond")}
     result = choose inside found beyond
 """
 
@@ -172,28 +150,20 @@ def _erfinv(x: Any) -> Any:
     return np.where(x == 0, x, erfinv(x))
 
 
+_LEAST, _HALVED_LEAST = "81/8", "57/4"
+"""Beyond which results are 0 in float32: of erfc, and of the normal distribution function."""
 GAUSSIAN = (
     _by_squares(
-        "erfc", _ERFC, (
-            Core("erf(sqrt(x))/sqrt(x)-1", "0", f"({_BORDER})^2", "near"),
-            Core(_FURTHER, f"1/({_FAR}+{_SHIFT})", f"1/({_BORDER}+{_SHIFT})", "far"),
-        ), {
-            "BORDER": number(_BORDER), "BORDER_SQUARED": number(f"({_BORDER})^2"), "FAR": number(_FAR),
-            "SHIFT": number(_SHIFT), "SLOPE": number("7/5"), "ENOUGH": value(5.0), "ONE": value(1.0),
-            "TWO": value(2.0),
-        }, lambda fmt: (-float("inf"), length(_FAR)), _erfc,
+        "erfc", _ERFC, "erf(sqrt(x))/sqrt(x)-1", "exp({t}^2)*erfc{t}", "3/5", _LEAST, "3/2",
+        {"SLOPE": number("7/5"), "ENOUGH": value(5.0), "WHOLE": value(2.0)},
+        lambda fmt: (-float("inf"), length(_LEAST)), _erfc,
     ),
     _by_squares(
-        "normcdf", _NORMCDF, (
-            Core("erf(sqrt(x/2))/(2*sqrt(x))", "0", f"({_HALVED_BORDER})^2", "near"),
-            Core(
-                _NORMAL, f"1/({_HALVED_FAR}+{_HALVED_SHIFT})", f"1/({_HALVED_BORDER}+{_HALVED_SHIFT})", "far"
-            ),
-        ), {
-            "BORDER": number(_HALVED_BORDER), "BORDER_SQUARED": number(f"({_HALVED_BORDER})^2"),
-            "FAR": number(_HALVED_FAR), "SHIFT": number(_HALVED_SHIFT), "SLOPE": number("3/2"),
-            "ENOUGH": value(6.0), "ONE": value(1.0), "HALF": value(0.5), "MINUS_HALF": value(-0.5),
-        }, lambda fmt: (-length(_HALVED_FAR), float("inf")), _normcdf,
+        "normcdf", _NORMCDF, "erf(sqrt(x/2))/(2*sqrt(x))", "exp({t}^2/2)*erfc({t}/sqrt(2))/2", "2/3",
+        _HALVED_LEAST, "9/4", {
+            "SLOPE": number("3/2"), "ENOUGH": value(6.0), "WHOLE": value(1.0),
+            "HALF": value(0.5), "MINUS_HALF": value(-0.5),
+        }, lambda fmt: (-length(_HALVED_LEAST), float("inf")), _normcdf,
     ),
     Reduction(
         "erfinv", "pieces", (
@@ -201,7 +171,7 @@ GAUSSIAN = (
             Core(_QUOTIENT.format(w="x^2"), f"sqrt({_BEND})", f"sqrt({_FURTHEST})", "far"),
             Core("log1p(x)/x", *LOG_ENDS, "log"),
         ), written(_ERFINV), {
-            "ZERO": value(0.0), "ONE": value(1.0), "QUARTERS": bits(value(0.75)), "UNIT": number("log(2)"),
+            "ZERO": value(0.0), "ONE": value(1.0), "BORDER": bits(value(0.75)), "UNIT": number("log(2)"),
             "BEND": number(_BEND), "NEXT": _next, "POLE": infinity, "NOTHING": nothing,
         }, lambda fmt: (-_next(fmt), _next(fmt)), _erfinv,
     ),

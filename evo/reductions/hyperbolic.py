@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.common import SIGN_OF_X, everywhere
+from evo.reductions.common import everywhere, with_sign_of_x
 from evo.reductions.logarithms import LOG_ENDS, LOG_RULES, LONG, SUM_RULES, of_sum, parts
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, value
@@ -32,7 +32,7 @@ _LOGARITHM = f"""
 _SMALL = f"""
     tiny = below absolute TINY
     found = choose tiny absolute logarithm
-    {SIGN_OF_X}
+    {with_sign_of_x("found")}
 """
 _RULES: dict[str, Rule] = {
     **LOG_RULES,
@@ -73,7 +73,6 @@ HYPERBOLIC = (
         v = choose wide absolute sum
         {_LOGARITHM}
         {_SMALL}
-        result = float marked
         """), _RULES, everywhere, np.arcsinh,
     ),
     Reduction(
@@ -105,7 +104,6 @@ HYPERBOLIC = (
         within = choose outside NOTHING doubled
         logarithm = mul within HALF
         {_SMALL}
-        result = float marked
         """), _RULES, _inside, np.arctanh,
     ),
 )  # fmt: skip

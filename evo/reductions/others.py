@@ -9,7 +9,7 @@ where |x| > 1.
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.common import SIGN_OF_X, everywhere
+from evo.reductions.common import everywhere, with_sign_of_x
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import (
     Rule,
@@ -75,8 +75,7 @@ OTHERS = (
         under = add m TWO
         quotient = div m under
         found = sub ZERO quotient
-        {SIGN_OF_X}
-        result = float marked
+        {with_sign_of_x("found")}
         """), {
             **_PERIOD, "MINUS_TWO": value(-2.0), "TWO": value(2.0), "ZERO": value(0.0),
             "LEAST": lambda fmt: -_far(fmt),
@@ -116,8 +115,7 @@ OTHERS = (
         twice = add sum sum
         tiny = below absolute TINY
         found = choose tiny absolute twice
-        {SIGN_OF_X}
-        result = float marked
+        {with_sign_of_x("found")}
         """), {
             **_PERIOD, **_QUARTERS, "FOUR": value(4.0), "QUARTER": value(0.25),
             "TINY": lambda fmt: 2.0 ** -(fmt.digits // 2),
@@ -156,8 +154,7 @@ OTHERS = (
         p = fma cube y r
         q = add p rest
         found = add start q
-        {SIGN_OF_X}
-        result = float marked
+        {with_sign_of_x("found")}
         """), {
             "ONE": value(1.0), "MINUS_ONE": value(-1.0), "ZERO": value(0.0),
             "UPPER": number("pi/2"), "LOWER": part("pi/2", 1),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from evo.numbers.formats import FloatFormat
-from evo.reductions.common import SIGN_OF_X, everywhere, take_apart, take_apart_by_instructions
+from evo.reductions.common import everywhere, take_apart, take_apart_by_instructions, with_sign_of_x
 from evo.reductions.logarithms import LOG_ENDS, LOG_RULES, specials
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import Rule, bits, infinity, magic, nothing, number, part, smallest, value
@@ -50,8 +50,7 @@ _ROOT_IN_BITS = written(f"""
     bits_of_root = bits root
     sum = plus bits_of_root exponent_of_root
     found = float sum
-    {SIGN_OF_X}
-    with_sign = float marked
+    {with_sign_of_x("found", "with_sign")}
     before = minus bits_of_size LEAST_BITS
     proper = less before ROOM
     result = choose proper with_sign x
@@ -64,8 +63,7 @@ _ROOT_BY_INSTRUCTIONS = written(f"""
     j = fma k MINUS_THREE e
     {_CUBE_ROOT}
     found = scale root k
-    {SIGN_OF_X}
-    result = float marked
+    {with_sign_of_x("found")}
 """)
 
 
@@ -233,8 +231,7 @@ ROOTS = (
         low = fma p MINUS_TWO REST
         complement = add UPPER low
         found = choose far complement p
-        {SIGN_OF_X}
-        result = float marked
+        {with_sign_of_x("found")}
         """), _ASIN, _to_one, np.arcsin,
     ),
     Reduction(

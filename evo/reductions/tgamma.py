@@ -19,6 +19,7 @@ import numpy as np
 from flint import arb
 
 from evo.numbers.formats import FloatFormat
+from evo.reductions.common import parted
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import bits, magic, nothing, number, rest, rounded, value
 
@@ -27,7 +28,7 @@ _BEGIN, _LEAST_M, _RATIO = "3/2", "45/64", "1/log(2)"
 _SHORT, _SPARE = 17, 64
 """Digits of the ratio whose products with 2^k are exact; powers are 2^-64 times as large until the end."""
 _OF_Y = "(lgamma(1/sqrt(x)+1/2)-(log(1/sqrt(x))-1)/sqrt(x)-log(2*pi)/2)/sqrt(x)"
-_TGAMMA = """
+_TGAMMA = f"""
     near = below x BEGIN
     most = atmost x MOST
     y = sub most HALF
@@ -37,12 +38,7 @@ _TGAMMA = """
     product = fma first c x
     under = choose near product y
     z = rcp under
-    pattern = bits y
-    over = minus pattern LEAST_M
-    exponent = sink over
-    lifted = lift exponent
-    bits_of_m = minus pattern lifted
-    m = float bits_of_m
+    {parted("y")}
     bits_of_power = plus lifted BITS_OF_ONE
     p = float bits_of_power
     k = count exponent
@@ -67,11 +63,9 @@ _TGAMMA = """
     tail = core.stirling s
     r = fma z tail part
     e = core.exp r
-    bits_of_e = bits e
     bits_of_n = bits shifted
-    n = lift bits_of_n
-    bits_of_far = plus bits_of_e n
-    small = float bits_of_far
+    scale = power bits_of_n
+    small = mul e scale
     far = mul small SPARE
     found = choose near z far
     negative = below x ZERO
@@ -104,9 +98,9 @@ TGAMMA = (
             Core("sqrt(2*pi)*exp2(x)", "-9/16", "1/2", "exp"),
         ), written(_TGAMMA), {
             "ZERO": value(0.0), "ONE": value(1.0), "HALF": value(0.5), "NOTHING": nothing,
-            "BEGIN": number(_BEGIN), "MOST": _beyond, "LEAST_M": bits(number(_LEAST_M)),
+            "BEGIN": number(_BEGIN), "MOST": _beyond, "BORDER": bits(number(_LEAST_M)),
             "BITS_OF_ONE": bits(value(1.0)), "SPARE": value(2.0**_SPARE),
-            "MAGIC": lambda fmt: magic(fmt) - _SPARE,
+            "MAGIC": lambda fmt: magic(fmt) + fmt.bias - _SPARE,
             "MINUS_SHORT": lambda fmt: -rounded(_RATIO, _SHORT),
             "MINUS_REST": lambda fmt: -rest(_RATIO, rounded(_RATIO, _SHORT), fmt.digits),
         }, lambda fmt: (0.0, _beyond(fmt)), _tgamma, remark="for x >= 0, NaN below",
