@@ -17,7 +17,7 @@ _MARGIN = 1.02
 """Of a core's interval, and of its values: reductions leave the one by rounding, samples miss the other."""
 
 
-_QUICK = {"div": "quick_div", "sqrt": "quick_sqrt"}
+_QUICK = {"div": "quick_div", "rcp": "quick_rcp", "sqrt": "quick_sqrt"}
 _FAR = 2.0**90
 """Larger numbers, and those smaller than its reciprocal, are left to the long way."""
 

@@ -159,11 +159,14 @@ GPU_STEPS: tuple[Operation, ...] = (
     Operation("quick_div", "ff", lambda m, a, b: a / b, printed={
         "cuda": "evonum_quotient{f}({a}, {b})", "numpy": "{a} / {b}",
     }),
+    Operation("quick_rcp", "f", lambda m, a: 1 / a, printed={
+        "cuda": "evonum_quotient{f}(1.0{f}, {a})", "numpy": "1 / {a}",
+    }),
     Operation("quick_sqrt", "f", lambda m, a: m.sqrt(a), printed={
         "cuda": "evonum_root{f}({a})", "numpy": "np.sqrt({a})",
     }),
 )  # fmt: skip
-"""The bits of `div` and `sqrt` where nothing is near the ends of the format, by a GPU's approximations."""
+"""The bits of `div`, `rcp` and `sqrt` far from the ends of the format, by a GPU's approximations."""
 
 BY_NAME: dict[str, Operation] = {row.name: row for row in (*OPS, *STEPS, *VECTOR_STEPS, *GPU_STEPS)}
 """Every operation of steps."""

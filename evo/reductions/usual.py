@@ -24,9 +24,11 @@ _SPLITS = 8
 """Largest |x| that are tried from 8 to 256: this many from one power of two to the next."""
 _LEASTS = (0.0, 2.0**-60, 2.0**-12)
 """Least |x| that are tried."""
-_MONOTONE = ("add", "sub", "mul", "fma", "residual", "div", "sqrt", "floor", "neg")
+_MONOTONE = ("add", "sub", "mul", "fma", "residual", "div", "rcp", "sqrt", "floor", "neg")
 """Whose results lie between those at the corners of their operands' intervals."""
-_SLOW = {"div": 18.0, "sqrt": 12.0, "choose": 2.0, "count": 2.0, "bits": 0.0, "float": 0.0, "size": 0.0}
+_SLOW = {
+    "div": 18.0, "rcp": 10.0, "sqrt": 12.0, "choose": 2.0, "count": 2.0, "bits": 0.0, "float": 0.0, "size": 0.0,
+}  # fmt: skip
 """What steps take beside 1 for the others, roughly, on GPUs; only orders what is usual."""
 
 
@@ -209,7 +211,7 @@ class _Specialised:
 
     def _corners(self, operation: str, ranges: list[Range]) -> Range | None:
         """Of an operation that rounding leaves monotone in each operand."""
-        if operation == "div" and ranges[1].lo <= 0 <= ranges[1].hi:
+        if operation in ("div", "rcp") and ranges[-1].lo <= 0 <= ranges[-1].hi:
             return None
         corners = np.array(list(product(*ranges)), self.fmt.type).T
         with np.errstate(all="ignore"):
