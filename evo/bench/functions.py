@@ -41,6 +41,7 @@ _FAST = ("-std=gnu11", "-O3", "-march=native")
 _ALIKE = (
     *("exp", "exp2", "exp10", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos"),
     *("atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "cbrt", "sqrt", "lgamma"),
+    "tgamma",
 )
 """Functions that libm has under these names; NumPy some of them, a few under another name."""
 _WRITTEN = {
@@ -53,9 +54,10 @@ _WRITTEN = {
     "rsqrt": "1 / sqrt{f}(x[i])",
     "mish": "x[i] * tanh{f}(fmax{f}(x[i], 0) + log1p{f}(exp{f}(-fabs{f}(x[i]))))",
     "normcdf": "erfc{f}(x[i] * ({kind})-0.70710678118654752) / 2",
+    "bessel_j0": "j0{f}(x[i])",
     "srgb_power": "pow{f}(x[i], ({kind})0.41666666666666667)",
 }
-"""Functions that no library has, as people write them with what it has."""
+"""Functions that no library has under these names, as people write them with what it has."""
 _SCIPY = {
     "erf": "erf",
     "erfc": "erfc",

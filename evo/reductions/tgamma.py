@@ -27,12 +27,16 @@ _BEGIN, _LEAST_M, _RATIO = "3/2", "45/64", "1/log(2)"
 """Where the pieces meet; below the least m; what v^2 N is less by."""
 _SHORT, _SPARE = 17, 64
 """Digits of the ratio whose products with 2^k are exact; powers are 2^-64 times as large until the end."""
+_CENTRE = "9/10"
+"""What x has less in the first core, near the zero of T, so that little is lost; no number of any format."""
+_NEAR = f"(1/gamma(1+x+{_CENTRE})-1)/(x+{_CENTRE})"
 _OF_Y = "(lgamma(1/sqrt(x)+1/2)-(log(1/sqrt(x))-1)/sqrt(x)-log(2*pi)/2)/sqrt(x)"
 _TGAMMA = f"""
     near = below x BEGIN
     most = atmost x MOST
     y = sub most HALF
-    c = core.near x
+    away = sub x CENTRE
+    c = core.near away
     absolute = size x
     first = mul absolute x
     product = fma first c x
@@ -92,14 +96,14 @@ def _beyond(fmt: FloatFormat) -> float:
 TGAMMA = (
     Reduction(
         "tgamma", "pieces", (
-            Core("(1/gamma(1+x)-1)/x", "0", _BEGIN, "near"),
+            Core(_NEAR, f"-{_CENTRE}", f"{_BEGIN}-{_CENTRE}", "near"),
             Core("((1+x)*log1p(x)-x)/(x^2*log(2))", f"{_LEAST_M}-1", f"2*{_LEAST_M}-1", "curve"),
             Core(f"({_OF_Y})/log(2)", "0", f"1/({_BEGIN}-1/2)^2", "stirling"),
             Core("sqrt(2*pi)*exp2(x)", "-9/16", "1/2", "exp"),
         ), written(_TGAMMA), {
             "ZERO": value(0.0), "ONE": value(1.0), "HALF": value(0.5), "NOTHING": nothing,
-            "BEGIN": number(_BEGIN), "MOST": _beyond, "BORDER": bits(number(_LEAST_M)),
-            "BITS_OF_ONE": bits(value(1.0)), "SPARE": value(2.0**_SPARE),
+            "BEGIN": number(_BEGIN), "CENTRE": number(_CENTRE), "MOST": _beyond,
+            "BORDER": bits(number(_LEAST_M)), "BITS_OF_ONE": bits(value(1.0)), "SPARE": value(2.0**_SPARE),
             "MAGIC": lambda fmt: magic(fmt) + fmt.bias - _SPARE,
             "MINUS_SHORT": lambda fmt: -rounded(_RATIO, _SHORT),
             "MINUS_REST": lambda fmt: -rest(_RATIO, rounded(_RATIO, _SHORT), fmt.digits),

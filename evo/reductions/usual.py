@@ -27,7 +27,8 @@ _LEASTS = (0.0, 2.0**-60, 2.0**-12)
 _MONOTONE = ("add", "sub", "mul", "fma", "residual", "div", "rcp", "sqrt", "floor", "neg")
 """Whose results lie between those at the corners of their operands' intervals."""
 _SLOW = {
-    "div": 18.0, "rcp": 10.0, "sqrt": 12.0, "choose": 2.0, "count": 2.0, "bits": 0.0, "float": 0.0, "size": 0.0,
+    "div": 18.0, "rcp": 10.0, "sqrt": 12.0, "choose": 2.0, "count": 2.0,
+    "bits": 0.0, "float": 0.0, "size": 0.0,
 }  # fmt: skip
 """What steps take beside 1 for the others, roughly, on GPUs; only orders what is usual."""
 
