@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from gpu.parts import SAMPLE, STRIDE, attention, digest, errors, loops, memory, rates
+from gpu.parts import SAMPLE, STRIDE, attention, digest, errors, loops, memory, rates, usual
 
 PARTS: dict[str, Callable[..., Any]] = {
-    "errors": errors, "loops": loops, "memory": memory, "attention": attention, "rates": rates,
+    "errors": errors, "usual": usual, "loops": loops, "memory": memory, "attention": attention,
+    "rates": rates,
 }  # fmt: skip
 TENSORS = "tensors"
 LIMIT = 150
@@ -271,6 +272,13 @@ def functions_table(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def usual_table(found: Mapping[str, Any]) -> list[str]:
+    rows = [row for row in _by_name(found, "usual").values() if row["shorter"]]
+    other = [row["name"] for row in rows if not row["same_bits"]]
+    words = f"{len(rows) - len(other)} of {len(rows)}; not {', '.join(other) or 'any'}"
+    return [f"The bits of all steps where usual inputs have fewer: {words}"]
+
+
 def rates_table(found: Mapping[str, Any]) -> list[str]:
     rows = _by_name(found, "rates")
     keys = [key for key in next(iter(rows.values())) if key != "name"]
@@ -309,7 +317,8 @@ def tensors_table(found: Mapping[str, Any]) -> list[str]:
 
 
 SHOWN: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "errors": functions_table, "attention": attention_table, "rates": rates_table, TENSORS: tensors_table,
+    "errors": functions_table, "usual": usual_table, "attention": attention_table, "rates": rates_table,
+    TENSORS: tensors_table,
 }  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 Sums, products and multiply-adds are __fadd_rn, __fmul_rn, __fmaf_rn and their like, quotients and roots
 __fdiv_rn and __fsqrt_rn, so that -fmad, -prec-div, -prec-sqrt and all of -use_fast_math but its -ftz=true
 change no bit. A function on all floats whose usual inputs take fewer steps tries those first: threads of a
-warp that all agree, as they nearly always do, skip the rest. There quotients and roots that are far from the
-ends of the format are made of an approximation and multiply-adds, which round them correctly: a third of the
-time that __fdiv_rn and __fsqrt_rn take.
+warp that all agree, as they nearly always do, skip the rest; EVONUM_WHOLE turns that off. Quotients and roots
+that are far from the ends of the format are made there of an approximation and multiply-adds, which round
+them correctly: a third of the time that __fdiv_rn and __fsqrt_rn take.
 
 Source: P. Markstein, Computation of elementary functions on the IBM RISC System/6000 processor, IBM J. Res.
 Dev. 34 (1990).
@@ -57,9 +57,12 @@ static __device__ __forceinline__ float evonum_rsqrt(float a) {
 #endif
 #ifndef EVONUM_QUICK
 #define EVONUM_QUICK
+static __device__ __forceinline__ float evonum_reciprocalf(float a) {
+    const float near = evonum_rcp(a);
+    return __fmaf_rn(near, __fmaf_rn(-a, near, 1.0f), near);
+}
 static __device__ __forceinline__ float evonum_quotientf(float a, float b) {
-    const float near = evonum_rcp(b);
-    const float r = __fmaf_rn(near, __fmaf_rn(-b, near, 1.0f), near);
+    const float r = evonum_reciprocalf(b);
     const float q = __fmul_rn(a, r);
     return __fmaf_rn(r, __fmaf_rn(-b, q, a), q);
 }
@@ -145,7 +148,7 @@ def _stepwise(formula: Formula, function: str, steps: Iterable[Step], first: str
     t, steps = CUDA.type(formula.fmt), list(steps)
     return [
         f"{_START} {t} {function}({t} x) {{",
-        *([f"{INDENT}{first}"] if first else []),
+        *(["#ifndef EVONUM_WHOLE", f"{INDENT}{first}", "#endif"] if first else []),
         *step_constants(formula, CUDA, steps),
         *step_lines(formula, CUDA, steps, formula.name),
         "    return result;",

@@ -18,6 +18,8 @@ _MARGIN = 1.02
 
 
 _QUICK = {"div": "quick_div", "rcp": "quick_rcp", "sqrt": "quick_sqrt"}
+_ASKING = 5
+"""What a branch takes on a GPU, in steps, measured by sines, which have few to save."""
 _FAR = 2.0**90
 """Larger numbers, and those smaller than its reciprocal, are left to the long way."""
 
@@ -58,12 +60,13 @@ def quick(formula: Formula) -> Usual | None:
     That takes operands and results between 2^-90 and 2^90 in size, and whether they are is asked at inputs of
     all usual sizes; between the 2^-101 and 2^126 that it really takes lies what these miss.
     """
-    reduction, fmt, found = formula.reduction, formula.fmt, usual_of(formula)
+    reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
+    best = usual_of(formula, _ASKING)
     if fmt.bits != 32 or not any(step[1] in _QUICK for step in reduction.steps):
-        return found
-    most, best = 0, found
-    for box in _boxes(found or Usual(-math.inf, math.inf, 0.0, reduction), fmt):
+        return best
+    most = 0
+    for box in _boxes(usual_of(formula) or Usual(-math.inf, math.inf, 0.0, reduction), fmt):
         fine = _sizes(formula, box)
         steps = tuple(
             (name, _QUICK[op], args)

@@ -160,7 +160,7 @@ GPU_STEPS: tuple[Operation, ...] = (
         "cuda": "evonum_quotient{f}({a}, {b})", "numpy": "{a} / {b}",
     }),
     Operation("quick_rcp", "f", lambda m, a: 1 / a, printed={
-        "cuda": "evonum_quotient{f}(1.0{f}, {a})", "numpy": "1 / {a}",
+        "cuda": "evonum_reciprocal{f}({a})", "numpy": "1 / {a}",
     }),
     Operation("quick_sqrt", "f", lambda m, a: m.sqrt(a), printed={
         "cuda": "evonum_root{f}({a})", "numpy": "np.sqrt({a})",

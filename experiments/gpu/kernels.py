@@ -74,6 +74,21 @@ extern "C" __global__ void digest_%(name)s(unsigned stride, unsigned n, float *t
 """
 """Results at inputs whose bits are multiples of `stride`."""
 
+SUM = r"""
+extern "C" __global__ void sum_%(name)s(unsigned long long *found) {
+    unsigned long long sum = 0, all = 1ull << 32, stride = (unsigned long long)gridDim.x * blockDim.x;
+    unsigned long long b = blockIdx.x * (unsigned long long)blockDim.x + threadIdx.x;
+    for (; b < all; b += stride) {
+        const float x = __uint_as_float((unsigned)b), y = %(own)s;
+        unsigned long long v = b << 32 | (y == y ? __float_as_uint(y) : 0x7fc00000u);
+        v = (v ^ v >> 33) * 0xff51afd7ed558ccdull;
+        sum += v ^ v >> 33;
+    }
+    atomicAdd(found, sum);
+}
+"""
+"""A sum that all results take part in, each with its input."""
+
 RATE = r"""
 static __device__ __forceinline__ float rate_%(name)s(float x) { float y; %(statement)s return y; }
 extern "C" __global__ void beside_%(name)s_%(fmas)d(float lo, float step, int n, int times, float *out) {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpu.kernels import ATTENTION, DIGEST, ERRORS, EX2, LOOP, MEMORY, MISROUNDED, RATE
+from gpu.kernels import ATTENTION, DIGEST, ERRORS, EX2, LOOP, MEMORY, MISROUNDED, RATE, SUM
 from gpu.words import EVERYWHERE, EXACT, HELPERS, INSTRUCTIONS, OWN, RANGES, REACH, USUAL
 
 THREADS = 256
@@ -67,6 +67,19 @@ def errors(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]]) ->
             row["same_bits_as_c"] = digest(device.fetch(y)) == shipped[name]["digest"]
             row |= {"shipped_ulp": shipped[name]["ulp"], "tail": shipped[name]["tail"]}
         rows.append(row)
+    return rows
+
+
+def usual(device: Any, folder: Path, functions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Whether the steps for usual inputs give the bits of all steps, at every float32."""
+    rows = []
+    for name, own in ((f["name"], f"{f['name']}(x)") for f in functions):
+        text, sums = source(folder, [made(SUM, name, "", own)]), []
+        for head in ("", "#define EVONUM_WHOLE\n"):
+            found = device.array(np.zeros(1, np.uint64))
+            device.launch(device.load(head + text), f"sum_{name}", 32 * device.processors, THREADS, found)
+            sums.append(int(device.fetch(found)[0]))
+        rows.append({"name": name, "shorter": f"{name}_usual" in text, "same_bits": sums[0] == sums[1]})
     return rows
 
 
