@@ -3,9 +3,10 @@
 Sums, products and multiply-adds are __fadd_rn, __fmul_rn, __fmaf_rn and their like, quotients and roots
 __fdiv_rn and __fsqrt_rn, so that -fmad, -prec-div, -prec-sqrt and all of -use_fast_math but its -ftz=true
 change no bit. A function on all floats whose usual inputs take fewer steps tries those first: threads of a
-warp that all agree, as they nearly always do, skip the rest; EVONUM_WHOLE turns that off. Quotients and roots
-that are far from the ends of the format are made there of an approximation and multiply-adds, which round
-them correctly: a third of the time that __fdiv_rn and __fsqrt_rn take.
+warp that all agree, as they nearly always do, skip the rest; EVONUM_WHOLE turns that off. Of lgamma and
+tgamma numbers beyond the last border of their pieces are usual: neighbours have to be alike there. Quotients
+and roots that are far from the ends of the format are made there of an approximation and multiply-adds, which
+round them correctly: a third of the time that __fdiv_rn and __fsqrt_rn take.
 
 Source: P. Markstein, Computation of elementary functions on the IBM RISC System/6000 processor, IBM J. Res.
 Dev. 34 (1990).

@@ -24,12 +24,13 @@ _FAR = 2.0**90
 """Larger numbers, and those smaller than its reciprocal, are left to the long way."""
 
 
-def usual_of(formula: Formula, asking: float = 1) -> Usual | None:
+def usual_of(formula: Formula, asking: float = 1, pieces: bool = False) -> Usual | None:
     """None if no step is saved.
 
     Args:
         formula: with a range reduction.
         asking: what it takes to ask whether an input is usual, in steps.
+        pieces: as `usual` has it.
     """
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
@@ -46,7 +47,7 @@ def usual_of(formula: Formula, asking: float = 1) -> Usual | None:
             ranges[core.name] = Range(
                 *(e * (_MARGIN if e * s > 0 else 1 / _MARGIN) for e, s in zip(ends, (-1, 1), strict=True))
             )
-    return usual(reduction, ranges, fmt, asking)
+    return usual(reduction, ranges, fmt, asking, pieces)
 
 
 def near(formula: Formula, found: Usual) -> Formula:
@@ -55,18 +56,19 @@ def near(formula: Formula, found: Usual) -> Formula:
 
 
 def quick(formula: Formula) -> Usual | None:
-    """`usual_of` for a GPU: quotients and roots, too, are made the short way where they can be.
+    """`usual_of` for a GPU, where few inputs agree at a time: of positive numbers those beyond a function's
+    pieces may be usual; quotients and roots, too, are made the short way where they can be.
 
     That takes operands and results between 2^-90 and 2^90 in size, and whether they are is asked at inputs of
     all usual sizes; between the 2^-101 and 2^126 that it really takes lies what these miss.
     """
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
-    best = usual_of(formula, _ASKING)
+    best = usual_of(formula, _ASKING, pieces=True)
     if fmt.bits != 32 or not any(step[1] in _QUICK for step in reduction.steps):
         return best
     most = 0
-    for box in _boxes(usual_of(formula) or Usual(-math.inf, math.inf, 0.0, reduction), fmt):
+    for box in _boxes(usual_of(formula, pieces=True) or Usual(-math.inf, math.inf, 0.0, reduction), fmt):
         fine = _sizes(formula, box)
         steps = tuple(
             (name, _QUICK[op], args)

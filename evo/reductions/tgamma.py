@@ -25,6 +25,8 @@ from evo.reductions.rules import bits, magic, nothing, number, rest, rounded, va
 
 _BEGIN, _LEAST_M, _RATIO = "3/2", "45/64", "1/log(2)"
 """Where the pieces meet; below the least m; what v^2 N is less by."""
+_BEND = "1/(2*log(2))"
+"""N at 0, of which products are rounded apart."""
 _SHORT, _SPARE = 17, 64
 """Digits of the ratio whose products with 2^k are exact; powers are 2^-64 times as large until the end."""
 _CENTRE = "9/10"
@@ -33,8 +35,8 @@ _NEAR = f"(1/gamma(1+x+{_CENTRE})-1)/(x+{_CENTRE})"
 _OF_Y = "(lgamma(1/sqrt(x)+1/2)-(log(1/sqrt(x))-1)/sqrt(x)-log(2*pi)/2)/sqrt(x)"
 _TGAMMA = f"""
     near = below x BEGIN
-    most = atmost x MOST
-    y = sub most HALF
+    finite = atmost x MOST
+    y = sub finite HALF
     away = sub x CENTRE
     c = core.near away
     absolute = size x
@@ -50,19 +52,22 @@ _TGAMMA = f"""
     curve = core.curve v
     square = mul v v
     bend = mul p square
+    bend_more = mul bend v
     straight = mul k y
     lower = fma p MINUS_SHORT straight
-    about = fma bend curve lower
+    most = fma bend BEND lower
+    about = fma bend_more curve most
     shifted = add about MAGIC
     back = sub MAGIC shifted
     whole = fma p MINUS_SHORT back
     exact = residual k y whole
-    most_of_it = fma bend curve exact
+    start = fma bend BEND exact
+    bent = fma bend_more curve start
     opposite = sub ZERO square
     lost = residual v v opposite
     bend_lost = mul p lost
-    more = fma bend_lost curve most_of_it
-    part = fma p MINUS_REST more
+    whole_bend = fma bend_lost BEND bent
+    part = fma p MINUS_REST whole_bend
     s = mul z z
     tail = core.stirling s
     r = fma z tail part
@@ -97,13 +102,14 @@ TGAMMA = (
     Reduction(
         "tgamma", "pieces", (
             Core(_NEAR, f"-{_CENTRE}", f"{_BEGIN}-{_CENTRE}", "near"),
-            Core("((1+x)*log1p(x)-x)/(x^2*log(2))", f"{_LEAST_M}-1", f"2*{_LEAST_M}-1", "curve"),
+            Core("((1+x)*log1p(x)-x-x^2/2)/(x^3*log(2))", f"{_LEAST_M}-1", f"2*{_LEAST_M}-1", "curve"),
             Core(f"({_OF_Y})/log(2)", "0", f"1/({_BEGIN}-1/2)^2", "stirling"),
             Core("sqrt(2*pi)*exp2(x)", "-9/16", "1/2", "exp"),
         ), written(_TGAMMA), {
             "ZERO": value(0.0), "ONE": value(1.0), "HALF": value(0.5), "NOTHING": nothing,
             "BEGIN": number(_BEGIN), "CENTRE": number(_CENTRE), "MOST": _beyond,
-            "BORDER": bits(number(_LEAST_M)), "BITS_OF_ONE": bits(value(1.0)), "SPARE": value(2.0**_SPARE),
+            "BORDER": bits(number(_LEAST_M)), "BITS_OF_ONE": bits(value(1.0)), "BEND": number(_BEND),
+            "SPARE": value(2.0**_SPARE),
             "MAGIC": lambda fmt: magic(fmt) + fmt.bias - _SPARE,
             "MINUS_SHORT": lambda fmt: -rounded(_RATIO, _SHORT),
             "MINUS_REST": lambda fmt: -rest(_RATIO, rounded(_RATIO, _SHORT), fmt.digits),

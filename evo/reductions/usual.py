@@ -20,6 +20,8 @@ from evo.reductions.steps import Step, find_step
 
 LEAST_REACH = 8.0
 """A largest usual |x| below this would leave too many inputs out, but where the function ends before."""
+MOST_LEAST = 4.0
+"""A least usual x above this would, too."""
 _SPLITS = 8
 """Largest |x| that are tried from 8 to 256: this many from one power of two to the next."""
 _LEASTS = (0.0, 2.0**-60, 2.0**-12)
@@ -66,8 +68,9 @@ Known = Range | bool | None
 
 
 def usual(
-    reduction: Reduction, cores: Mapping[str, Range], fmt: FloatFormat, asking: float = 1
-) -> Usual | None:
+    reduction: Reduction, cores: Mapping[str, Range], fmt: FloatFormat, asking: float = 1,
+    pieces: bool = False,
+) -> Usual | None:  # fmt: skip
     """The usual inputs that save most, and the steps for them; None if nothing is saved.
 
     Args:
@@ -75,9 +78,10 @@ def usual(
         cores: ranges of the cores' values, by name.
         fmt: of every value.
         asking: what it takes to ask whether an input is usual, in steps.
+        pieces: whether, of a function of positive numbers, those beyond the last of its pieces may be usual.
     """
     best, least_cost = None, _cost(reduction.steps)
-    for low, tops, least in _candidates(reduction, fmt):
+    for low, tops, least in _candidates(reduction, fmt, pieces):
 
         def at(top: float, low: float | None = low, least: float = least) -> tuple[float, Usual]:
             lo = -top if low is None else low
@@ -98,14 +102,19 @@ def usual(
     return best
 
 
-def _candidates(reduction: Reduction, fmt: FloatFormat) -> Iterator[tuple[float | None, list[float], float]]:
+def _candidates(
+    reduction: Reduction, fmt: FloatFormat, pieces: bool
+) -> Iterator[tuple[float | None, list[float], float]]:
     """The least x (None: the largest's opposite), largest ones, rising, and the least |x|."""
     first, last = reduction.span(fmt)
     end = min(max(abs(first), abs(last)), float(np.finfo(fmt.type).max))
-    known = [abs(c) for c in reduction.constants(fmt).values() if LEAST_REACH <= abs(c) < end]
+    constants = reduction.constants(fmt).values()
+    known = [abs(c) for c in constants if LEAST_REACH <= abs(c) < end]
     grid = [t for k in range(5 * _SPLITS + 1) if (t := float(fmt.type(2.0 ** (3 + k / _SPLITS)))) < end]
     tops = sorted({end, (near := _next(end, 0, fmt)), _next(near, 0, fmt), *known, *grid})
     lows = [max(2.0**fmt.emin, at) if first >= 0 else at for at in (first, _next(first, end, fmt))]
+    if pieces and first >= 0:
+        lows += [n for c in constants if first < c <= MOST_LEAST for n in (c, _next(c, end, fmt))]
     for least in _LEASTS:
         yield None, tops, least
         yield from ((low, tops, least) for low in lows if np.isfinite(low) and not (least and low > 0))
