@@ -37,8 +37,9 @@ def test_from_a_function_to_compiled_c_by_keyboard(width, tmp_path):
         context = browser.new_context(viewport={"width": width, "height": 800})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=service.url)
         page = context.new_page()
-        asked, faults = [], []
+        asked, posted, faults = [], [], []
         page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: posted.append(request) if request.method == "POST" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
 
         def accessible() -> None:
@@ -64,6 +65,23 @@ def test_from_a_function_to_compiled_c_by_keyboard(width, tmp_path):
         page.wait_for_selector("#note.bad:has-text('x = 0.5')")
         assert page.get_attribute("#entry-target", "aria-invalid") == "true"
         accessible()
+        tab_to("summary")
+        page.keyboard.press("Enter")
+        type_into("target", "exp2")
+        tab_to("#entry-dtype")
+        page.keyboard.type("float32")
+        type_into("require", "exact:0,1 monotone")
+        page.wait_for_selector("#note.bad:has-text('Did you mean')")
+        assert page.get_attribute("#entry-require", "aria-invalid") == "true"
+        accessible()
+        type_into("require", "exact:0,1 monotonic")
+        page.wait_for_selector("#note.dim:has-text('exp2 on (0, 1)')")
+        checked = [r.post_data_json["spec"] for r in posted if r.url.endswith("v1/check")]
+        assert checked[-1]["require"] == ["exact:0,1", "monotonic"]
+        type_into("require", "")
+        page.keyboard.press("Delete")
+        tab_to("#entry-dtype")
+        page.keyboard.type("real")
         type_into("target", "exp(x)")
         for name, text in (("lo", "0"), ("hi", "1/2"), ("max_ops", "5"), ("time", "3s")):
             type_into(name, text)

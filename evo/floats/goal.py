@@ -287,7 +287,7 @@ class FloatGoal:
         if self.reduction is None:
             return self.target.exact(x)
         rough = self.reduction.float64_at(x)
-        inside = np.isfinite(rough) & (np.abs(rough) > _LEAST_EXACT)
+        inside = np.isfinite(x) & np.isfinite(rough) & (np.abs(rough) > _LEAST_EXACT)
         rough[inside] = self.target.exact(x[inside])
         return rough
 

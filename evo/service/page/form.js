@@ -24,6 +24,7 @@ function entries(form) {
   for (const name of ["metric", "ops", "time", "error"]) if (value(name)) found[name] = value(name);
   for (const name of ["max_ops", "seed"]) if (value(name)) found[name] = Number(value(name));
   if (value("dtype") !== "real") found.dtype = value("dtype");
+  if (value("require")) found.require = value("require").split(/\s+/);
   if (form.elements.full.checked) found.full = true;
   return found;
 }
@@ -48,6 +49,7 @@ export async function form(whenSent) {
         field("metric", "Error", choice([["", "the function's own"], ["relative", "relative"], ["absolute", "absolute"], ["ulp", "ulp (floats)"]])),
         field("error", "Stop at error", typed({ placeholder: "1e-7" })),
         field("dtype", "Arithmetic", choice(DTYPES.map((name) => [name, name]))),
+        field("require", "Required of floats", typed({ placeholder: "monotonic exact:0,1" })),
         field("seed", "Seed", typed({ type: "number", min: 0, value: 0 })),
         field("cores", "Cores", typed({ type: "number", min: 1, value: 1 })),
         h("div", {}, h("label", { for: "entry-full" }, full, " on all floats")))),
