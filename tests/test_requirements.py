@@ -127,7 +127,7 @@ def test_c_counts_what_is_broken_as_numpy_does(monkeypatch):
     odd, outside = np.count_nonzero(y != -z), np.count_nonzero(np.abs(y) > 0.48)
     assert 0 < odd < count
     goal = FloatGoal(crooked.function, "float32", require=require)
-    assert [line.split(" ", 2)[:2] for line in unmet.unmet(crooked, goal)] == [
+    assert [line.split(" ", 2)[:2] for line in unmet.unmet(crooked, goal).lines] == [
         ["exact:0:", "1"], ["odd:", f"{odd:,}"], ["within:-0.48,0.48:", f"{outside:,}"],
     ]  # fmt: skip
 

@@ -167,7 +167,7 @@ def time_command(
 
 
 def _checked(one: Checked) -> dict[str, Any]:
-    said = {name: value for name, value in vars(one).items() if name not in ("member", "backwards")}
+    said = {name: value for name, value in vars(one).items() if name not in ("member", "backwards", "broken")}
     found = one.backwards
     count, most, x = (found.count, found.most, found.x) if found else (None, None, None)
     ways = {"backwards": count, "backwards_ulp": most, "backwards_x": x}

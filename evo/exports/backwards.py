@@ -6,7 +6,7 @@ Of 16 bits NumPy counts them among all results; of float32 compiled C (`screen`)
 import ctypes
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,12 @@ from evo.numbers.formats import FloatFormat, ulp
 _BACKWARDS = Question(
     "evonum_backwards",
     """
-/* Neighbours between which results go the other way than the function; the largest such step, and where.
-   The function rises (1) or falls (-1) with the bits; 0: where its own step is large enough to be sure. */
+/* Neighbours between which results go the other way than the function; the largest such step, and where;
+   `room` of them, by chance. The function rises (1) or falls (-1) with the bits; 0: where its own step is
+   large enough to be sure. */
 uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double middle, double scale,
-                          int rises, double sure, double *most, uint32_t *where)
+                          int rises, double sure, double *most, uint32_t *where, uint32_t *some,
+                          uint32_t room)
 {
     uint32_t count = 0;
     float x[SOME], y[SOME];
@@ -49,6 +51,9 @@ uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double mi
             const double wanted = f[i + 1] - f[i], step = bounded(y[i + 1]) - bounded(y[i]);
             const int way = rises || !(fabs(wanted) > sure * fabs(f[i])) ? rises : wanted > 0 ? 1 : -1;
             if (!(way * step < 0)) continue;
+            const uint32_t chance = (first + k + i) * 2654435761u >> 8;
+            const uint32_t slot = count < room ? count : chance % (count + 1);
+            if (slot < room) some[slot] = first + k + i;
             count++;
             const double size = fabs(step) / power_within(fabs(bounded(y[i]))) * 0x1p23;
             if (size > *most) {
@@ -60,9 +65,13 @@ uint32_t evonum_backwards(uint32_t first, uint32_t n, const double *p, double mi
     return count;
 }
 """,
-    (*RANGE, *BESIDE, ctypes.c_int, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p),
+    (*RANGE, *BESIDE, ctypes.c_int, ctypes.c_double, *3 * (ctypes.c_void_p,), ctypes.c_uint32),
     ctypes.c_uint32,
 )
+
+
+_SOME = 64
+"""Inputs of a chunk that are kept."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,17 @@ class Backwards:
         count: how many.
         most: the largest such step [ulp of the result].
         x: the input before it; None where there is none.
+        some: the lower inputs of some of all these steps, from everywhere where there are any.
     """
 
     count: int
     most: float
     x: float | None
+    some: np.ndarray = field(default_factory=lambda: np.zeros(0), compare=False)
+
+
+_Found = tuple[int, float, int, np.ndarray]
+"""How many steps, the largest, the bits of the input before it and before some of them."""
 
 
 def backwards(
@@ -93,27 +108,30 @@ def backwards(
         pieces, kept = without_polynomials(lo, hi) if reference else pieces_of(exact, lo, hi)
         sure = 4 * (REFERENCE_AGREES if reference else AGREES)
 
-        def counted(chunk: Chunk) -> tuple[int, float, int]:
+        def counted(chunk: Chunk) -> _Found:
             first, count, p, middle, scale, rises = chunk
             count -= (
                 first + count
             ) % SIGN == INFINITY  # no step to infinity: what is beyond is asked elsewhere
-            most, where = np.zeros(1), np.zeros(1, np.uint32)
+            most, where, some = np.zeros(1), np.zeros(1, np.uint32), np.zeros(_SOME, np.uint32)
             found = screen.evonum_backwards(
-                first, count, p.ctypes.data, middle, scale, rises, sure, most.ctypes.data, where.ctypes.data
-            )
-            return found, float(most[0]), int(where[0])
+                first, count, p.ctypes.data, middle, scale, rises, sure,
+                most.ctypes.data, where.ctypes.data, some.ctypes.data, _SOME,
+            )  # fmt: skip
+            return found, float(most[0]), int(where[0]), some[: min(found, _SOME)]
 
         found = on_all_cores(counted, chunks_of(pieces))
         found += _beside(formula, exact, kept, lo, hi)
     count = sum(row[0] for row in found)
-    most, where = max((row[1:] for row in found), default=(0.0, 0))
-    return Backwards(count, most, value_of(where) if count else None)
+    most, where = max((row[1:3] for row in found), default=(0.0, 0))
+    some = np.concatenate([np.zeros(0, np.uint32), *(row[3] for row in found)])
+    some += some >= SIGN  # of two numbers below zero the one with the larger bits is the lower
+    return Backwards(count, most, value_of(where) if count else None, some.view(np.float32).astype(float))
 
 
 def _beside(
     formula: Formula, exact: Callable[[Any], Any], kept: np.ndarray, lo: Any, hi: Any
-) -> list[tuple[int, float, int]]:
+) -> list[_Found]:
     """Steps the wrong way from inputs without polynomials, and from -0: by balls."""
     bits = kept.astype(np.float32).view(np.uint32)
     if lo < 0 < hi:
@@ -125,7 +143,7 @@ def _beside(
         wanted = exact(arb(after[k])) - exact(arb(before[k]))
         if (wanted > 0 and z[k] < y[k]) or (wanted < 0 and z[k] > y[k]):
             size = float(np.abs(z[k] - y[k]) / ulp(np.abs(y[k : k + 1]), formula.fmt)[0])
-            found.append((1, size, int(bits[k])))
+            found.append((1, size, int(bits[k]), bits[k : k + 1]))
     return found
 
 

@@ -1,7 +1,7 @@
 """Checks of every input: 65,536 of 16 bits by the interpreter and balls, 2^32 of float32 in compiled C."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Checked:
         backwards: neighbouring inputs whose results go the other way than the right ones; None likewise.
         faults: special inputs with wrong results, one line each.
         unmet: what is required of it and not so, one line each.
+        broken: some inputs of float32 where it is not so.
     """
 
     member: Member
@@ -60,6 +61,7 @@ class Checked:
     backwards: Backwards | None
     faults: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
+    broken: np.ndarray = field(default_factory=lambda: np.zeros(0), compare=False)
 
     @property
     def measured(self) -> Member:
@@ -123,7 +125,7 @@ def _of_16_bits(member: Member, goal: FloatGoal) -> Checked:
     faults = tuple(f"{x[k]} gives {got[k]}, not {right[k]}" for k in np.flatnonzero(special & ~same))
     return Checked(
         member, len(x), "every input", float(size[worst]), ULP, float(x[worst]),
-        int(np.count_nonzero(~same)), backwards_among(x, got, exact, gives), faults, unmet(member, goal),
+        int(np.count_nonzero(~same)), backwards_among(x, got, exact, gives), faults, *unmet(member, goal),
     )  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def _of_more(member: Member, goal: FloatGoal, ways: bool) -> Checked:
     missed = 0 if figure.unit == ULP and figure.value <= RIGHT else None
     return Checked(
         member, formula.float_inputs, of, figure.value, figure.unit, place, missed, None, faults,
-        unmet(member, goal),
+        *unmet(member, goal),
     )  # fmt: skip
 
 
@@ -171,5 +173,5 @@ def _of_all_floats(member: Member, goal: FloatGoal, ways: bool) -> Checked:
     back = wrong_ways(formula) if ways else None
     return Checked(
         member, found.inputs, "every input", error, ULP, place, missed, back, found.faults,
-        unmet(member, goal, back),
+        *unmet(member, goal, back),
     )  # fmt: skip

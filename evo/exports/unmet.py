@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,8 +80,20 @@ uint32_t evonum_outside(uint32_t first, uint32_t n, double lo, double hi, uint32
 )
 
 
-def unmet(member: Member, goal: FloatGoal, known: Backwards | None = None) -> tuple[str, ...]:
-    """What of its requirements a member does not satisfy, a line each.
+class Unmet(NamedTuple):
+    """What a function does not satisfy.
+
+    Attributes:
+        lines: one for each requirement that is broken.
+        inputs: some at which it breaks them, of float32.
+    """
+
+    lines: tuple[str, ...] = ()
+    inputs: np.ndarray = np.zeros(0)
+
+
+def unmet(member: Member, goal: FloatGoal, known: Backwards | None = None) -> Unmet:
+    """What of its requirements a member does not satisfy.
 
     Args:
         goal: the member's.
@@ -91,14 +104,15 @@ def unmet(member: Member, goal: FloatGoal, known: Backwards | None = None) -> tu
         CurvedError: nothing exact is fast enough.
     """
     if not goal.require:
-        return ()
+        return Unmet()
     if goal.arithmetic.gives.bits == FEW:
-        return _asked_one_by_one(member, goal)
+        return Unmet(_asked_one_by_one(member, goal))
     named = [one for one in goal.requirements if one.names_inputs]
-    found = list(_asked_one_by_one(member, replace(goal, require=tuple(r.text for r in named))))
-    if others := [one for one in goal.requirements if not one.names_inputs]:
-        found += _asked_in_c(member, goal, others, known)
-    return tuple(found)
+    lines = _asked_one_by_one(member, replace(goal, require=tuple(r.text for r in named)))
+    others = [one for one in goal.requirements if not one.names_inputs]
+    found = list(_asked_in_c(member, goal, others, known)) if others else []
+    inputs = [inputs for _, inputs in found]
+    return Unmet((*lines, *(line for line, _ in found)), np.concatenate([np.zeros(0), *inputs]))
 
 
 def _asked_one_by_one(member: Member, goal: FloatGoal) -> tuple[str, ...]:
@@ -109,8 +123,8 @@ def _asked_one_by_one(member: Member, goal: FloatGoal) -> tuple[str, ...]:
 
 def _asked_in_c(
     member: Member, goal: FloatGoal, requirements: Sequence[Requirement], known: Backwards | None
-) -> Iterator[str]:
-    """Of requirements on all inputs."""
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Of requirements on all inputs: a line, and some inputs where it is broken."""
     formula = replace(
         make_formula(member, member.dtype), reduction=reduction_of(member) if member.full else None,
         name="exported", origin=Origin(), to="",
@@ -119,21 +133,21 @@ def _asked_in_c(
         screen = compiled(formula, Path(folder), (_MIRRORED, _OUTSIDE))
         for one in requirements:
             try:
-                count, x = _broken(screen, formula, goal, one, known)
+                count, x, some = _broken(screen, formula, goal, one, known)
             except CurvedError as reason:
-                yield f"{one.text}: not every input can be asked: {reason}"
+                yield f"{one.text}: not every input can be asked: {reason}", np.zeros(0)
                 continue
             if count:
-                yield complaint(one, count, float("nan") if x is None else x)
+                yield complaint(one, count, float("nan") if x is None else x), some
 
 
 def _broken(
     screen: ctypes.CDLL, formula: Formula, goal: FloatGoal, one: Requirement, known: Backwards | None
-) -> tuple[int, float | None]:
-    """How often a requirement is broken, and an input where."""
+) -> tuple[int, float | None, np.ndarray]:
+    """How often a requirement is broken, an input where, and some."""
     if one.name == "monotonic":
         found = known or wrong_ways(formula)
-        return found.count, found.x
+        return found.count, found.x, found.some
     lo, hi = goal.target.ends if goal.reduction is None else goal.ends
     if one.name == "within":
         return _counted(screen.evonum_outside, ranges(lo, hi), *one.numbers)
@@ -144,12 +158,13 @@ def _broken(
 
 def _counted(
     question: Callable[..., int], parts: Iterable[tuple[int, int]], *words: float
-) -> tuple[int, float | None]:
-    """The sum of what a question counts in ranges of bits, and the first input that it names."""
+) -> tuple[int, float | None, np.ndarray]:
+    """The sum of what a question counts in ranges of bits, the first input that it names, and all of them."""
 
     def counted(part: tuple[int, int]) -> tuple[int, int]:
         where = np.zeros(1, np.uint32)
         return question(*part, *words, where.ctypes.data), int(where[0])
 
     found = [row for row in on_all_cores(counted, list(parts)) if row[0]]
-    return sum(row[0] for row in found), value_of(found[0][1]) if found else None
+    places = np.array([value_of(row[1]) for row in found], float)
+    return sum(row[0] for row in found), float(places[0]) if found else None, places

@@ -5,6 +5,8 @@ So the last digits are searched, by the error that counts: descent over the move
 together, of which one call measures hundreds.
 """
 
+import math
+import time
 from itertools import combinations, product
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from evo.floats.goal import FloatGoal
 from evo.floats.inputs import moved
 from evo.floats.linear import levelled
+from evo.floats.required import Required
 from evo.floats.whole import WholePoints
 from evo.programs.batch import Batch
 from evo.targets.points import Points
@@ -40,7 +43,12 @@ _ASKED = 4
 
 
 def finished(
-    goal: FloatGoal, one: Batch, points: Points, persistent: bool = False
+    goal: FloatGoal,
+    one: Batch,
+    points: Points,
+    persistent: bool = False,
+    required: Required | None = None,
+    until: float = math.inf,
 ) -> tuple[np.ndarray, float, int]:
     """The constants of a program, in the format, with the least error that is found.
 
@@ -52,6 +60,8 @@ def finished(
         one: a batch of one program.
         points: where it counts.
         persistent: whether a few wrong results are worth a second or two.
+        required: what is required, where not at the goal's own inputs.
+        until: no descent goes on after it, by `time.monotonic` [s].
 
     Returns:
         The constants [width], their largest error and the index of the point where; the error is infinite
@@ -60,8 +70,9 @@ def finished(
     steps = (_HASTY,) if isinstance(points, WholePoints) and not persistent else ()
     level, least = levelled(one, points, *steps)
     starts = [one, level, *([levelled(level, goal.pinned(points, least), *steps)[0]] if goal.pins else [])]
-    found = [_Descent(goal, goal.rounded(start), points) for start in starts]
-    best = min(found, key=lambda descent: descent.run(persistent))
+    asked = goal.required if required is None else required
+    found = [_Descent(goal, goal.rounded(start), points, asked) for start in starts]
+    best = min(found, key=lambda descent: descent.run(persistent, until))
     return best.constants, best.error, best.worst
 
 
@@ -79,9 +90,9 @@ class _Descent:
     fewer wrong ones; then a smaller error.
     """
 
-    def __init__(self, goal: FloatGoal, best: Batch, points: Points) -> None:
-        self._goal, self._points, self._best = goal, points, best
-        self._broken, self._value = np.zeros(0, int), (len(goal.required.which) + 1, 0, np.inf)
+    def __init__(self, goal: FloatGoal, best: Batch, points: Points, required: Required) -> None:
+        self._goal, self._points, self._best, self._required = goal, points, best, required
+        self._broken, self._value = np.zeros(0, int), (len(required.which) + 1, 0, np.inf)
         self._value, self.worst = self._measured(best)
         self._moves = _moves(int(best.k[0]))
         size = goal.errors(best, points)
@@ -100,14 +111,14 @@ class _Descent:
         """Their largest error; infinite where they break what is required."""
         return np.inf if self._value[0] else self._value[2]
 
-    def run(self, persistent: bool) -> tuple[int, int, float]:
+    def run(self, persistent: bool, until: float = math.inf) -> tuple[int, int, float]:
         """Descends; how many pairs break what is required at the end, how many results are wrong (0 where
         nobody asks), and the largest error."""
         rng, idle, k = np.random.default_rng(0), 0, self._moves.shape[1]
         for _ in range(_MOST_ROUNDS if k and np.isfinite(self._value[2]) else 0):
             few = 0 < self._value[0] + self._value[1] <= _FEW_WRONG
             patience = _PERSISTENT if persistent and few else _IDLE
-            if self.error <= self._goal.enough or idle == patience:
+            if self.error <= self._goal.enough or idle == patience or time.monotonic() >= until:
                 break
             idle = 0 if self._round(_random_moves(rng, k) if idle else self._moves) else idle + 1
         return self._value
@@ -119,7 +130,7 @@ class _Descent:
         tried.constants[:, :k] = moved(tried.constants[:, :k], moves, goal.arithmetic.computes)
         found = goal.judge(tried, self._points.take(self._worked))
         over = found.over if goal.counts else np.zeros_like(found.over)
-        broken = goal.required.take(self._broken).broken(tried).sum(axis=1)
+        broken = self._required.take(self._broken).broken(tried).sum(axis=1)
         for row in np.lexsort((found.error, over, broken))[:_ASKED]:
             if not (broken[row], over[row], found.error[row]) < self._value:
                 break
@@ -137,7 +148,7 @@ class _Descent:
         value = int(over) if self._goal.counts else 0, float(error)
         if (0, *value) >= self._value:
             return (0, *value), int(worst)
-        broken = np.flatnonzero(self._goal.required.broken(one)[0])
+        broken = np.flatnonzero(self._required.broken(one)[0])
         spread = np.linspace(0, len(broken) - 1, min(len(broken), _BROKEN)).astype(int)
         self._broken = np.union1d(self._broken, broken[spread])
         return (len(broken), *value), int(worst)

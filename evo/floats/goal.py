@@ -18,7 +18,7 @@ from evo.floats.inputs import FEW, between, every
 from evo.floats.required import Required
 from evo.floats.requirements import Requirement, RequirementError, parse_requirement
 from evo.floats.wanted import Wanted, core_values, correct, exact_core, wanted_of_core
-from evo.floats.whole import WholePoints, points_at, sampled_inputs
+from evo.floats.whole import WholePoints, fine_inputs, heaviest, points_at, sampled_inputs
 from evo.kernels.strict import Judgement, judge, values
 from evo.numbers.arithmetic import Arithmetic, find_arithmetic
 from evo.numbers.formats import ulp
@@ -44,8 +44,8 @@ _LEAST_DIVISOR = 1e-300
 """Size that a relative error is still divided by in float64."""
 _MOST_TIMES, _FEW_PINS = 4096.0, 16
 """So much more, at most, a fit counts errors where results are required exactly, and at so many inputs."""
-_REQUIRED = 1 << 14
-"""Inputs of float32 that requirements are asked at in a search."""
+_REQUIRED, _FINE, _SCREENED = 1 << 14, 1 << 15, 1 << 12
+"""Inputs of float32 that a search asks for requirements, those of fine steps, pairs of a candidate."""
 _LEAST_EXACT = 1e-290
 """Size of values down to which balls are asked."""
 _BINS = 24
@@ -169,8 +169,8 @@ class FloatGoal:
     def _fitted(self, every: Points) -> np.ndarray:
         """The rows of these points where constants are fitted."""
         if self.full and not self.counts:
-            return _heaviest(every)
-        if not self.counts:
+            return heaviest(every, _FITTED)
+        if not self.counts or not len(self._wanted.x):
             return np.linspace(0, len(every.x) - 1, _FITTED).astype(int)
         parts = np.searchsorted(every.x, np.linspace(every.x[0], every.x[-1], _BINS + 1))
         tight = [a + np.argsort(self._slack[a:b])[: _FITTED // _BINS] for a, b in pairwise(parts)]
@@ -190,6 +190,8 @@ class FloatGoal:
         if not self.counts:
             return self._whole(_TRIED) if self.full else self._sampled(_TRIED)
         wanted = self._wanted
+        if not len(wanted.x):  # no input asks this core: any program will do
+            return sample(self.core, between(*self.core.span, self.arithmetic.computes, _SELECTED))
         return Points(
             wanted.x,
             (wanted.low + wanted.high) / 2,
@@ -260,7 +262,26 @@ class FloatGoal:
     @cached_property
     def required(self) -> Required:
         """What is required, at all inputs of 16 bits, at many of float32, where a core can break it."""
-        return self.required_at(self.inputs(_REQUIRED)).open()
+        return self.required_also_at(np.zeros(0))
+
+    def required_also_at(self, x: np.ndarray) -> Required:
+        """As `required`, at these inputs, too."""
+        found = self.inputs(_REQUIRED)
+        if self.reduction and self._samples and any(one.kind.steps for one in self.requirements):
+            x = np.concatenate([x, fine_inputs(self.reduction, self.arithmetic.gives, _FINE)])
+        return self.required_at(np.union1d(found, x) if len(x) else found).open()
+
+    @cached_property
+    def screened(self) -> Required:
+        """Some pairs of `required` that constants do not mend: candidates satisfy them as fits leave them."""
+        steps = [k for k, one in enumerate(self.requirements) if one.kind.steps]
+        pairs = np.flatnonzero(np.isin(self.required.which, steps)) if self._samples else np.zeros(0, int)
+        return self.required.take(pairs[:: max(1, len(pairs) // _SCREENED)])
+
+    @property
+    def _samples(self) -> bool:
+        """Whether not every input is asked in a search."""
+        return self.arithmetic.gives.bits > FEW
 
     def required_at(self, x: np.ndarray) -> Required:
         """What is required, at these inputs, sorted ones."""
@@ -372,13 +393,6 @@ def _joined(one: Points, other: Points) -> Points:
     columns = zip((one.x, one.exact, one.weight), (other.x, other.exact, other.weight), strict=True)
     both = Points(*map(np.concatenate, columns))
     return both.take(np.argsort(both.x, kind="stable"))
-
-
-def _heaviest(points: Points) -> np.ndarray:
-    """In every part of the core's interval the points of the largest weights."""
-    edges = np.searchsorted(points.x, np.linspace(points.x[0], points.x[-1], _FITTED + 1))
-    rows = [a + np.argsort(-points.weight[a:b])[:2] for a, b in pairwise(edges)]
-    return np.unique(np.concatenate([*rows, [0, len(points.x) - 1]]))
 
 
 def usual_metric(target: Target, dtype: str) -> str:

@@ -52,6 +52,8 @@ class Kind(NamedTuple):
         broken: which pairs break it, [..., pairs], of results, the numbers behind the colon, and the format.
         says: what a broken one is.
         numbers: how many numbers follow the colon; None: any number, or one of `integers` and `powers`.
+        steps: whether it looks at steps from one input to the next: roundings break it here and there, more
+            or less by the order of operations, and hardly by their constants.
     """
 
     form: str
@@ -59,6 +61,7 @@ class Kind(NamedTuple):
     broken: Callable[[Results, tuple[float, ...], FloatFormat], np.ndarray]
     says: str
     numbers: int | None = 0
+    steps: bool = False
 
 
 def _next(x: np.ndarray, fmt: FloatFormat) -> np.ndarray:
@@ -85,7 +88,7 @@ def _not_right(y: Results, numbers: tuple[float, ...], fmt: FloatFormat) -> np.n
 
 
 KINDS: dict[str, Kind] = {
-    "monotonic": Kind("monotonic", _next, _other_way, "steps go the wrong way"),
+    "monotonic": Kind("monotonic", _next, _other_way, "steps go the wrong way", steps=True),
     "odd": Kind("odd", _opposite, lambda y, *_: ~_same(y.second, -y.first), "inputs with f(-x) unlike -f(x)"),
     "even": Kind("even", _opposite, lambda y, *_: ~_same(y.second, y.first), "inputs with f(-x) unlike f(x)"),
     "exact": Kind(

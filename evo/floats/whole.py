@@ -6,10 +6,11 @@ many ulp of the function a small change of the core is.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from evo.floats.inputs import between
+from evo.floats.inputs import between, moved
 from evo.floats.wanted import core_values, interval_of_core, rounded
 from evo.kernels.strict import Judgement, values
 from evo.numbers.formats import FloatFormat, ulp
@@ -24,6 +25,8 @@ _NEAR, _USUAL = 4.0, 130.0
 """Sizes of inputs that functions are mostly asked for: each has its share of samples."""
 _EXACTLY = 16.0
 """So much more counts an ulp at 0 where the result is a number of the format: cos 0 is 1, not next to it."""
+_OF_OCTAVE, _TRIFLE = 2048, 2.0**-8
+"""Inputs of every octave that are looked at for fine steps; steps [ulp] below which few meet a rounding."""
 _AT_ONCE = 1 << 17
 """Results that are judged at a time: arrays of half a megabyte."""
 
@@ -93,6 +96,13 @@ def points_at(
     return WholePoints(prepared.r.astype(float), start, weight, x, exact, unit, prepared)
 
 
+def heaviest(points: Points, parts: int) -> np.ndarray:
+    """In every part of the core's interval the points of the largest weights, as rows."""
+    edges = np.searchsorted(points.x, np.linspace(points.x[0], points.x[-1], parts + 1))
+    rows = [a + np.argsort(-points.weight[a:b])[:2] for a, b in pairwise(edges)]
+    return np.unique(np.concatenate([*rows, [0, len(points.x) - 1]]))
+
+
 def normal(exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:
     """Where results are normal numbers, well away from both ends."""
     size = np.abs(exact)
@@ -109,3 +119,20 @@ def sampled_inputs(reduction: Reduction, fmt: FloatFormat, most: int) -> np.ndar
     x = np.concatenate([*usual, beside, -beside]).astype(fmt.type).astype(float)
     every = np.concatenate([between(first, last, fmt, 2 * share), x[(x > first) & (x < last)]])
     return np.unique([0.0, *every] if first < 0 < last else every)
+
+
+def fine_inputs(reduction: Reduction, fmt: FloatFormat, most: int) -> np.ndarray:
+    """Inputs from which the function's step to the next is less than half an ulp of the result, but no
+    trifle: there roundings are more than steps. Of each octave that has some as many; distinct, in order.
+    """
+    rng = np.random.default_rng(7)
+    powers = np.exp2(np.arange(fmt.emin, fmt.bias + 1))[:, None]
+    first, last = reduction.span(fmt)
+    x = np.concatenate([sign * powers * (1 + rng.random((len(powers), _OF_OCTAVE))) for sign in (-1, 1)])
+    x = x.astype(fmt.type).astype(float)
+    x = x[(x > first) & (x < last)]
+    y, after = reduction.float64_at(x), reduction.float64_at(moved(x, np.ones(len(x), np.int64), fmt))
+    with np.errstate(all="ignore"):
+        step = np.abs(after - y) / ulp(np.where(np.isfinite(y), y, 0.0), fmt)
+    found = x[normal(np.where(np.isfinite(y), y, 0.0), fmt) & (step > _TRIFLE) & (step < 0.5)]
+    return np.unique(found[:: max(1, len(found) // most)])

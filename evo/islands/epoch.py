@@ -75,10 +75,12 @@ class Limits(NamedTuple):
     Attributes:
         generations: a further generation.
         polishing: the polish of a candidate for other islands.
+        members: a further step to a member's constants in floats.
     """
 
     generations: float = math.inf
     polishing: float = math.inf
+    members: float = math.inf
 
 
 NO_LIMITS = Limits()
@@ -154,7 +156,7 @@ class IslandHost:
         limits = self._limits(task)
         outcome, after, found = run_epoch(self.operators(task.island), task, state, known, limits)
         began = time.monotonic()
-        members = self._members.of(outcome.emigrants)
+        members = self._members.of(outcome.emigrants, limits.members)
         took = time.monotonic() - began
         spent = self._spent[task.island] = {**outcome.spent, "members": took}
         return replace(outcome, members=members, spent=spent, least=outcome.least + took), after, found
@@ -168,8 +170,9 @@ class IslandHost:
             return NO_LIMITS
         unknown = {"members": task.seconds / 2, "emigrate": task.seconds / 4}
         last = self._spent.get(task.island, unknown)
-        polishing = time.monotonic() + task.seconds - last["members"]
-        return Limits(polishing - last["emigrate"], polishing)
+        end = time.monotonic() + task.seconds
+        polishing = end - last["members"]
+        return Limits(polishing - last["emigrate"], polishing, end)
 
     def operators(self, island: int) -> Operators:
         """An island's operators; islands of equal problems share theirs."""

@@ -1,11 +1,13 @@
 """From a pool's candidates to a front's members: finished constants, and their error by independent code."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from evo.floats.finish import finished, rounded
 from evo.floats.goal import FloatGoal
+from evo.floats.required import Required
 from evo.fronts.front import Member
 from evo.islands.pool import Pool
 from evo.islands.problem import Problem
@@ -29,28 +31,41 @@ class Members:
     def _holdout(self) -> Points:
         return holdout_points(self._problem.target)
 
-    def of(self, pool: Pool) -> list[Member]:
-        """The members of these candidates."""
+    def of(self, pool: Pool, until: float = math.inf) -> list[Member]:
+        """The members of these candidates.
+
+        Args:
+            until: no constants of floats are finished after it, by `time.monotonic` [s].
+        """
         if len(self._made) > REMEMBERED:
             self._made.clear()
-        return [self._member(pool.take([row])) for row in range(len(pool))]
+        return [self._member(pool.take([row]), until) for row in range(len(pool))]
 
-    def _member(self, one: Pool) -> Member:
+    def again(self, one: Pool, required: Required, until: float = math.inf) -> Member:
+        """A member in floats of one candidate, finished where what is required is asked there."""
+        assert self._problem.goal is not None
+        return self._made_of(one, self._in_floats(self._problem.goal, one, until, required))
+
+    def _member(self, one: Pool, until: float) -> Member:
         constants, program = one.decimals(0), one.batch.program(0)
         identity = f"{program}{constants}".encode()
         if identity not in self._made:
             goal = self._problem.goal
-            found = self._proper(program, constants) if goal is None else self._in_floats(goal, one)
-            self._made[identity] = Member(
-                ops=program.ops,
-                formula=program.formula(),
-                program=str(program),
-                proved_bound=None,
-                cost=pricing.price(program) if (pricing := self._problem.pricing) else None,
-                seconds_to_find=round(float(one.seconds[0]), 2),
-                **found,
-            )
+            found = self._proper(program, constants) if goal is None else self._in_floats(goal, one, until)
+            self._made[identity] = self._made_of(one, found)
         return self._made[identity]
+
+    def _made_of(self, one: Pool, found: dict[str, Any]) -> Member:
+        program = one.batch.program(0)
+        return Member(
+            ops=program.ops,
+            formula=program.formula(),
+            program=str(program),
+            proved_bound=None,
+            cost=pricing.price(program) if (pricing := self._problem.pricing) else None,
+            seconds_to_find=round(float(one.seconds[0]), 2),
+            **found,
+        )
 
     def _proper(self, program: Program, constants: Sequence[str]) -> dict[str, Any]:
         """Entries of a member over the reals: polished."""
@@ -67,11 +82,13 @@ class Members:
             "worst_x": worst_x,
         }
 
-    def _in_floats(self, goal: FloatGoal, pool: Pool) -> dict[str, Any]:
+    def _in_floats(
+        self, goal: FloatGoal, pool: Pool, until: float, required: Required | None = None
+    ) -> dict[str, Any]:
         """Entries of a member in float arithmetic: constants finished in the format, where that counts."""
         one = pool.batch
         if pool.error[0] < goal.delicate or goal.require:
-            numbers, error, worst = finished(goal, one, goal.members_points, persistent=True)
+            numbers, error, worst = finished(goal, one, goal.members_points, True, required, until)
         else:
             numbers, error, worst = rounded(goal, one, goal.members_points)
         return {

@@ -16,6 +16,8 @@ from evo.kernels.vary import Offspring
 
 _PROMISING = 1.05
 """Error of a fit, as a multiple of the best so far, below which it promises: fits see few points."""
+_LOOKED_AT = 8
+"""Candidates for each that is finished: the others do not satisfy what is required, constants or not."""
 
 
 def fitted_newcomers(
@@ -30,6 +32,7 @@ def fitted_newcomers(
     rows = np.flatnonzero(fits.error < limit[cost])
     measures = operators.measure(fits.batch, rows)
     better = np.flatnonzero((measures.status == FITTED) & (measures.error < limit[cost[rows]]))
+    better = better[operators.satisfy(fits.batch.take(rows[better]))]
     better = better[operators.can_have(fits.batch.take(rows[better]), limit[cost[rows[better]]])]
     if "behaviour" in operators.problem.variation.tiers:
         of = rows[better]
@@ -92,7 +95,8 @@ def finished_newcomers(
     with np.errstate(all="ignore"):  # nothing is found yet, the best is exact, or far better
         promise = fits.error / best[cost]
     rows = np.flatnonzero((promise < _PROMISING) & (best[cost] > goal.enough) & (fits.error < goal.delicate))
-    rows = rows[np.argsort(promise[rows], kind="stable")][: operators.problem.deep_fits]
+    rows = rows[np.argsort(promise[rows], kind="stable")][: _LOOKED_AT * operators.problem.deep_fits]
+    rows = rows[operators.satisfy(fits.batch.take(rows))][: operators.problem.deep_fits]
     batch = fits.batch.take(rows)
     error, worst = np.zeros(len(rows)), np.zeros(len(rows), int)
     for i in range(len(rows)):

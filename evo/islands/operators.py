@@ -102,6 +102,12 @@ class Operators:
         fits = self.engine.fit(batch, points, effort, stream, worth)
         return replace(fits, batch=self.goal.rounded(fits.batch.take(slice(None))))
 
+    def satisfy(self, batch: Batch) -> np.ndarray:
+        """Which programs satisfy what is required of their steps, bool [rows]; see `FloatGoal.screened`."""
+        if self.goal is None or not self.goal.require or not len(self.goal.screened.which):
+            return np.ones(len(batch), bool)
+        return np.asarray(~self.goal.screened.broken(batch).any(axis=1))
+
     def can_have(self, batch: Batch, error: np.ndarray) -> np.ndarray:
         """Whether programs may have less than these errors [rows], as their types have it, bool [rows]."""
         if self.goal is not None:

@@ -6,6 +6,7 @@ the last checkpoint in the same run. Whatever ends it, the last states are saved
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from functools import partial
 
 from evo.fronts.front import Front, Member, curve
 from evo.islands.epoch import Finished
+from evo.islands.pool import Pool
 from evo.runs.archipelago import Archipelago
+from evo.runs.asking import SHARE
 from evo.runs.attached import attached
 from evo.runs.clock import Clock
 from evo.runs.goal import Goal
@@ -79,7 +82,7 @@ class _Session:
 
     def __init__(self, search: Search, workers: Workers, sink: Sink | None, hooks: Hooks) -> None:
         self._search, self._workers, self._hooks = search, workers, hooks
-        self._clock, self._before = Clock(search.spec.budget, workers.ahead), search.seconds
+        self._clock, self._before = Clock(self._evolving, workers.ahead), search.seconds
         self._retreat = Retreat(search, workers, hooks.warn)
         self._goal, self._done = Goal(search.spec.error, search.islands), search.archipelago.generations
         self._fitted_before = search.archipelago.counts["fitted"]
@@ -100,11 +103,7 @@ class _Session:
         try:
             search.archipelago.hand(self._workers.put)
             stopped = self._evolve()
-            if search.problem.goal is not None and len(search.front):
-                asked = f"{len(search.front)} functions every input of {search.spec.dtype}"
-                self._hooks.warn(f"Asking {asked}: of float32, some seconds each ...")
-            for line in search.prove():
-                self._hooks.warn(line)
+            search.prove(self._hooks.warn, self._archives, 0.0 if stopped else self._mending)
         except BaseException as error:
             self._saver.close()
             search.rescue(self._workers.fetch)
@@ -117,6 +116,25 @@ class _Session:
         files = partial(attached, search.directory, search.spec, search.front)
         self._journal.end(self._progress(), status, reason, files)
         return search.front, status
+
+    @property
+    def _mending(self) -> float:
+        """Time for what does not satisfy what is required [s]; all of it, where nothing else ends it."""
+        if not self._search.mends:
+            return 0.0
+        budget = self._search.spec.budget
+        return math.inf if budget is None else SHARE * budget
+
+    @property
+    def _evolving(self) -> float | None:
+        """Time for epochs [s]; None: generations end them."""
+        budget = self._search.spec.budget
+        return None if budget is None else budget - self._mending
+
+    def _archives(self) -> list[Pool]:
+        with contextlib.suppress(LostError):
+            return self._search.archives(self._workers.fetch)
+        return []
 
     def _evolve(self) -> bool:
         """Runs epochs until the budget is spent, and saves; whether it was stopped before.

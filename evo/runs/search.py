@@ -17,13 +17,14 @@ from typing import Any
 
 from evo.costs.model import CostError, CostModel
 from evo.costs.pricing import Pricing
-from evo.exports.check import check
 from evo.files import clear_scratch, word, write_atomically
 from evo.floats.goal import FloatGoal, usual_metric
+from evo.floats.inputs import FEW
 from evo.fronts.front import Front, Member
 from evo.fronts.verify import save_certificates, verified_front, verify
 from evo.islands.epoch import Finished
 from evo.islands.members import Members
+from evo.islands.pool import Pool
 from evo.islands.problem import Problem
 from evo.kernels.vary import Variation
 from evo.numbers.arithmetic import REAL, find_arithmetic
@@ -31,6 +32,7 @@ from evo.programs.ops import parse_ops
 from evo.reductions.table import core_interval
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
+from evo.runs.asking import Asking
 from evo.runs.directory import DirectoryError, cannot_keep
 from evo.runs.news import news
 from evo.runs.older import of_older
@@ -110,6 +112,7 @@ SEEDS = "seeds.json"
 """What the search began with, as front.json has it."""
 CHANGES = (*BUDGET, "max_ops")
 """Those that a search which is resumed takes anew."""
+Says = Callable[[str], None]
 Fetch = Callable[[Any], Any]
 """The value that workers keep, from what stands for it."""
 
@@ -159,6 +162,12 @@ class Search:
     def islands(self) -> int:
         """How many islands evolve."""
         return len(self.archipelago)
+
+    @property
+    def mends(self) -> bool:
+        """Whether what does not satisfy what is required may be found at the end alone."""
+        goal = self.problem.goal
+        return goal is not None and bool(goal.require) and goal.arithmetic.gives.bits > FEW
 
     def _new_islands(self, islands: int) -> Archipelago:
         spec, lengths = self.spec, len(self.spec.stretch)
@@ -284,27 +293,41 @@ class Search:
             with contextlib.suppress(Exception):
                 self.save(fetch)
 
-    def prove(self) -> tuple[str, ...]:
+    def prove(
+        self,
+        says: Says = lambda text: None,
+        archives: Callable[[], Sequence[Pool]] = tuple,
+        seconds: float = 0.0,
+    ) -> None:
         """Gives a front its bounds, for front.json and certificates/; in floats, errors of every input.
 
-        What gains nothing that can be seen is left out there; the checkpoint has it.
+        What gains nothing that can be seen is left out there, and in floats what does not satisfy what is
+        required; the checkpoint has it.
 
-        Returns:
-            What is left out as it does not satisfy what is required, a line each.
+        Args:
+            says: is told how it goes, a line each.
+            archives: what the islands have.
+            seconds: for mending what does not satisfy what is required [s].
         """
         if self.problem.goal is not None and self.problem.goal.missing:
-            return ()  # no function yet
+            return  # no function yet
         if self.problem.goal is not None:
-            asked = [check(member, ways=False) for member in self.front]
-            self.front = Front.of(one.measured for one in asked if not one.unmet)
+            self.front = Asking(self.problem, says, archives, seconds).asked(self.front)
             self.front.save(self.directory / "front.json")
-            return tuple(f"Left out: {one.member.ops} ops, {one.unmet[0]}" for one in asked if one.unmet)
+            return
         found = [verify(member) for member in self.front.visible(self.spec.error)]
         front = verified_front(found)
         save_certificates(self.directory, found)
         front.save(self.directory / "front.json")
         self.front = front
-        return ()
+
+    def archives(self, fetch: Fetch) -> list[Pool]:
+        """The best candidates of every island.
+
+        Raises:
+            LostError: a state is lost.
+        """
+        return [fetch(one.handle).archive for one in self.archipelago.islands if one.handle is not None]
 
     def last_islands(self) -> tuple[Archipelago, str]:
         """The islands of the last checkpoint, or new ones; and what is wrong with a damaged one."""
