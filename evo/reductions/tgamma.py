@@ -1,6 +1,6 @@
 """The gamma function, for positive numbers.
 
-Up to 3/2 it is 1/(x + x^2 T(x)). Beyond it is Stirling's with y = x - 1/2, which has no square root of x:
+Up to 47/32 it is 1/(x + x^2 T(x)). Beyond it is Stirling's with y = x - 1/2, which has no square root of x:
 sqrt(2 pi) (y/e)^y 2^(z S(z^2)) with z = 1/y. With y = m 2^k and v = m - 1,
 
     y (log2 y - 1/log 2) = k y + 2^k (v^2 N(v) - 1/log 2),
@@ -23,7 +23,7 @@ from evo.reductions.common import parted
 from evo.reductions.reduction import Core, Reduction, written
 from evo.reductions.rules import bits, magic, nothing, number, rest, rounded, value
 
-_BEGIN, _LEAST_M, _RATIO = "3/2", "45/64", "1/log(2)"
+_BEGIN, _LEAST_M, _RATIO = "47/32", "45/64", "1/log(2)"
 """Where the pieces meet; below the least m; what v^2 N is less by."""
 _BEND = "1/(2*log(2))"
 """N at 0, of which products are rounded apart."""
