@@ -16,6 +16,7 @@ from evo.backends.backend import BACKENDS, ON_PROCESSORS
 from evo.backends.cuda import CudaBackend
 from evo.backends.native import NativeBackend
 from evo.cli.app import UsageError, app
+from evo.complete import enumeration
 from evo.complete.bounds import Bounds
 from evo.complete.enumeration import Families, enumerate_families, kept_families
 from evo.complete.fitting import FURTHER, ROUNDS, Fitter, Task
@@ -269,6 +270,42 @@ def test_a_directory_of_something_else_is_refused(exp2, tmp_path):
         api.complete("exp2", 2, out=tmp_path)
 
 
+def test_any_file_may_be_lost_and_a_damaged_one_is_no_other_result(tmp_path):
+    """A state that cannot be read is refused, and may be taken away as told; the others are made again."""
+
+    def made():
+        return api.complete("exp2", 2, out=tmp_path, starts=4, threads=1).to_object()
+
+    whole = made()
+    said = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(said) == 7
+    for path, before in said.items():
+        for damaged in (b"", before[: len(before) // 2]):
+            path.write_bytes(damaged)
+            if path.name == "survey.npz":
+                with pytest.raises(SurveyError, match=r"survey\.npz cannot be read"):
+                    made()
+                path.unlink()
+            assert made() == whole
+        path.unlink()
+        assert made() == whole
+        assert path.exists()
+    (tmp_path / "survey.npz").unlink()
+    front = (tmp_path / "front.json").read_bytes()
+    for other, ops in (("exp", "+ - * /"), ("exp2", "+ *")):
+        with pytest.raises(SurveyError, match=r"holds front\.json of something else"):
+            api.complete(other, 2, ops=ops, out=tmp_path, starts=4, threads=1)
+    assert (tmp_path / "front.json").read_bytes() == front
+
+
+def test_what_a_run_that_was_killed_had_made_goes_with_the_end(tmp_path):
+    enumeration.functions(OPS, 2, tmp_path, families=True)
+    (tmp_path / ".part-functions-families-2-000001.npy.k3x_1").write_bytes(b"half")
+    api.complete("exp2", 2, ops="+ * /", out=tmp_path, starts=4, threads=1)
+    names = {"certificates", "complete.json", "front.json", "lock", "start.json", "survey.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 def test_a_fit_of_fewer_constants_starts_from_fewer_points():
     for starts, wanted in ((64, [0, 16, 32, 64, 64]), (20, [0, 16, 20, 20, 20]), (128, [0, 16, 32, 64, 128])):
         fitter = Fitter.of(make_target("exp2"), NativeBackend(), starts)
@@ -404,11 +441,23 @@ def test_what_makes_no_sense_is_refused():
         (["exp2", "--max-ops", 2, "--starts", 0], "--starts"),
         (["exq2", "--max-ops", 2], "exp2"),
         (["exp2", "--max-ops", 2, "--out", ""], "name of a directory is empty"),
+        (["exp2", "--max-ops", 2, "--backend", "cude"], "Unknown backend 'cude'"),
     ):
         with pytest.raises((EvonumError, UsageError)) as refused:
             run(*words)
         said = refused.value
+        assert said.exit_code == 2
         assert re.search(reason, said.format_message() if isinstance(said, UsageError) else str(said))
+
+
+def test_a_stop_says_how_to_go_on(monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "complete", stopped)
+    done = CliRunner().invoke(app, ["complete", "exp2", "--max-ops", "2"])
+    assert done.exit_code == 130
+    assert "the same command goes on" in done.stderr
 
 
 @pytest.mark.slow
@@ -442,6 +491,9 @@ def test_a_search_begins_with_the_best_programs_of_all(exp2, in_tmp):
     )  # fmt: skip
     assert "all programs: fitting" in said
     assert "all programs: fitting" not in again, "a survey that is there is not made again"
+    with pytest.raises(EvonumError, match="holds a search already"):  # at once
+        api.search("sin", start="complete:2", max_ops=3, workers="serial", record=False, out=in_tmp / "again")
+    assert list((in_tmp / "runs").iterdir()) == [survey]
 
 
 class Told(api.Watcher):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import re
 from pathlib import Path
 
@@ -100,6 +101,23 @@ def test_neither_threads_nor_ranges_of_keys_change_the_set(most, tmp_path, monke
     monkeypatch.setattr(enumeration, "_ROOM", 97)
     assert enumerate_families(ARITHMETIC, most, tmp_path).digest == first.digest
     assert not list(tmp_path.iterdir())
+
+
+def test_what_runs_of_other_ops_or_a_full_disk_left_behind_is_not_taken(tmp_path):
+    (tmp_path / "clean").mkdir()
+    clean = enumerate_families(ARITHMETIC, 2, tmp_path / "clean").digest
+    others = [parse_ops(ops) for ops in ("+ - * / sqrt", "+ *", "- + * /")]
+    for names in others:
+        enumeration.functions(names, 2, tmp_path, families=True)
+    assert enumerate_families(ARITHMETIC, 2, tmp_path).digest == clean
+    spill.clear(tmp_path)
+    assert not list(tmp_path.glob("*.npy"))
+    enumeration.functions(ARITHMETIC, 2, tmp_path, families=True)
+    parts = sorted(tmp_path.glob("*.npy"))
+    assert len(parts) >= 4
+    for number, part in enumerate(parts):
+        os.truncate(part, (0, 50, 129, part.stat().st_size - 1)[number % 4])
+    assert enumerate_families(ARITHMETIC, 2, tmp_path).digest == clean
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from evo.api.functions import entries_of_function
 from evo.api.sources import remembered
 from evo.api.starts import begun
 from evo.fronts.front import Front
-from evo.runs.directory import DirectoryError, default_directory, locked
+from evo.runs.directory import DirectoryError, default_directory, locked, refuse_if_taken
 from evo.runs.journal import Sink
 from evo.runs.search import CHANGES, Search, make_problem
 from evo.runs.session import QUIET, Crew, Opener, Watcher, run_search
@@ -68,15 +68,17 @@ def search(
         entries if target is None else {**entries_of_function(target, core, "interval" in entries), **entries}
     )
     full = load_spec(Path(spec), given) if spec is not None else make_spec(given)
+    directory = Path(out) if out is not None else default_directory(full.target, full.seed)
     if start is not None:
+        refuse_if_taken(directory)  # before the minutes that a survey takes; under the lock again
         full = begun(full, start, watcher)
     if workers == "serial" and full.islands is None:  # as many as the machine has processors share one
         full = full.model_copy(update={"islands": len(full.stretch)})
-    made = Search(full, Path(out) if out is not None else default_directory(full.target, full.seed))
-    with locked(made.directory):
+    made = Search(full, directory)
+    with locked(directory):
         made.refuse_if_taken()
         opener = _opener(record, tracking_uri, sink, watcher)
-        return remembered(run_search(made, crew, opener, watcher), made.directory)
+        return remembered(run_search(made, crew, opener, watcher), directory)
 
 
 def resume(

@@ -111,6 +111,12 @@ class BackendError(EvonumError, RuntimeError):
     kind = "machine"
 
 
+class UnknownBackendError(BackendError):
+    """A name that is no backend's on any machine."""
+
+    kind = "input"
+
+
 class Backend(Protocol):
     """What a backend does; all arrays are NumPy's, float64."""
 
@@ -181,7 +187,7 @@ def backend(name: str, **options: Any) -> Backend:
     """The backend of that name, made with these options; imports what it needs only now.
 
     Raises:
-        BackendError: unknown name; lists the known ones.
+        UnknownBackendError: unknown name; lists the known ones.
         BackendError: what it needs is not here.
     """
     row = _row(name)
@@ -196,5 +202,5 @@ def backend_on(name: str, device: int = 0, threads: int = 1) -> Backend:
 
 def _row(name: str) -> BackendRow:
     if name not in BACKENDS:
-        raise BackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
+        raise UnknownBackendError(f"Unknown backend {name!r}; there are {', '.join(BACKENDS)}.")
     return BACKENDS[name]

@@ -87,6 +87,8 @@ class Meanwhile:
 
     def __exit__(self, *error: Any) -> None:
         self._status.__exit__(*error)
+        if isinstance(error[1], KeyboardInterrupt):
+            self._terminal.print("Stopped: the same command goes on from what was kept.", highlight=False)
 
     def __call__(self, stage: Stage) -> None:
         """Shows it."""

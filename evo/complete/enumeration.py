@@ -113,6 +113,11 @@ def _tasks(names: Sequence[str], max_ops: int, families: bool) -> list[_Task]:
     return made
 
 
+def _made_of(names: Sequence[str]) -> str:
+    """Tells apart parts over other ops, or made by other sources."""
+    return hashlib.blake2b(f"{' '.join(names)} {source_digest()}".encode(), digest_size=8).hexdigest()
+
+
 def _irredundant(task: _Task, max_ops: int) -> np.ndarray:
     """The functions of a task, of each the first program, by key."""
     words, fixed = task.words, len(task.beginning)
@@ -160,7 +165,8 @@ def functions(
         OSError: no space.
     """
     tasks = _tasks(names, max_ops, families)
-    spill = Spill(folder, f"functions-{'families' if families else 'all'}-{max_ops}", len(tasks))
+    kind = "families" if families else "all"
+    spill = Spill(folder, f"functions-{kind}-{max_ops}-{_made_of(names)}", len(tasks))
 
     def run(part: int) -> None:
         if not spill.has(part):
@@ -189,7 +195,7 @@ def enumerate_families(
     """The families of at most `max_ops` ops; see `functions` for arguments and errors."""
     found = functions(names, max_ops, folder, threads, report, families=True)
     shards = found.shards(threads)
-    reduced = Spill(folder, f"families-{max_ops}", shards)
+    reduced = Spill(folder, f"families-{max_ops}-{_made_of(names)}", shards)
 
     def reduce(shard: int) -> None:
         reduced.write(shard, _with_families(first_of_each(found.shard(shard, shards))))

@@ -13,6 +13,7 @@ from evo.errors import EvonumError
 from evo.files import NO_ARCHIVE, clear_scratch, open_regular, write_atomically
 
 STATE = "survey.npz"
+RESULT = "complete.json"
 BEGINNERS = "start.json"
 """The best programs of each size, for a search to begin with."""
 
@@ -35,15 +36,28 @@ def save(directory: Path, subject: Mapping[str, Any], survey: Survey) -> None:
     write_atomically(directory / STATE, data.getbuffer())
 
 
-def refuse_others(directory: Path) -> None:
-    """Checks that what the directory holds is a survey's.
+def refuse_others(directory: Path, subject: Mapping[str, Any]) -> None:
+    """Checks that what the directory holds is a survey's; `load` compares of what it is.
+
+    Where the state was deleted the survey begins again, in the place of its own result alone.
 
     Raises:
         SurveyError: it holds a search, or a front from elsewhere.
     """
     others = [name for name in ("spec.json", "checkpoint.npz", "front.json") if (directory / name).exists()]
-    if others and not (directory / STATE).exists():
+    own = (directory / STATE).exists() or (others == ["front.json"] and _has_result(directory, subject))
+    if others and not own:
         raise SurveyError(f"{directory} holds {others[0]} of something else: use another --out.")
+
+
+def _has_result(directory: Path, subject: Mapping[str, Any]) -> bool:
+    """Whether the directory holds what a survey of this subject found."""
+    try:
+        with open_regular(directory / RESULT) as file:
+            found = json.load(file)
+        return all(found[name] == value for name, value in subject.items())
+    except NO_ARCHIVE:
+        return False
 
 
 def load(directory: Path, subject: Mapping[str, Any]) -> Survey | None:

@@ -19,9 +19,10 @@ from evo.complete.bounds import Bounds
 from evo.complete.enumeration import FAMILIES, kept_families
 from evo.complete.finish import beginners, finished
 from evo.complete.fitting import FURTHER, ROUNDS, STARTS
-from evo.complete.kept import BEGINNERS, load, refuse_others, save
+from evo.complete.kept import BEGINNERS, RESULT, load, refuse_others, save
 from evo.complete.result import Completed
 from evo.complete.screen import Known, Screen
+from evo.complete.spill import clear
 from evo.complete.survey import NEAR, Run, Survey, Surveyor
 from evo.files import write_atomically
 from evo.fronts.verify import save_certificates
@@ -112,8 +113,8 @@ def run(
         SurveyError: the directory holds a survey of something else.
         OSError: no space.
     """
-    refuse_others(directory)
     subject = _subject(target, names, max_ops, starts, known)
+    refuse_others(directory, subject)
     load(directory, subject)  # refuses another survey before the programs are made
     clock = Clock(watch)
     clock.tell("enumerating", 0, 1)
@@ -144,8 +145,9 @@ def run(
         "command": _command(subject, elsewhere.backend if elsewhere else backend.name, known),
     }
     text = json.dumps({**subject, **completed.to_object(), **origin}, indent=1) + "\n"
-    write_atomically(directory / "complete.json", text.encode())
+    write_atomically(directory / RESULT, text.encode())
     (directory / FAMILIES).unlink(missing_ok=True)
+    clear(directory)
     return completed
 
 

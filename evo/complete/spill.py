@@ -1,20 +1,23 @@
 """Records on disk, sorted by key: so many that memory holds only a range of the keys at a time.
 
-A part is written whole or not at all, so that a run that ended goes on with the parts that are missing.
+A part is written whole or not at all, so that a run that ended goes on with the parts that are missing. Its
+name says of what it is, as another run in the same folder may be of something else.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from evo.files import replaced_atomically
+from evo.files import NO_ARCHIVE, replaced_atomically
 
 MEMORY = 1 << 29
 """Bytes of records that are read at a time, about, by all threads together."""
 _TOGETHER = 4
 """Words of 16 bits that are compared as one number."""
 _KEYS = 1 << 64
+_PREFIX = "part-"
 
 
 def record_of(ops: int) -> np.dtype:
@@ -41,14 +44,22 @@ def first_of_each(records: np.ndarray) -> np.ndarray:
 
 
 class Spill:
-    """Parts of one kind of records in a folder, `parts` of them, the preferred records in the first."""
+    """Parts of one kind of records in a folder, `parts` of them, the preferred records in the first.
+
+    Args:
+        name: of the kind; other records have another one.
+    """
 
     def __init__(self, folder: Path, name: str, parts: int) -> None:
-        self._paths = [folder / f"{name}-{part:06d}.npy" for part in range(parts)]
+        self._paths = [folder / f"{_PREFIX}{name}-{part:06d}.npy" for part in range(parts)]
 
     def has(self, part: int) -> bool:
-        """Whether it is written."""
-        return self._paths[part].exists()
+        """Whether it is written, and as long as it was."""
+        try:
+            np.load(self._paths[part], mmap_mode="r")
+        except NO_ARCHIVE:
+            return False
+        return True
 
     def write(self, part: int, records: np.ndarray) -> None:
         """Keeps a part, whose records have the keys in ascending order.
@@ -76,6 +87,13 @@ class Spill:
         """Takes the parts from the disk."""
         for path in self._paths:
             path.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Takes what any run left in a folder from the disk: parts, and what it had begun to write."""
+    for path in (*folder.glob(f"{_PREFIX}*.npy"), *folder.glob(f".{_PREFIX}*.npy.*")):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _between(path: Path, begin: int, end: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from evo.errors import EvonumError
-from evo.files import open_lock
+from evo.files import open_lock, word
 
 _LOCK = "lock"
 _NO_NAMES = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
@@ -40,6 +40,19 @@ def default_directory(target: str, seed: int) -> Path:
     base = f"{safe}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (Path("runs") / (base if n == 1 else f"{base}-{n}") for n in range(1, 1000))
     return next(name for name in names if not name.exists())
+
+
+def refuse_if_taken(directory: Path) -> None:
+    """Checks that a new search may use a directory.
+
+    Raises:
+        DirectoryError: it holds a search already.
+    """
+    if any((directory / name).exists() for name in ("spec.json", "checkpoint.npz", "front.json")):
+        raise DirectoryError(
+            f"{directory} holds a search already: go on with --resume {word(directory)} (which "
+            "starts over if that search died before its first checkpoint), or use another --out."
+        )
 
 
 @contextmanager

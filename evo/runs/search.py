@@ -17,7 +17,7 @@ from typing import Any
 
 from evo.costs.model import CostError, CostModel
 from evo.costs.pricing import Pricing
-from evo.files import clear_scratch, word, write_atomically
+from evo.files import clear_scratch, write_atomically
 from evo.floats.goal import FloatGoal, usual_metric
 from evo.floats.inputs import FEW
 from evo.fronts.front import Front, Member
@@ -33,7 +33,7 @@ from evo.reductions.table import core_interval
 from evo.runs import checkpoint
 from evo.runs.archipelago import Archipelago
 from evo.runs.asking import Asking
-from evo.runs.directory import DirectoryError, cannot_keep
+from evo.runs.directory import cannot_keep, refuse_if_taken
 from evo.runs.news import news
 from evo.runs.older import of_older
 from evo.runs.seeds import read_given, read_seeds, seed_pool, taken
@@ -190,16 +190,8 @@ class Search:
         return seeds, (f"{begins} {reason}" if reason else begins,)
 
     def refuse_if_taken(self) -> None:
-        """Checks that a new search may use the directory; the caller holds its lock.
-
-        Raises:
-            DirectoryError: it holds a search already.
-        """
-        if any((self.directory / name).exists() for name in ("spec.json", "checkpoint.npz", "front.json")):
-            raise DirectoryError(
-                f"{self.directory} holds a search already: go on with --resume {word(self.directory)} (which "
-                "starts over if that search died before its first checkpoint), or use another --out."
-            )
+        """`refuse_if_taken` of its directory; the caller holds its lock."""
+        refuse_if_taken(self.directory)
 
     def make_directory(self) -> Path:
         """Makes the directory, with the specification in it.
