@@ -86,9 +86,8 @@ class Asking:
             return None
         began, member = time.monotonic(), one.member
         until = began + self._left
-        self._says(
-            f"{member.ops} ops: {one.unmet[0]}; given back to the constants, {self._left:.0f} s at most"
-        )
+        most = f", {self._left:.0f} s at most" if self._left < np.inf else ""
+        self._says(f"{member.ops} ops: {one.unmet[0]}; given back to the constants{most}")
         self._broken.learn(one.broken)
         found = None
         for candidate in self._candidates(member, least):
