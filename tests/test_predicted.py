@@ -49,8 +49,8 @@ def test_what_runs_of_exp2_is_its_short_steps_around_the_core():
     assert predicted_time(replace(MEMBER, full=False), model_of()) == 8
 
 
-def test_a_core_that_leaves_its_exponent_takes_the_longer_steps():
-    far = replace(MEMBER, constants=((0.24).hex(), (0.69).hex(), (3.0).hex()))
+def test_a_core_whose_values_are_not_positive_takes_the_longer_steps():
+    far = replace(MEMBER, constants=((0.24).hex(), (0.69).hex(), (-3.0).hex()))
     formula = make_formula(far, "float32", reduction=reduction_of(far))
     names = [one.op for one in whole_work(formula)]
     assert names == [
