@@ -5,6 +5,7 @@ import numpy as np
 from evo.exports.check import check
 from evo.exports.samples import results
 from evo.exports.whole import wrong_ways
+from evo.floats.finish import finished
 from evo.floats.goal import FloatGoal
 from evo.floats.whole import fine_inputs
 from evo.fronts.front import Front
@@ -12,11 +13,13 @@ from evo.islands.operators import Operators
 from evo.library.shelf import find, formula_of
 from evo.numbers.formats import FLOAT_FORMATS, round_decimal
 from evo.programs.batch import Batch
+from evo.programs.program import parse
 from evo.reductions.table import REDUCTIONS
 from evo.runs.asking import Asking
 from evo.runs.search import make_problem
 from evo.runs.spec import make_spec
-from test_requirements import member
+from evo.targets.making import make_target
+from test_requirements import CUBIC, member
 
 FLOAT32 = FLOAT_FORMATS["float32"]
 
@@ -80,3 +83,11 @@ def test_inputs_that_c_names_step_the_wrong_way():
     assert 64 < len(found.some) <= found.count
     after = np.nextafter(found.some.astype(np.float32), np.float32(np.inf)).astype(float)
     assert (results(formula, after) < results(formula, found.some)).all()
+
+
+def test_constants_are_finished_until_a_time():
+    goal = FloatGoal(make_target("exp2", ("0", "1")), "float32")
+    start = Batch.of([parse(CUBIC)], [[0.0779, 0.2262, 0.6955, 0.99988]])
+    _, at_once, _ = finished(goal, start, goal.members_points, persistent=True, until=-np.inf)
+    _, in_time, _ = finished(goal, start, goal.members_points, persistent=True)
+    assert in_time < at_once < 2 * in_time
