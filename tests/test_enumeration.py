@@ -218,7 +218,7 @@ def test_an_enumeration_goes_on_where_it_ended(tmp_path, monkeypatch):
 def test_a_set_is_kept_and_made_again_where_the_file_is_damaged(tmp_path, monkeypatch):
     monkeypatch.setenv("EVONUM_CACHE", str(tmp_path))
     first = kept_families(ARITHMETIC, 2, tmp_path, NativeBackend())
-    (file,) = tmp_path.glob("families-*/*.npz")
+    (file,) = tmp_path.glob("enumerated-*/*.npz")
     told = []
     assert (
         kept_families(ARITHMETIC, 2, tmp_path, NativeBackend(), report=lambda *n: told.append(n)).digest

@@ -226,7 +226,7 @@ def kept_families(
         SizeError, OSError: as `functions`.
         BuildError: the kernels cannot be compiled.
     """
-    cached = cache_folder() / f"families-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
+    cached = cache_folder() / f"enumerated-{source_digest()}" / f"{'-'.join(names)}-{max_ops}.npz"
     own = folder / FAMILIES
     words = [Words.of(names, ops, families=True) for ops in range(1, max_ops + 1)]
     if screen is not None:
