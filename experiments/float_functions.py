@@ -17,7 +17,7 @@ from typing import Any
 
 from evo import api
 from evo.fronts.front import Front
-from evo.reductions.table import REDUCTIONS
+from evo.reductions.table import ON_NVIDIA, REDUCTIONS
 
 FUNCTIONS = ("exp2", "exp", "exp10", "sigmoid", "silu", "log2", "softplus", "gelu")
 FORMATS = ("bfloat16", "float16")
@@ -27,7 +27,8 @@ RIGHT, ABOUT = 0.5, 1.25
 
 def searched(name: str, dtype: str, path: Path, options: Any) -> Front:
     """The front of the function, its cores searched one after the other."""
-    ways = {reduction.way: reduction for reduction in REDUCTIONS[name]}
+    every = (*REDUCTIONS[name], *ON_NVIDIA.get(name, ()))
+    ways = {reduction.way: reduction for reduction in every}
     reduction = ways[options.way] if options.way else next(iter(ways.values()))
     with tempfile.TemporaryDirectory() as folder:
         given: tuple[str, ...] = ()

@@ -88,16 +88,18 @@ def run(folder: Path, out: Path) -> int:
 def make(folder: Path) -> None:
     """Sources, and what C gives, to be compared there."""
     from evo.exports.export import write
-    from evo.library.shelf import formula_of, rows
+    from evo.library.shelf import formula_of, rows_in
     from evo.reductions.table import REDUCTIONS
 
     folder.mkdir(parents=True, exist_ok=True)
-    points = [(row, point, formula_of(point)) for row in rows() for point in row.points]
+    points = [(row, point, formula_of(point)) for row in rows_in("cuda") for point in row.points]
     of_32 = [formula for row, _, formula in points if row.dtype == "float32"]
     (folder / "evomath.cuh").write_text(str(write(of_32, "cuda")))
     (folder / "evomath.py").write_text(str(write([formula for *_, formula in points], "triton")))
     (folder / "attention.cuh").write_text(attention_programs())
-    results = c_results([formula for *_, formula in points], folder)
+    portable = [formula for row, _, formula in points if not row.platform]
+    results = c_results(portable, folder)
+    results |= {f.name: interpreted(f) for row, _, f in points if row.platform}
     found = [
         {
             "name": formula.name, "function": row.function, "dtype": row.dtype, "ops": point.member.ops,
@@ -143,6 +145,19 @@ def c_results(formulas: Sequence[Any], folder: Path) -> dict[str, Callable[[str]
             return y if dtype == "float32" else y.astype(types[dtype]).astype(np.float32)
 
     return {f.name: lambda dtype, name=f.name: of(name, dtype) for f in formulas}
+
+
+def interpreted(formula: Any) -> Callable[[str], np.ndarray]:
+    """What the interpreter gives of a function that C does not have, at every STRIDE-th float32."""
+
+    def of(dtype: str) -> np.ndarray:
+        x = (np.arange(SAMPLE, dtype=np.uint64) * STRIDE).astype(np.uint32).view(np.float32)
+        given = (formula.program, formula.numbers)
+        return np.concatenate(
+            [formula.reduction.evaluate(*given, part, formula.fmt) for part in np.split(x, 64)]
+        )
+
+    return of
 
 
 def attention_programs() -> str:
@@ -248,7 +263,12 @@ def functions_table(found: Mapping[str, Any]) -> list[str]:
         error = f"{error_of(row):.2f}" if error_of(row) < MEANT else "-"
         net = f"{slot[name]['net_slots']:.1f}" if name in slot else "?"
         ours = "shipped_ulp" in row
-        label = name.rpartition("_")[2].removesuffix("ops") if ours else row["expression"].removesuffix("(x)")
+        special = "nvidia " if "_nvidia_" in name else ""
+        label = (
+            special + name.rpartition("_")[2].removesuffix("ops")
+            if ours
+            else row["expression"].removesuffix("(x)")
+        )
         column = 0 if ours else 1 if name.startswith("own0_") else 2
         kinds.setdefault(row["function"], [[], [], []])[column].append(f"{label}, {net} / {error}")
     head = ("function", "ours: multiply-adds, slots / ulp", "CUDA's own, slots / ulp", "others, slots / ulp")

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from evo.exports.check import check
+from evo.exports.export import reduction_of
 from evo.fronts.front import Front
 from evo.library.shelf import DATA, Point, ship
 
@@ -29,10 +30,10 @@ def main() -> None:
     options.add_argument("fronts", nargs="+", type=Path)
     options.add_argument("--to", type=Path, default=DATA)
     given = options.parse_args()
-    given.to.mkdir(parents=True, exist_ok=True)
+    (given.to / "nvidia").mkdir(parents=True, exist_ok=True)
     for stem, paths in groupby(sorted(given.fronts, key=lambda path: path.stem), lambda path: path.stem):
         members = [member for path in paths for member in Front.load(path)]
-        found = [check(member) for member in members if member.sampled_error < WORTH]
+        found = [check(member, ways=False) for member in members if member.sampled_error < WORTH]
         right = [c for c in found if not c.faults and not c.unmet and c.unit == "ulp"]
         points = chosen([Point(c.member, c.error, c.misrounded, c.inputs, c.of) for c in right])
         for point in points:
@@ -40,7 +41,8 @@ def main() -> None:
             print(f"{stem:20} {point.member.ops:2} ops {words}", flush=True)
         if points:
             function, _, dtype = stem.rpartition("-")
-            ship(function, dtype, points, given.to)
+            platform = "nvidia" if reduction_of(points[0].member).only else ""
+            ship(function, dtype, points, given.to / platform)
 
 
 def chosen(points: Sequence[Point]) -> list[Point]:

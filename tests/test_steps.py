@@ -11,14 +11,15 @@ from evo.programs.floats import compute, functions_on
 from evo.programs.operation import BITS, FLOAT, STEP_LANGUAGES, TRUTH
 from evo.programs.ops import OPS
 from evo.reductions import roots
-from evo.reductions.steps import BY_NAME, GPU_STEPS, STEPS, VECTOR_STEPS, find_step
+from evo.reductions.steps import BY_NAME, GPU_STEPS, NVIDIA_STEPS, STEPS, VECTOR_STEPS, find_step
 from evo.reductions.table import REDUCTIONS, find_reduction
 from evo.targets.target import Target
 
 WAYS = [way for ways in REDUCTIONS.values() for way in ways]
 FORMATS = pytest.mark.parametrize("fmt", FLOAT_FORMATS.values(), ids=lambda fmt: fmt.name)
 every_way = pytest.mark.parametrize("reduction", WAYS, ids=lambda way: f"{way.name} {way.way}")
-every_step = pytest.mark.parametrize("row", BY_NAME.values(), ids=lambda row: row.name)
+PORTABLE = [row for row in BY_NAME.values() if row not in NVIDIA_STEPS]  # those: tests/test_nvidia.py
+every_step = pytest.mark.parametrize("row", PORTABLE, ids=lambda row: row.name)
 
 
 @every_step
@@ -42,7 +43,7 @@ def test_kinds_of_operands_and_results_are_known_ones(row):
 
 
 def test_names_of_ops_and_steps_are_unique():
-    assert len(BY_NAME) == len(OPS) + len(STEPS) + len(VECTOR_STEPS) + len(GPU_STEPS)
+    assert len(BY_NAME) == len(OPS) + len(STEPS) + len(VECTOR_STEPS) + len(GPU_STEPS) + len(NVIDIA_STEPS)
 
 
 @every_step

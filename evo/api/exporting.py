@@ -12,7 +12,7 @@ from evo.exports.formula import Formula
 from evo.fronts.front import FrontError, Member
 from evo.fronts.verify import false_claims
 from evo.library.checks import Rechecked, rechecked
-from evo.library.shelf import Shipped, formula_of, rows
+from evo.library.shelf import Shipped, formula_of, rows_in
 from evo.library.softmax import SOFTMAX, softmax
 from evo.numbers.arithmetic import REAL, find_arithmetic
 
@@ -97,7 +97,7 @@ def library(function: str | None = None) -> Sequence[Shipped]:
     Raises:
         ShelfError: it is not shipped.
     """
-    return rows(function)
+    return rows_in(None, function)
 
 
 def export_library(to: str, function: str | None = None) -> str | bytes:
@@ -109,7 +109,9 @@ def export_library(to: str, function: str | None = None) -> str | bytes:
     """
     if function == SOFTMAX:
         return softmax(to)
-    content: str | bytes = write([formula_of(point) for row in rows(function) for point in row.points], to)
+    content: str | bytes = write(
+        [formula_of(point) for row in rows_in(to, function) for point in row.points], to
+    )
     return content
 
 

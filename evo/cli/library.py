@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from evo import api
-from evo.api import Point
+from evo.api import Point, Shipped
 from evo.cli.commands import Json, write_text
 from evo.cli.display import Terminal
 from evo.cli.options import Output
@@ -47,12 +47,12 @@ def library_command(
     if task == CHECK:
         _check(function, as_json)
     elif as_json:
-        print_json([_object(row.function, row.dtype, point) for row in rows for point in row.points])
+        print_json([_object(row, point) for row in rows for point in row.points])
     else:
         table = _table("ops", "max ulp", "misrounded", "asked")
         for row in rows:
             for point in row.points:
-                table.add_row(row.function, row.dtype, *_cells(point))
+                table.add_row(row.function, row.dtype, row.platform, *_cells(point))
         Terminal().print(table)
 
 
@@ -68,20 +68,15 @@ def _check(function: str | None, as_json: bool) -> None:
         if not as_json:
             words = "as its file says" if one.holds else "NOT as its file says"
             numbers = f"{one.found.error:.4f} ulp, {one.found.misrounded} of {one.found.inputs:,} misrounded"
-            terminal.print(f"{one.function} {one.dtype} {one.point.member.ops} ops: {numbers}: {words}")
+            terminal.print(f"{one.row.words} {one.point.member.ops} ops: {numbers}: {words}")
     if as_json:
-        print_json(
-            [
-                {**_object(r.function, r.dtype, r.point), "found_ulp": r.found.error, "holds": r.holds}
-                for r in found
-            ]
-        )
+        print_json([{**_object(r.row, r.point), "found_ulp": r.found.error, "holds": r.holds} for r in found])
     api.refuse_changed(found)
 
 
 def _table(*names: str) -> Table:
     table = Table(header_style="bold", pad_edge=False)
-    for name in ("function", "dtype"):
+    for name in ("function", "dtype", "only for"):
         table.add_column(name)
     for name in names:
         table.add_column(name, justify="right")
@@ -93,6 +88,7 @@ def _cells(point: Point) -> tuple[str, ...]:
     return str(point.member.ops), f"{point.ulp:.4f}", counted, f"{point.inputs:,} ({point.of})"
 
 
-def _object(function: str, dtype: str, point: Point) -> dict[str, Any]:
+def _object(row: Shipped, point: Point) -> dict[str, Any]:
     plain = asdict(point) | {"member": point.member.to_object()}
-    return {"function": function, "dtype": dtype, "ops": point.member.ops, **plain}
+    of = {"function": row.function, "dtype": row.dtype, "platform": row.platform}
+    return {**of, "ops": point.member.ops, **plain}

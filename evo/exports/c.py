@@ -38,7 +38,7 @@ def render(formulas: Sequence[Formula]) -> str:
     guard = f"{first.name.upper()}_H" if len(formulas) == 1 else f"{first.name.upper()}_FAMILY_H"
     test = f"{first.name.upper()}_SELFTEST"
     command = f"cc {FLAGS} -D{test} -x c FILE -lm && ./a.out"
-    negating = {f.fmt.bits: f for f in formulas if any("evonum_neg" in text for _, text in f.lines("c"))}
+    negating = {f.fmt.bits: f for f in formulas if _negates(f)}
     negations = [line for _, f in sorted(negating.items()) for line in _negation(f)]
     head = comment_block(formulas, needs(formulas), usage=[("self-test", command)])
     lines = [*head, f"#ifndef {guard}", f"#define {guard}", *_PRELUDE, *negations, ""]
@@ -76,6 +76,13 @@ _PRELUDE = """#include <float.h>
 #define EVONUM_LOADED(v) (void)(v)
 #endif
 #endif""".splitlines()
+
+
+def _negates(formula: Formula) -> bool:
+    """Whether a core or a step takes the opposite of a number."""
+    steps = formula.reduction.steps if formula.reduction else ()
+    cores = (text for core in formula.cores for _, text in core.lines("c"))
+    return any("evonum_neg" in text for text in cores) or any(operation == "neg" for _, operation, _ in steps)
 
 
 def _negation(formula: Formula) -> list[str]:

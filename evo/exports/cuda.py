@@ -41,6 +41,50 @@ _HEAD = """
 #error "-ftz=true loses subnormal numbers: compile with -ftz=false, or define EVONUM_FLUSHED to do without."
 #endif""".splitlines()
 
+_INSTRUCTIONS = f"""
+{_START} float evonum_rcp_approx(float a) {{
+    float b;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
+    return b;
+}}
+
+{_START} float evonum_rsqrt_approx(float a) {{
+    float b;
+    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
+    return b;
+}}
+
+{_START} float evonum_ex2_approx(float a) {{
+    float b;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
+    return b;
+}}
+
+{_START} float evonum_fma_sat(float a, float b, float c) {{
+    float d;
+    asm("fma.rn.sat.f32 %0, %1, %2, %3;" : "=f"(d) : "f"(a), "f"(b), "f"(c));
+    return d;
+}}
+
+{_START} float evonum_lg2_approx(float a) {{
+    float b;
+    asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
+    return b;
+}}
+
+{_START} float evonum_higher(float a, float b) {{
+    float c;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+    return c;
+}}
+
+{_START} float evonum_lower(float a, float b) {{
+    float c;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+    return c;
+}}""".strip().splitlines()
+"""Single instructions that functions for NVIDIA's GPUs alone are made of."""
+
 
 _QUICK = """
 #ifndef EVONUM_APPROXIMATE
@@ -79,6 +123,8 @@ static __device__ __forceinline__ float evonum_rootf(float a) {
 def render(formulas: Sequence[Formula]) -> str:
     """Device functions, each with a kernel over an array (none with EVONUM_DEVICE_ONLY)."""
     lines = [*comment_block(formulas, NEEDS), *_HEAD, *_QUICK]
+    if any(f.reduction and f.reduction.only for f in formulas):
+        lines += ["", *_INSTRUCTIONS]
     for formula in formulas:
         lines += [
             "",

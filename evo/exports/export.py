@@ -149,6 +149,12 @@ def write(formulas: Sequence[Formula], to: str) -> Any:
         raise ExportError(
             f"{to} has no form for the function on all floats; leave out --full, or use {able}."
         )
+    for f in formulas:
+        if f.reduction and f.reduction.only and to not in f.reduction.only:
+            raise ExportError(
+                f"{f.name} is made of single instructions of NVIDIA's GPUs (way {f.reduction.way!r}):"
+                f" {to} has none of them; use {' or '.join(f.reduction.only)}."
+            )
     return row([replace(f, to=to) for f in formulas])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evo.exports.c import render
+from evo.exports.emulation import emulated, give_tables
 from evo.exports.formula import Formula
 from evo.exports.pieces import NODES, CurvedError
 from evo.kernels.build import BuildError, find_compiler
@@ -133,7 +134,7 @@ def compiled(
     words = {"name": formula.name, "metric": error, "nodes": NODES, "exact": exact, "tail": tail}
     formulas = [formula, *([reference] if reference else [])]
     asked = "".join(question.source for question in questions)
-    source.write_text(render(formulas) + _SOURCE.format(**words) + asked)
+    source.write_text(emulated(formulas) + render(formulas) + _SOURCE.format(**words) + asked)
     flags = [
         "-std=gnu11",
         "-O3",
@@ -149,6 +150,7 @@ def compiled(
     if run.returncode:
         raise BuildError(f"{command[0]} could not compile {formula.name}:\n{run.stderr[-2000:]}")
     loaded = ctypes.CDLL(str(library))
+    give_tables(loaded)
     for question in questions:
         function = getattr(loaded, question.name)
         function.argtypes, function.restype = question.takes, question.gives

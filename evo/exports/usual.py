@@ -34,6 +34,8 @@ def usual_of(formula: Formula, asking: float = 1, pieces: bool = False) -> Usual
     """
     reduction, fmt = formula.reduction, formula.fmt
     assert reduction is not None
+    if reduction.only:  # their instructions take every input by themselves
+        return None
     places = {core.name: core for core in reduction.cores}
     ranges = {}
     for one in formula.cores:

@@ -27,6 +27,8 @@ _EXACTLY = 16.0
 """So much more counts an ulp at 0 where the result is a number of the format: cos 0 is 1, not next to it."""
 _OF_OCTAVE, _TRIFLE = 2048, 2.0**-8
 """Inputs of every octave that are looked at for fine steps; steps [ulp] below which few meet a rounding."""
+_BESIDE = 0.125
+"""Of a core's interval, how far beyond its ends rounding may put an argument."""
 _AT_ONCE = 1 << 17
 """Results that are judged at a time: arrays of half a megabyte."""
 
@@ -86,6 +88,8 @@ def points_at(
     exact = target.exact(x)
     x, exact = x[normal(exact, fmt)], exact[normal(exact, fmt)]
     prepared = reduction.prepared(x, fmt)
+    near = np.flatnonzero(_beside(prepared.r, core))
+    x, exact, prepared = x[near], exact[near], prepared.take(near)
     order = np.argsort(prepared.r, kind="stable")
     x, exact, prepared = x[order], exact[order], prepared.take(order)
     unit = reduction.unit(x, exact, fmt)
@@ -101,6 +105,13 @@ def heaviest(points: Points, parts: int) -> np.ndarray:
     edges = np.searchsorted(points.x, np.linspace(points.x[0], points.x[-1], parts + 1))
     rows = [a + np.argsort(-points.weight[a:b])[:2] for a, b in pairwise(edges)]
     return np.unique(np.concatenate([*rows, [0, len(points.x) - 1]]))
+
+
+def _beside(r: np.ndarray, core: Target) -> np.ndarray:
+    """Where a core is asked for what it is fitted to; instructions that saturate ask for more."""
+    lo, hi = (float(end) for end in core.ends)
+    slack = _BESIDE * (hi - lo)
+    return (r >= lo - slack) & (r <= hi + slack)
 
 
 def normal(exact: np.ndarray, fmt: FloatFormat) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evo.errors import EvonumError
 from evo.exports.check import Checked, check
-from evo.library.shelf import Point, rows
+from evo.library.shelf import Point, Shipped, rows_in
 
 _SLACK = 1 + 1e-9
 """Of errors that another processor's float64 may have rounded otherwise."""
@@ -22,12 +22,11 @@ class Rechecked:
     """A shipped function, and what every input gave now.
 
     Attributes:
-        function, dtype, point: what is shipped.
+        row, point: what is shipped.
         found: what its inputs gave.
     """
 
-    function: str
-    dtype: str
+    row: Shipped
     point: Point
     found: Checked
 
@@ -45,9 +44,9 @@ def rechecked(function: str | None = None) -> Iterator[Rechecked]:
     Raises:
         ShelfError: it is not shipped.
     """
-    for row in rows(function):
+    for row in rows_in(None, function):
         for point in row.points:
-            yield Rechecked(row.function, row.dtype, point, check(point.member))
+            yield Rechecked(row, point, check(point.member))
 
 
 def refuse_changed(found: Sequence[Rechecked]) -> None:
@@ -57,5 +56,5 @@ def refuse_changed(found: Sequence[Rechecked]) -> None:
         ChangedError: names it.
     """
     if wrong := [one for one in found if not one.holds]:
-        names = ", ".join(f"{r.function} {r.dtype} {r.point.member.ops} ops" for r in wrong)
+        names = ", ".join(f"{r.row.words} {r.point.member.ops} ops" for r in wrong)
         raise ChangedError(f"Not as their files say: {names}.")

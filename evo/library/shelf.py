@@ -1,6 +1,7 @@
 """What is shipped: for each function and format members of its front, each with what every input gave.
 
-A file in data/ is written by `ship` from a front that a search left, and never by hand.
+A file in data/ is written by `ship` from a front that a search left, and never by hand. What takes a
+platform's own instructions stands in a folder of its name, data/nvidia, and is found by that name alone.
 """
 
 import json
@@ -16,10 +17,13 @@ from evo.exports.formula import Figure, Formula, Origin, make_formula
 from evo.files import write_atomically
 from evo.fronts.front import Front, Member
 from evo.numbers.arithmetic import find_arithmetic
+from evo.reductions.nvidia import ONLY, WAY
 from evo.targets.metric import ULP
 
 VERSION = 1
 DATA = Path(__file__).with_name("data")
+ANY, NVIDIA = "", WAY
+"""Platforms: every one, and NVIDIA's GPUs by instructions that no other has."""
 
 
 class ShelfError(EvonumError, LookupError):
@@ -63,11 +67,18 @@ class Shipped:
         function: its name in the catalogue.
         dtype: of arguments and results.
         points: fewer operations and larger errors first.
+        platform: where it runs, ANY or NVIDIA.
     """
 
     function: str
     dtype: str
     points: tuple[Point, ...]
+    platform: str = ANY
+
+    @property
+    def words(self) -> str:
+        """Function, format and platform."""
+        return f"{self.function} {self.dtype}{_for(self.platform)}"
 
     def point(self, ulp: float | None = None) -> Point:
         """The one of fewest operations that errs by at most so many ulp; without, the most accurate.
@@ -92,53 +103,71 @@ def ship(function: str, dtype: str, points: Sequence[Point], folder: Path = DATA
 
 
 @cache
-def shelf() -> dict[tuple[str, str], Shipped]:
-    """All that is shipped, by function and format, sorted."""
+def shelf(platform: str = ANY) -> dict[tuple[str, str], Shipped]:
+    """All that is shipped for a platform, by function and format, sorted."""
     found = {}
-    for path in sorted(DATA.glob("*.json")):
+    for path in sorted((DATA / platform).glob("*.json")):
         function, _, dtype = path.stem.rpartition("-")
-        points = json.loads(path.read_text())["points"]
-        found[function, dtype] = Shipped(function, dtype, tuple(map(Point.of_object, points)))
+        points = tuple(map(Point.of_object, json.loads(path.read_text())["points"]))
+        found[function, dtype] = Shipped(function, dtype, points, platform)
     return found
 
 
-def rows(function: str | None = None) -> tuple[Shipped, ...]:
-    """What is shipped, or that function of it.
+def rows(function: str | None = None, platform: str = ANY) -> tuple[Shipped, ...]:
+    """What is shipped for a platform, or that function of it.
 
     Raises:
         ShelfError: it is not shipped.
     """
-    if function is not None and function not in functions():
-        raise ShelfError(f"{function!r} is not shipped; there are {', '.join(functions())}.")
-    return tuple(row for row in shelf().values() if function in (None, row.function))
+    if function is not None and function not in functions(platform):
+        known = ", ".join(functions(platform))
+        raise ShelfError(f"{function!r} is not shipped{_for(platform)}; there are {known}.")
+    return tuple(row for row in shelf(platform).values() if function in (None, row.function))
 
 
-def functions() -> tuple[str, ...]:
-    """The names of what is shipped."""
-    return tuple(sorted({function for function, _ in shelf()}))
+def rows_in(to: str | None, function: str | None = None) -> tuple[Shipped, ...]:
+    """What an export can hold, for whatever platform; None: all that there is.
+
+    Raises:
+        ShelfError: it is not shipped.
+    """
+    special = function is None or function in functions(NVIDIA)
+    more = rows(function, NVIDIA) if special and (to is None or to in ONLY) else ()
+    return (*rows(function), *more)
 
 
-def find(function: str, dtype: str) -> Shipped:
+def functions(platform: str = ANY) -> tuple[str, ...]:
+    """The names of what is shipped for a platform."""
+    return tuple(sorted({function for function, _ in shelf(platform)}))
+
+
+def find(function: str, dtype: str, platform: str = ANY) -> Shipped:
     """A function in a format.
 
     Raises:
         ShelfError: it is not shipped.
     """
-    if (function, dtype) in shelf():
-        return shelf()[function, dtype]
-    known = ", ".join(row.dtype for row in rows(function))
-    raise ShelfError(f"{function} is shipped for {known}, not for {dtype}.")
+    if (function, dtype) in shelf(platform):
+        return shelf(platform)[function, dtype]
+    known = ", ".join(row.dtype for row in rows(function, platform))
+    raise ShelfError(f"{function} is shipped for {known}, not for {dtype}{_for(platform)}.")
+
+
+def _for(platform: str) -> str:
+    return f" for {platform}" if platform else ""
 
 
 def formula_of(point: Point) -> Formula:
     """A function as its exports print it, with the error of every input that its file has."""
     member = point.member
     computes = find_arithmetic(member.dtype).computes.name
-    name = f"evo_{member.target}_{member.dtype}_{member.ops}ops"
+    reduction = reduction_of(member)
+    words = f"{member.dtype}_{NVIDIA}" if reduction.only else member.dtype
+    name = f"evo_{member.target}_{words}_{member.ops}ops"
     words = f"rounded to {member.dtype}, {point.of} of {point.inputs:,}"
     return replace(
         make_formula(member, computes, name, Origin("evo.library")),
-        reduction=reduction_of(member),
+        reduction=reduction,
         float_errors=(Figure(point.ulp, None, ULP),),
         float_points=words,
         float_inputs=point.inputs,

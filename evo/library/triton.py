@@ -15,20 +15,23 @@ import torch  # type: ignore[import-not-found,unused-ignore]
 from evo.errors import EvonumError
 from evo.exports.formula import Formula
 from evo.library.arrays import Function, Module, attribute, exported, names
-from evo.library.shelf import find, formula_of
+from evo.library.shelf import ANY, find, formula_of
 
 
 class GradientError(EvonumError, RuntimeError):
     """A tensor that wants a gradient; one line."""
 
 
-def device(name: str, dtype: str = "float32", ulp: float | None = None) -> Any:
+def device(name: str, dtype: str = "float32", ulp: float | None = None, platform: str = ANY) -> Any:
     """The @triton.jit function of a float32 value; a result for 16 bits is rounded by whoever stores it.
+
+    Args:
+        platform: "nvidia" for functions by instructions that NVIDIA's GPUs have alone.
 
     Raises:
         ShelfError: not shipped in this format, or not so accurate.
     """
-    point = find(name, dtype).point(ulp)
+    point = find(name, dtype, platform).point(ulp)
     return exported(point, "triton")[formula_of(point).name]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evo.numbers import approximate
 from evo.numbers.fma import fma
 from evo.numbers.formats import FloatFormat, flushed, round_decimal
 from evo.numbers.functions import function_module, kind_of_number
@@ -45,6 +46,11 @@ def functions_on(fmt: FloatFormat, **more: Callable[..., Any]) -> ModuleType:
         scale=_scaled,
         exponent=_exponent,
         significand=_significand,
+        rcp_approx=approximate.rcp,
+        rsqrt_approx=approximate.rsqrt,
+        ex2_approx=approximate.ex2,
+        lg2_approx=approximate.lg2,
+        fma_sat=lambda a, b, c: approximate.saturated(fma(a, b, c)),
         **more,
     )
     module.one, module.stored = fmt.unsigned(1), fmt.unsigned(fmt.digits - 1)  # type: ignore[attr-defined]

@@ -93,6 +93,7 @@ class Reduction:
         bends: whether it bends too often for polynomials on parts of its span.
         remark: what else users must know.
         tail: where errors are absolute.
+        only: export formats that can hold it; all of them if it is empty.
         given: cores that are known.
     """
 
@@ -107,6 +108,7 @@ class Reduction:
     bends: bool = False
     remark: str = ""
     tail: Tail | None = None
+    only: tuple[str, ...] = ()
     given: Mapping[str, Given] = field(default_factory=dict, repr=False)
 
     def constants(self, fmt: FloatFormat) -> dict[str, float | int]:

@@ -3,7 +3,8 @@
 To add one, add a row; tests/test_steps.py asks it for its meaning and its words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from evo.programs.operation import BITS, STEP_LANGUAGES, TRUTH, Operation
 from evo.programs.ops import OPS
@@ -168,7 +169,35 @@ GPU_STEPS: tuple[Operation, ...] = (
 )  # fmt: skip
 """The bits of `div`, `rcp` and `sqrt` far from the ends of the format, by a GPU's approximations."""
 
-BY_NAME: dict[str, Operation] = {row.name: row for row in (*OPS, *STEPS, *VECTOR_STEPS, *GPU_STEPS)}
+
+def _on_nvidia(name: str, takes: str, meaning: Callable[..., Any], arithmetic: bool = True) -> Operation:
+    """A row whose word in each language is a function that the export carries along."""
+    call = f"evonum_{name}({', '.join(f'{{{letter}}}' for letter in 'abc'[: len(takes)])})"
+    return Operation(
+        name, takes, meaning, arithmetic=arithmetic, printed=dict.fromkeys(("c", "cuda", "triton"), call)
+    )
+
+
+NVIDIA_STEPS: tuple[Operation, ...] = (
+    _on_nvidia("rcp_approx", "f", lambda m, a: m.rcp_approx(a)),
+    _on_nvidia("rsqrt_approx", "f", lambda m, a: m.rsqrt_approx(a)),
+    _on_nvidia("ex2_approx", "f", lambda m, a: m.ex2_approx(a)),
+    _on_nvidia("fma_sat", "fff", lambda m, a, b, c: m.fma_sat(a, b, c)),
+    _on_nvidia("lg2_approx", "f", lambda m, a: m.lg2_approx(a)),
+    _on_nvidia("lower", "ff", lambda m, a, b: m.where(a > b, b, a), arithmetic=False),
+    _on_nvidia("higher", "ff", lambda m, a, b: m.where(a < b, b, a), arithmetic=False),
+)
+"""Single instructions of NVIDIA's GPUs in float32, of which evo/reductions/nvidia.py is made.
+
+Four are approximate, and mean what a GPU gave (evo/numbers/approximate.py); `fma_sat` rounds once and keeps
+its result in [0, 1], 0 for NaN; `higher` and `lower` are the larger and the smaller number, NaN if one is,
+where `atleast` and `atmost` take two instructions (of zeros either: rows take them where that makes no
+difference). C has words for all of them for checks alone (evo/exports/emulation.py).
+"""
+
+BY_NAME: dict[str, Operation] = {
+    row.name: row for row in (*OPS, *STEPS, *VECTOR_STEPS, *GPU_STEPS, *NVIDIA_STEPS)
+}
 """Every operation of steps."""
 
 Step = tuple[str, str, tuple[str, ...]]

@@ -9,6 +9,7 @@ from evo.reductions.gamma import GAMMA
 from evo.reductions.gaussian import GAUSSIAN
 from evo.reductions.hyperbolic import HYPERBOLIC
 from evo.reductions.logarithms import LOGARITHMS
+from evo.reductions.nvidia import NVIDIA
 from evo.reductions.others import OTHERS
 from evo.reductions.powers import Power
 from evo.reductions.reduction import Reduction, ReductionError, Tail
@@ -128,6 +129,8 @@ REDUCTIONS: dict[str, tuple[Reduction, ...]] = {
     name: tuple(row for row in _ROWS if row.name == name) for name in dict.fromkeys(row.name for row in _ROWS)
 }
 """The functions that can be extended, each with its ways, the usual one first: to add one, add a row."""
+ON_NVIDIA: dict[str, tuple[Reduction, ...]] = {row.name: (row.of(REDUCTIONS[row.name][0]),) for row in NVIDIA}
+"""Ways by instructions that NVIDIA's GPUs have alone: taken only if they are named."""
 _SLACK = 1e-9
 """Relative shortness of an interval that is let pass: ends are decimals."""
 
@@ -173,9 +176,10 @@ def _ways(name: str, way: str, core: str) -> list[Reduction]:
     if name not in REDUCTIONS:
         known = ", ".join(REDUCTIONS)
         raise ReductionError(f"No range reduction for {name!r}; evo/reductions/table.py has {known}.")
-    ways = [r for r in REDUCTIONS[name] if way in ("", r.way)]
+    every = (*REDUCTIONS[name], *ON_NVIDIA.get(name, ()))
+    ways = [r for r in every if r.way == way] if way else list(REDUCTIONS[name])
     if not ways:
-        known = ", ".join(repr(r.way) for r in REDUCTIONS[name])
+        known = ", ".join(repr(r.way) for r in every)
         raise ReductionError(f"No way {way!r} to {name}; there are {known}.")
     found = [r.searching(core) for r in ways if core in ("", *(c.name for c in r.cores))]
     if not found:
