@@ -25,10 +25,12 @@ CAST(__double_as_longlong, double, unsigned long long)
 CAST(__longlong_as_double, unsigned long long, double)
 /* Approximations: an ulp off, up or down, as the bits of the argument have it, but for the largest
    significand, of which GPUs have the reciprocal right. */
+#ifndef EVONUM_APPROXIMATE
 #define EVONUM_APPROXIMATE
 static inline float near_ulp(float exact, float a) {
     const unsigned b = (__float_as_uint(a) & 0x7fffff) == 0x7fffff ? 0 : __float_as_uint(a) * 2654435761u >> 30;
     return __uint_as_float(__float_as_uint(exact) + (b == 1) - (b == 2));
 }
-static inline float evonum_rcp(float a) { return near_ulp(1 / a, a); }
-static inline float evonum_rsqrt(float a) { return near_ulp((float)(1 / sqrt((double)a)), a); }
+static inline float evonum_rcp_approx(float a) { return near_ulp(1 / a, a); }
+static inline float evonum_rsqrt_approx(float a) { return near_ulp((float)(1 / sqrt((double)a)), a); }
+#endif

@@ -187,6 +187,30 @@ def test_a_shipped_function_errs_as_its_file_says_and_has_the_same_bits_in_c(for
     assert off.max() > 0.3 * f.float_errors[0].value
 
 
+def test_with_its_approximations_every_reciprocal_and_root_is_right_and_so_are_quotients():
+    """As exported CUDA makes them (`_QUICK`); with right reciprocals quotients are, by Markstein's theorem."""
+    m = functions_on(F32)
+    one = np.float32(1)
+
+    def reciprocal(b):
+        near = approximate.rcp(b)
+        return m.fma(near, m.fma(-b, near, one), near)
+
+    b = (np.arange(1 << 23, dtype=np.uint32) | 0x3F800000).view(np.float32)
+    np.testing.assert_array_equal(reciprocal(b), one / b)
+    for first in (0x3F800000, 0x40000000):
+        a = (np.arange(1 << 23, dtype=np.uint32) + np.uint32(first)).view(np.float32)
+        r = approximate.rsqrt(a)
+        q = a * r
+        np.testing.assert_array_equal(m.fma(np.float32(0.5) * r, m.fma(-q, q, a), q), np.sqrt(a))
+    rng = np.random.default_rng(6)
+    a, b = (np.ldexp(rng.uniform(1, 2, 1 << 21), rng.integers(-60, 60, 1 << 21)) for _ in range(2))
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    r = reciprocal(b)
+    q = a * r
+    np.testing.assert_array_equal(m.fma(r, m.fma(-b, q, a), q), a / b)
+
+
 def test_cuda_is_the_same_steps_by_single_instructions(tmp_path):
     text = write(SHIPPED, "cuda")
     assert errors(text) == []
@@ -195,7 +219,8 @@ def test_cuda_is_the_same_steps_by_single_instructions(tmp_path):
     words = "\n".join(_INSTRUCTIONS)
     assert words in text
     emulation = emulated(SHIPPED).replace("fmaf", "__builtin_fmaf")
-    lines = [f'#include "{ROOT}/tests/emulate_cuda.h"', 'extern "C" {', emulation, "}"]
+    lines = ["#define EVONUM_APPROXIMATE", f'#include "{ROOT}/tests/emulate_cuda.h"']
+    lines += ['extern "C" {', emulation, "}"]
     lines += [text.replace(words, "").replace("#pragma once", ""), 'extern "C" {']
     for f in SHIPPED:
         lines.append(f"void call_{f.name}(size_t n, const float *x, float *y)")

@@ -41,7 +41,9 @@ _HEAD = """
 #error "-ftz=true loses subnormal numbers: compile with -ftz=false, or define EVONUM_FLUSHED to do without."
 #endif""".splitlines()
 
-_INSTRUCTIONS = f"""
+_APPROXIMATE = f"""
+#ifndef EVONUM_APPROXIMATE
+#define EVONUM_APPROXIMATE
 {_START} float evonum_rcp_approx(float a) {{
     float b;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
@@ -53,7 +55,10 @@ _INSTRUCTIONS = f"""
     asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
     return b;
 }}
+#endif""".splitlines()
+"""Of which quotients and roots are made."""
 
+_INSTRUCTIONS = f"""
 {_START} float evonum_ex2_approx(float a) {{
     float b;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(a));
@@ -83,27 +88,14 @@ _INSTRUCTIONS = f"""
     asm("min.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
     return c;
 }}""".strip().splitlines()
-"""Single instructions that functions for NVIDIA's GPUs alone are made of."""
+"""Further instructions that functions for NVIDIA's GPUs alone are made of."""
 
 
 _QUICK = """
-#ifndef EVONUM_APPROXIMATE
-#define EVONUM_APPROXIMATE
-static __device__ __forceinline__ float evonum_rcp(float a) {
-    float r;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a));
-    return r;
-}
-static __device__ __forceinline__ float evonum_rsqrt(float a) {
-    float r;
-    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a));
-    return r;
-}
-#endif
 #ifndef EVONUM_QUICK
 #define EVONUM_QUICK
 static __device__ __forceinline__ float evonum_reciprocalf(float a) {
-    const float near = evonum_rcp(a);
+    const float near = evonum_rcp_approx(a);
     return __fmaf_rn(near, __fmaf_rn(-a, near, 1.0f), near);
 }
 static __device__ __forceinline__ float evonum_quotientf(float a, float b) {
@@ -112,7 +104,7 @@ static __device__ __forceinline__ float evonum_quotientf(float a, float b) {
     return __fmaf_rn(r, __fmaf_rn(-b, q, a), q);
 }
 static __device__ __forceinline__ float evonum_rootf(float a) {
-    const float r = evonum_rsqrt(a);
+    const float r = evonum_rsqrt_approx(a);
     const float q = __fmul_rn(a, r);
     return __fmaf_rn(__fmul_rn(0.5f, r), __fmaf_rn(-q, q, a), q);
 }
@@ -122,7 +114,7 @@ static __device__ __forceinline__ float evonum_rootf(float a) {
 
 def render(formulas: Sequence[Formula]) -> str:
     """Device functions, each with a kernel over an array (none with EVONUM_DEVICE_ONLY)."""
-    lines = [*comment_block(formulas, NEEDS), *_HEAD, *_QUICK]
+    lines = [*comment_block(formulas, NEEDS), *_HEAD, *_APPROXIMATE, *_QUICK]
     if any(f.reduction and f.reduction.only for f in formulas):
         lines += ["", *_INSTRUCTIONS]
     for formula in formulas:
