@@ -188,7 +188,7 @@ def test_a_shipped_function_errs_as_its_file_says_and_has_the_same_bits_in_c(for
 
 
 def test_with_its_approximations_every_reciprocal_and_root_is_right_and_so_are_quotients():
-    """As exported CUDA makes them (`_QUICK`); with right reciprocals quotients are, by Markstein's theorem."""
+    """As exported CUDA makes them (`_QUICK`); quotients are right then by Markstein's theorem."""
     m = functions_on(F32)
     one = np.float32(1)
 

@@ -158,3 +158,27 @@ def test_the_seed_of_an_inverse_square_root_is_the_best_of_its_kind(fmt, monkeyp
 
 def words(fmt):
     return {"name": "F", "core": "core", **letters(fmt)}
+
+
+@every_way
+@FORMATS
+def test_nan_gives_nan_where_arithmetic_has_one_nan(reduction, fmt, monkeypatch):
+    """Sizes, too, as on GPUs: erfinv gave infinity at 0x7fbfffff, where a constant NaN got other bits."""
+    bits = np.random.default_rng(2).integers(1, 1 << fmt.digits - 1, 5_000, dtype=np.uint64)
+    top = np.uint64(int(np.asarray(fmt.type(np.inf)).view(fmt.unsigned)))
+    ends = [1, (1 << fmt.digits - 1) - 1, (1 << fmt.digits - 2) - 1, 1 << fmt.digits - 2]
+    bits = np.concatenate([bits, np.array(ends, np.uint64)]) | top
+    x = np.concatenate([bits, bits | np.uint64(1 << fmt.bits - 1)]).astype(fmt.unsigned).view(fmt.type)
+    one = np.asarray(fmt.unsigned((1 << fmt.bits - 1) - 1)).view(fmt.type)
+
+    def core(r):
+        return np.where(np.isnan(r), one, r)
+
+    def on_a_gpu(row, *words, **more):
+        got = compute(row, *words, **more)
+        one_only = row.gives == FLOAT and (row.arithmetic or row.name == "size")
+        return np.where(np.isnan(got), one, got) if one_only else got
+
+    monkeypatch.setattr("evo.reductions.reduction.compute", on_a_gpu)
+    known = reduction.with_given({other.name: core for other in reduction.cores[1:]})
+    assert np.isnan(known.run(reduction.steps, core, x, fmt)).all()

@@ -7,7 +7,10 @@ from evo.numbers.formats import FloatFormat
 
 
 def with_sign_of_x(found: str, result: str = "result") -> str:
-    """A value with the sign of x, of which `absolute` is the size."""
+    """A value with the sign of x, of which `absolute` is the size.
+
+    A GPU has one NaN for the size of all: so the value is no constant NaN, which might become infinite.
+    """
     return f"""
     bits_of_x = bits x
     bits_of_size = bits absolute

@@ -133,8 +133,8 @@ _ERFINV = f"""
     absolute = size x
     inside = below absolute ONE
     least = below absolute NEXT
-    end = choose least POLE NOTHING
-    {with_sign_of_x("end", "beyond")}
+    {with_sign_of_x("POLE", "pole")}
+    beyond = choose least pole NOTHING
     result = choose inside found beyond
 """
 
